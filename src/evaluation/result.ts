@@ -1,0 +1,51 @@
+/** Figures of an evaluation. Nats throughout; every mean carries its standard error. */
+export interface Estimate {
+  readonly value: number
+  /** One standard error. */
+  readonly error: number
+}
+
+export type ProtocolId = 'windows' | 'llama.cpp'
+
+export interface FloatResult {
+  /** Mean negative log-likelihood, nats a token. */
+  readonly nll: number
+  readonly nllError: number
+  readonly perplexity: number
+  readonly perplexityError: number
+}
+
+export interface KlDivergence {
+  readonly mean: number
+  readonly meanError: number
+  readonly median: number
+  /** 99.9 % quantile. */
+  readonly p999: number
+  readonly max: number
+}
+
+export interface RecipeEvaluation extends FloatResult {
+  /** perplexity / float perplexity - 1, with its paired error over tokens. */
+  readonly aboveFloat: Estimate
+  readonly klDivergence: KlDivergence
+  /** Share of positions where float and recipe agree on the likeliest token, 0 to 1. */
+  readonly sameTopToken: Estimate
+}
+
+export interface LayerResult {
+  /** Checkpoint name of the weight. */
+  readonly name: string
+  /** Index of its block, -1 for embedding and head. */
+  readonly block: number
+  readonly role: string
+  /** Grid as it was really used, e.g. `4bit-g32`, `Q4_0`, `F16 (fallback of Q4_0)`. */
+  readonly grid: string
+  readonly mse: number
+  /** |W - Q|_F / |W|_F. */
+  readonly relativeError: number
+  readonly sqnrDb: number
+  readonly cosine: number
+  /** |X (W - Q)^T|^2 / |X W^T|^2 through G = X^T X of the float run. */
+  readonly outputError: number
+  readonly bitsPerWeight: number
+}

@@ -1,0 +1,48 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Support } from '../core/support.ts'
+import type { ByteSource } from '../io/byte-source.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+import type { Recipe } from '../quantization/recipe.ts'
+
+/** What an export may read. Tensors are fetched one at a time; the walk's storage is behind it. */
+export interface ExportSource {
+  readonly checkpoint: Checkpoint
+  readonly recipe: Recipe
+  /** Checkpoint name of every quantized tensor to how it is stored. Tensors not in it are exported from the checkpoint. */
+  readonly encodings: ReadonlyMap<string, TensorEncoding>
+  /** Only called after the walk has finished. Throws `storage-fault`. */
+  readQuantized(name: string, signal?: AbortSignal): Promise<QuantizedTensor>
+}
+
+/** What is known before a run: no bytes. `ExportSource` is assignable to it. */
+export type ExportFacts = Omit<ExportSource, 'readQuantized'>
+
+export interface ExportedFile {
+  /** Path inside the target's folder. */
+  readonly path: string
+  /** Exact, known before the first byte. */
+  readonly sizeBytes: number
+  /** Streams the file in order; pieces of at most 64 MiB. */
+  write(source: ExportSource, signal?: AbortSignal): AsyncIterable<Uint8Array<ArrayBuffer>>
+  /**
+   * Reads the written file back: parses it anew and compares every tensor's dequantized weights with the stored ones.
+   * Throws `proof-failed` naming the tensor. Absent for small text files, which are compared by hash alone.
+   */
+  verify?(source: ExportSource, written: ByteSource, options: { readonly kernels: Kernels; readonly signal?: AbortSignal }): Promise<void>
+}
+
+/** A file format. One file in `targets/` each, default export. */
+export interface ExportTarget {
+  /** Command-line id: `gguf`, `gptq`. */
+  readonly id: string
+  readonly title: string
+  /** Where it runs, one sentence. */
+  readonly explanation: string
+  /** Whether this recipe on this model can be written, decided from headers alone. */
+  supports(facts: ExportFacts): Support
+  /** Things worth knowing that are not refusals ("2 tensors stay F16: rows of 172 are not a multiple of 32"). */
+  notes(facts: ExportFacts): readonly string[]
+  /** Pure: all files with their exact sizes. */
+  layout(facts: ExportFacts): readonly ExportedFile[]
+}

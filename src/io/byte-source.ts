@@ -1,0 +1,14 @@
+/**
+ * A file is a size and a slice. Files, HTTP ranges, OPFS entries and buffers all look like this;
+ * caches and counters are decorators of it.
+ */
+export interface ByteSource {
+  /** File name as the person knows it, for messages. */
+  readonly name: string
+  readonly sizeBytes: number
+  /**
+   * Bytes [start, end), end exclusive. The caller owns the result. Throws `StudioError` (`file-damaged`) when the range
+   * is outside the file, and whatever the medium throws otherwise. Abort rejects with `aborted`.
+   */
+  read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+}

@@ -1,0 +1,116 @@
+import type { AffineParams, AffineTensor } from './affine.ts'
+import type { GgmlType } from './ggml.ts'
+
+/**
+ * The operations quantization needs, and nothing about how they are done. `reference` is the specification, `wasm` and
+ * `webgpu` prove themselves against it in `conformance/`. Matrices are row-major [rows, columns].
+ *
+ * Ownership: inputs stay the caller's and are not changed; results are new and the caller's. Every operation takes an
+ * `AbortSignal` and then rejects with `aborted`. Rows are independent: a backend may split them among threads, and the
+ * result must not depend on the split (same bytes for any number of threads).
+ */
+export interface Kernels {
+  /** For the result's "made by": `reference`, `wasm x2`. */
+  readonly backend: string
+  readonly threads: number
+
+  /** Nearest rounding on the affine grid; rule in `AffineParams`. */
+  quantizeAffine(input: Matrix, params: AffineParams, signal?: AbortSignal): Promise<AffineTensor>
+  dequantizeAffine(tensor: AffineTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
+
+  /** ggml blocks, byte for byte as libggml's reference quantizers write them. Throws when columns % block size != 0. */
+  quantizeGgml(input: Matrix, type: GgmlType, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  dequantizeGgml(
+    blocks: Uint8Array<ArrayBuffer>,
+    shape: MatrixShape,
+    type: GgmlType,
+    signal?: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>>
+
+  /** Plain sums over a weight and its approximation; `evaluation/layer-error.ts` turns them into figures. */
+  compareWeights(weight: Float32Array, approximation: Float32Array, signal?: AbortSignal): Promise<WeightSums>
+  /**
+   * Adds the upper triangle of X^T X to `gram` ([columns, columns], row-major, lower triangle untouched) and returns it.
+   * f32 sums in token order, blocked.
+   */
+  accumulateGram(gram: Float32Array<ArrayBuffer>, input: Matrix, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
+  /** trace(D G D^T) for D [rows, columns] and G given by its upper triangle; f64 sum over rows. */
+  traceThroughGram(delta: Matrix, gram: Float32Array, signal?: AbortSignal): Promise<number>
+  /** Histogram over [-limit, limit] in `bins` equal bins, and per-column largest |w|, for the charts. Non-finite values are counted, not binned. */
+  describeWeights(input: Matrix, bins: number, signal?: AbortSignal): Promise<WeightDescription>
+  /**
+   * One tile of the vocabulary, [tokens, tile] logits of the float model and of a recipe. Adds to the running sums of each
+   * token so that log-sum-exp, KL divergence and arg max come out exact after the last tile, whatever the tile width.
+   */
+  accumulateLogits(state: LogitState, tile: LogitTile, signal?: AbortSignal): Promise<LogitState>
+  close(): Promise<void>
+}
+
+export interface MatrixShape {
+  readonly rows: number
+  readonly columns: number
+}
+
+export interface Matrix extends MatrixShape {
+  readonly data: Float32Array<ArrayBuffer>
+}
+
+export interface WeightSums {
+  readonly count: number
+  /** SUM (w - v)^2, f64. */
+  readonly squaredError: number
+  /** SUM w^2. */
+  readonly squaredWeight: number
+  /** SUM v^2. */
+  readonly squaredApproximation: number
+  /** SUM w v. */
+  readonly product: number
+  readonly largestError: number
+}
+
+export interface WeightDescription {
+  readonly min: number
+  readonly max: number
+  readonly mean: number
+  readonly standardDeviation: number
+  readonly zeroCount: number
+  readonly nonFiniteCount: number
+  /** Flat index of the first NaN or infinity, -1 when none. */
+  readonly firstNonFinite: number
+  /** Half width of the histogram: the largest finite |w|. */
+  readonly limit: number
+  readonly histogram: Uint32Array
+  /** Largest |w| of each column (input channel). */
+  readonly columnLargest: Float32Array
+}
+
+/**
+ * Running sums per token; all Float64Array of length `tokens`. A fresh state has `floatMax` and `recipeMax` at -Infinity,
+ * arg max at -1 and the rest 0. With p, q the softmaxes: after the last tile
+ * lse = max + ln(sum), KL = weighted / floatSum - floatLse + recipeLse, where
+ * weighted = SUM exp(l - floatMax) (l - r), l float and r recipe logits.
+ */
+export interface LogitState {
+  readonly floatMax: Float64Array<ArrayBuffer>
+  readonly floatSum: Float64Array<ArrayBuffer>
+  readonly recipeMax: Float64Array<ArrayBuffer>
+  readonly recipeSum: Float64Array<ArrayBuffer>
+  readonly weighted: Float64Array<ArrayBuffer>
+  readonly floatArgMax: Int32Array<ArrayBuffer>
+  readonly recipeArgMax: Int32Array<ArrayBuffer>
+  /** Logit of the token that really follows, once its tile came by. */
+  readonly floatTarget: Float64Array<ArrayBuffer>
+  readonly recipeTarget: Float64Array<ArrayBuffer>
+}
+
+export interface LogitTile {
+  /** Logits [tokens, width]. */
+  readonly float: Float32Array<ArrayBuffer>
+  readonly recipe: Float32Array<ArrayBuffer>
+  readonly tokens: number
+  /** Vocabulary ids [vocabStart, vocabStart + width). */
+  readonly vocabStart: number
+  readonly width: number
+  /** The following token of each position, -1 where none is scored. */
+  readonly targets: Int32Array<ArrayBuffer>
+}

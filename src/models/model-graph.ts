@@ -1,0 +1,84 @@
+import type { FloatDType } from '../core/dtype.ts'
+
+/** Rotary position scaling, canonical form of `rope_scaling` / `rope_parameters`. */
+export type RopeScaling =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'linear'; readonly factor: number }
+  | {
+      readonly kind: 'llama3'
+      readonly factor: number
+      readonly lowFrequencyFactor: number
+      readonly highFrequencyFactor: number
+      readonly originalMaxPositions: number
+    }
+
+/** The numbers of a decoder after defaults are filled in: the same names for every family. */
+export interface ModelConfig {
+  readonly layers: number
+  /** Width of the residual stream. */
+  readonly hidden: number
+  readonly heads: number
+  readonly kvHeads: number
+  /** Width of one head; may differ from hidden / heads. */
+  readonly headDim: number
+  /** Width of the MLP. */
+  readonly intermediate: number
+  readonly vocab: number
+  readonly maxPositions: number
+  readonly normEps: number
+  readonly ropeTheta: number
+  readonly ropeScaling: RopeScaling
+  /** The head is the embedding matrix. */
+  readonly isTied: boolean
+  readonly activation: 'silu'
+  readonly bosTokenId: number | null
+  readonly eosTokenIds: readonly number[]
+}
+
+export interface TensorSpec {
+  readonly name: string
+  /** PyTorch order: [out, in] for a linear. */
+  readonly shape: readonly number[]
+}
+
+/** A linear of a block: y = x W^T (+ b), W of shape [outFeatures, inFeatures]. */
+export interface LinearSpec {
+  /** Role inside the block, equal in all blocks: `q`, `k`, `v`, `o`, `gate`, `up`, `down`. */
+  readonly role: string
+  /** Checkpoint name of the weight. */
+  readonly weight: string
+  /** Checkpoint name of the bias, if it has one. */
+  readonly bias: string | null
+  readonly inFeatures: number
+  readonly outFeatures: number
+  /** Linears of one tap share their input, so also G = X^T X. Taps in execution order are the true-sequential order. */
+  readonly tap: string
+}
+
+export interface BlockSpec {
+  readonly index: number
+  readonly linears: readonly LinearSpec[]
+  /** Everything else of the block that runs in float: role (`attnIn`, `mlpIn` norms) to tensor. */
+  readonly norms: Readonly<Record<string, TensorSpec>>
+}
+
+/** A checkpoint understood: what is computed, from which tensors. Pure data, made from config.json alone. */
+export interface ModelGraph {
+  readonly familyId: string
+  /** `architectures[0]` or model_type, for display. */
+  readonly architecture: string
+  readonly config: ModelConfig
+  readonly embedding: TensorSpec
+  readonly finalNorm: TensorSpec
+  /** `null` when tied. */
+  readonly head: TensorSpec | null
+  readonly blocks: readonly BlockSpec[]
+}
+
+/** One tensor as the checkpoint stores it. */
+export interface TensorInfo {
+  readonly name: string
+  readonly dtype: FloatDType
+  readonly shape: readonly number[]
+  readonly sizeBytes: number
+}

@@ -1,0 +1,77 @@
+import type { ProtocolId } from '../evaluation/result.ts'
+import type { Recipe } from '../quantization/recipe.ts'
+
+/** What to measure on: text in, windows out. */
+export interface EvaluationSettings {
+  readonly text: string
+  /** Name of the text for reports ("Bundled stories", a file name). */
+  readonly textName: string
+  readonly protocol: ProtocolId
+  /** Tokens a window. */
+  readonly contextLength: number
+  /** Upper bound on tokens run through the model; `null` for all. */
+  readonly maxTokens: number | null
+}
+
+/** Text whose activations give G; the evaluation text's first windows when absent. */
+export interface CalibrationSettings {
+  readonly text: string
+  readonly textName: string
+  readonly maxTokens: number
+}
+
+export interface RunRequest {
+  readonly recipes: readonly Recipe[]
+  readonly evaluation: EvaluationSettings
+  readonly calibration: CalibrationSettings | null
+  readonly seed: number
+}
+
+/** Something to know before a run. `error` forbids it. */
+export interface PlanIssue {
+  readonly severity: 'error' | 'warning' | 'note'
+  /** Recipe it is about, `null` for the run as a whole. */
+  readonly recipeId: string | null
+  readonly title: string
+  readonly text: string
+  readonly remedy: string
+}
+
+export interface RecipePlan {
+  readonly recipeId: string
+  /** Exact bytes of the file(s) of `bytesOf`. */
+  readonly bytes: number
+  /** Export target whose files `bytes` counts, or `stored` when no format can hold the recipe. */
+  readonly bytesOf: string
+  /** 8 * bytes / parameters. */
+  readonly bitsPerWeight: number
+  /** The same over the block linears alone, scales included. */
+  readonly blockBitsPerWeight: number
+  /** Every target: possible, or the sentence why not. */
+  readonly targets: readonly {
+    readonly id: string
+    readonly support: true | string
+    readonly bytes: number
+    readonly notes: readonly string[]
+  }[]
+  /** One line in words: `affine 4 bit, groups of 32, nearest`. */
+  readonly summary: string
+}
+
+/** Everything known before the first weight is read. Pure: from headers, config, texts' token counts and the request. */
+export interface Plan {
+  /** SHA-256 of model fingerprint and request; names the run in storage. */
+  readonly hash: string
+  readonly recipes: readonly RecipePlan[]
+  /** Bound on memory of all threads together, and what it is made of. */
+  readonly peakMemoryBytes: number
+  readonly memoryParts: readonly { readonly what: string; readonly bytes: number }[]
+  /** What the run keeps in storage until cleared. */
+  readonly storageBytes: number
+  readonly freeStorageBytes: number
+  readonly evaluationTokens: number
+  readonly scoredTokens: number
+  /** Estimate per backend, from flops and this machine's measured rates; `null` before a rate is known. */
+  readonly seconds: readonly { readonly backend: string; readonly seconds: number | null }[]
+  readonly issues: readonly PlanIssue[]
+}

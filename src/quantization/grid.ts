@@ -1,0 +1,41 @@
+import type { Support } from '../core/support.ts'
+import type { Kernels, Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
+import type { QuantizedTensor, TensorEncoding } from './quantized-tensor.ts'
+import type { AxisChoice } from './recipe.ts'
+
+/**
+ * A grid: which values a weight may take, and how they are stored. One file in `grids/` each, default export.
+ * `Settings` are what `parse` made of a recipe's `grid` object.
+ */
+export interface Grid<Settings = unknown> {
+  /** `kind` in recipes. */
+  readonly kind: string
+  /** One line for the page. */
+  readonly title: string
+  readonly explanation: string
+  /** Form of the settings, for the editor: the page draws it, knowing no grid. */
+  readonly fields: readonly GridField[]
+  /** Throws `StudioError` `recipe-invalid` naming the field. */
+  parse(choice: AxisChoice): Settings
+  /** The part of a systematic preset id, e.g. `4bit-g32-sym` or `Q4_0`. */
+  label(settings: Settings): string
+  /** How a matrix will really be stored: fallbacks (row length not divisible, ...) are decided here. */
+  encoding(shape: MatrixShape, settings: Settings): TensorEncoding
+  supports(shape: MatrixShape, settings: Settings): Support
+  /** The grid's values around a histogram of limit `limit` for the chart; at most 256. */
+  values(limit: number, settings: Settings): readonly number[]
+  /** Nearest rounding. Encoding of the result equals `encoding(shape, settings)`, which is not `source`. */
+  quantizeNearest(
+    name: string,
+    weight: Matrix,
+    options: { readonly settings: Settings; readonly kernels: Kernels; readonly signal?: AbortSignal },
+  ): Promise<QuantizedTensor>
+}
+
+export type GridField = {
+  readonly key: string
+  readonly label: string
+  readonly input: 'choice'
+  readonly options: readonly { readonly value: string | number | boolean; readonly label: string }[]
+  readonly default: string | number | boolean
+}

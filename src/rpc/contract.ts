@@ -1,0 +1,218 @@
+import type { ModelConfig, TensorInfo } from '../models/model-graph.ts'
+import type { RunEvent } from '../pipeline/events.ts'
+import type { Plan, RunRequest } from '../pipeline/plan.ts'
+import type { Artifact, RunReport } from '../pipeline/report.ts'
+import type { GridField } from '../quantization/grid.ts'
+import type { Recipe } from '../quantization/recipe.ts'
+
+/**
+ * What the page may ask of the pipeline worker. Plain data both ways; no tensor crosses except the few thousand numbers
+ * of a chart. Faults arrive as `StudioError` with code, title and remedy intact; `signal` works across the thread.
+ * Callbacks are called in order and never after the promise has settled.
+ */
+export interface StudioService {
+  environment(): Promise<Environment>
+  configure(settings: EngineSettings): Promise<Environment>
+
+  openFiles(files: readonly DroppedFile[], onProgress: (progress: OpenProgress) => void, signal: AbortSignal): Promise<ModelSummary>
+  openHub(request: HubRequest, onProgress: (progress: OpenProgress) => void, signal: AbortSignal): Promise<ModelSummary>
+  openSample(signal: AbortSignal): Promise<ModelSummary>
+  closeModel(): Promise<void>
+  /** Reads one tensor. */
+  describeTensor(name: string, signal: AbortSignal): Promise<TensorDescription>
+
+  catalogue(): Promise<Catalogue>
+  /** A preset id or a recipe as JSON text, validated; throws `recipe-invalid`. */
+  parseRecipe(idOrJson: string): Promise<Recipe>
+  /** Sizes and bounds of a request on the open model; a request without recipes is fine. */
+  plan(request: RunRequest): Promise<Plan>
+  /** The values a recipe's grid offers on a histogram of this half width; and how a tensor would be stored. */
+  gridValues(recipe: Recipe, tensor: string, limit: number): Promise<{ readonly values: readonly number[]; readonly storedAs: string }>
+
+  /** Runs or resumes (same plan hash) and resolves with the report. Abort stops at the next batch; finished blocks stay. */
+  run(request: RunRequest, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<RunReport>
+  /** A run of this model that was stopped and can go on. */
+  unfinishedRun(): Promise<UnfinishedRun | null>
+  discardRun(planHash: string): Promise<void>
+
+  /** The same prompt continued by float and by each recipe of the last run. */
+  generate(request: GenerateRequest, onEvent: (event: GenerateEvent) => void, signal: AbortSignal): Promise<readonly Continuation[]>
+
+  /**
+   * Writes one recipe to one format: into the handle when the person chose a place, else into OPFS (then `readExport`).
+   * Written, hashed, read back and compared before it resolves; on a fault nothing is left.
+   */
+  exportRecipe(request: ExportRequest, onProgress: (progress: ExportProgress) => void, signal: AbortSignal): Promise<ExportResult>
+  /** A file written to OPFS, for a download link. */
+  readExport(path: string): Promise<File>
+
+  storage(): Promise<StorageOverview>
+  clearStorage(kind: 'hub' | 'runs' | 'exports'): Promise<StorageOverview>
+}
+
+export interface Environment {
+  readonly crossOriginIsolated: boolean
+  readonly threads: number
+  /** `null` without an adapter. */
+  readonly webgpu: { readonly vendor: string; readonly architecture: string; readonly isSoftware: boolean } | null
+  /** What a run would use now. */
+  readonly forwardBackend: string
+  readonly kernelBackend: string
+  readonly freeStorageBytes: number
+  readonly memoryLimitBytes: number
+  /** Where bytes may come from besides this page. */
+  readonly hubEndpoint: string
+}
+
+export interface EngineSettings {
+  readonly backend: 'automatic' | 'webgpu' | 'wasm'
+  /** `null`: as many as cores, at most 16. */
+  readonly threads: number | null
+  readonly memoryLimitBytes: number
+  readonly hubEndpoint: string
+}
+
+export interface DroppedFile {
+  /** Path inside the dropped folder. */
+  readonly path: string
+  readonly file: File
+}
+
+export interface HubRequest {
+  /** `owner/name` or `owner/name@revision`. */
+  readonly id: string
+  /** Held in memory only. */
+  readonly accessToken: string | null
+}
+
+export interface OpenProgress {
+  readonly text: string
+  readonly filesDone: number
+  readonly files: number
+  readonly bytesRead: number
+}
+
+export interface ModelSummary {
+  readonly name: string
+  readonly originKind: 'files' | 'hub' | 'sample'
+  readonly fingerprint: string
+  readonly familyId: string
+  readonly architecture: string
+  readonly config: ModelConfig
+  readonly parameters: number
+  readonly sourceBytes: number
+  readonly tensors: readonly TensorRow[]
+  readonly hasChatTemplate: boolean
+  /** Texts that came with it (the sample) to start with. */
+  readonly bundledTexts: readonly { readonly id: 'calibration' | 'evaluation'; readonly name: string; readonly text: string }[]
+}
+
+export interface TensorRow extends TensorInfo {
+  /** -1 outside blocks. */
+  readonly block: number
+  readonly role: string
+  readonly isQuantizable: boolean
+}
+
+export interface TensorDescription {
+  readonly name: string
+  readonly min: number
+  readonly max: number
+  readonly mean: number
+  readonly standardDeviation: number
+  readonly zeroCount: number
+  readonly limit: number
+  /** 61 equal bins over [-limit, limit]. */
+  readonly histogram: readonly number[]
+  /** Largest |w| of each input channel over the median channel; at most 4096 values (max per pixel). */
+  readonly channelRatios: readonly number[]
+  readonly channels: number
+  readonly loudestChannels: readonly { readonly channel: number; readonly ratio: number }[]
+  readonly outlierRatio: number
+}
+
+export interface Catalogue {
+  /** Systematic presets, in the order to show them. */
+  readonly presets: readonly { readonly recipe: Recipe; readonly title: string; readonly explanation: string }[]
+  /** Named sets for the top of the Recipes screen. */
+  readonly sets: readonly { readonly id: string; readonly title: string; readonly text: string; readonly recipeIds: readonly string[] }[]
+  readonly axes: Readonly<Record<'transform' | 'grid' | 'rounding' | 'allocation', readonly AxisMember[]>>
+  readonly targets: readonly { readonly id: string; readonly title: string; readonly explanation: string }[]
+}
+
+export interface AxisMember {
+  readonly kind: string
+  readonly title: string
+  readonly explanation: string
+  readonly fields: readonly GridField[]
+}
+
+export interface UnfinishedRun {
+  readonly planHash: string
+  readonly request: RunRequest
+  readonly blocksDone: number
+  readonly blocks: number
+  readonly storedBytes: number
+  readonly stoppedAt: string
+}
+
+export interface GenerateRequest {
+  readonly prompt: string
+  readonly maxTokens: number
+  /** 0 is greedy. */
+  readonly temperature: number
+  readonly seed: number
+  /** Report to continue with; its weights are still stored. */
+  readonly planHash: string
+  readonly recipeIds: readonly string[]
+}
+
+export interface GenerateEvent {
+  /** `null` for float. */
+  readonly recipeId: string | null
+  readonly tokens: number
+  readonly text: string
+}
+
+export interface Continuation {
+  /** `null` for float. */
+  readonly recipeId: string | null
+  readonly tokenIds: readonly number[]
+  /** Text of each token, for marking the first that differs. */
+  readonly pieces: readonly string[]
+  readonly text: string
+  /** Index of the first token that differs from float; `null` when none does. */
+  readonly firstDifference: number | null
+  readonly tokensPerSecond: number
+}
+
+export interface ExportRequest {
+  readonly planHash: string
+  readonly recipeId: string
+  readonly targetId: string
+  /** From the save picker: a file for one-file targets, a folder otherwise; `null` writes to OPFS. */
+  readonly destination: FileSystemFileHandle | FileSystemDirectoryHandle | null
+}
+
+export type ExportStep = 'writing' | 'reading-back' | 'comparing' | 'hashing' | 'done'
+
+export interface ExportProgress {
+  readonly step: ExportStep
+  readonly path: string
+  readonly bytesDone: number
+  readonly bytes: number
+}
+
+export interface ExportResult extends Artifact {
+  readonly recipeId: string
+  /** OPFS paths for `readExport`, empty when a destination was given. */
+  readonly storedPaths: readonly string[]
+  readonly notes: readonly string[]
+}
+
+export interface StorageOverview {
+  readonly hubBytes: number
+  readonly runBytes: number
+  readonly exportBytes: number
+  readonly freeBytes: number
+}
