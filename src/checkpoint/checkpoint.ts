@@ -17,13 +17,15 @@ export interface TokenizerFiles {
 export interface Checkpoint {
   /** Folder name, Hub id or sample id. */
   readonly name: string
-  /** Where it came from; two openings of the same bytes have the same fingerprint (hash of headers and config). */
+  /** Where it came from; two openings of the same bytes have the same fingerprint (config, headers, samples of the weights). */
   readonly origin: { readonly kind: 'files' | 'hub' | 'sample'; readonly fingerprint: string }
   readonly family: ModelFamily
   readonly graph: ModelGraph
   readonly rawConfig: RawConfig
   readonly tokenizerFiles: TokenizerFiles
   readonly tensors: ReadonlyMap<string, TensorInfo>
+  /** Sentences worth showing that are no faults: tensors left aside, a context capped by a sliding window. */
+  readonly notes: readonly string[]
   /** Element count over all tensors of the graph. */
   readonly parameters: number
   /** Bytes of those tensors as stored. */

@@ -6,6 +6,8 @@ export interface ByteSource {
   /** File name as the person knows it, for messages. */
   readonly name: string
   readonly sizeBytes: number
+  /** Names the content where the medium knows it (hub object id): equal ids mean equal bytes. */
+  readonly contentId?: string
   /**
    * Bytes [start, end), end exclusive. The caller owns the result. Throws `StudioError` (`file-damaged`) when the range
    * is outside the file, and whatever the medium throws otherwise. Abort rejects with `aborted`.

@@ -21,10 +21,14 @@ export interface GgufFamily {
  */
 export interface ModelFamily {
   readonly id: string
+  /** As in "The Llama, Mistral and Qwen 2 families work today." */
+  readonly title: string
   /** config.json `model_type` values. */
   readonly modelTypes: readonly string[]
   /** Sentences, each naming one thing this family cannot do yet; empty when the config is supported. */
   reject(config: RawConfig): readonly string[]
+  /** Sentences about what is handled but worth knowing; most families have none. */
+  notes?(config: RawConfig): readonly string[]
   /** Fills defaults and names tensors. Only called when `reject` is empty. Throws `StudioError` `config-invalid`. */
   describe(config: RawConfig): ModelGraph
   readonly gguf: GgufFamily

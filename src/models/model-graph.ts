@@ -12,6 +12,23 @@ export type RopeScaling =
       readonly originalMaxPositions: number
     }
 
+/**
+ * How a block is wired: what the roles of its linears and norms mean. Each field is a union that has one member until a
+ * family needs another; whoever computes with it switches exhaustively, so a new member points at every place to extend.
+ */
+export interface BlockDesign {
+  /** `pre`: h += A(norm(h)); h += M(norm(h)). */
+  readonly wiring: 'pre'
+  /** `rms`: x / rms(x) * gain. */
+  readonly norm: 'rms'
+  /** `split`: q, k and v are linears of their own. */
+  readonly attention: 'split'
+  /** `gated`: down(act(gate x) * up x). */
+  readonly mlp: 'gated'
+  /** `rope-half`: pairs are (i, i + headDim / 2) over the whole head. */
+  readonly position: 'rope-half'
+}
+
 /** The numbers of a decoder after defaults are filled in: the same names for every family. */
 export interface ModelConfig {
   readonly layers: number
@@ -24,6 +41,7 @@ export interface ModelConfig {
   /** Width of the MLP. */
   readonly intermediate: number
   readonly vocab: number
+  /** Longest context that is computed exactly: positions the model was made for, capped by a sliding window in use. */
   readonly maxPositions: number
   readonly normEps: number
   readonly ropeTheta: number
@@ -58,7 +76,7 @@ export interface LinearSpec {
 export interface BlockSpec {
   readonly index: number
   readonly linears: readonly LinearSpec[]
-  /** Everything else of the block that runs in float: role (`attnIn`, `mlpIn` norms) to tensor. */
+  /** Everything else of the block that runs in float: role (`attnIn`, `mlpIn` norms; a bias is `<role>.bias`) to tensor. */
   readonly norms: Readonly<Record<string, TensorSpec>>
 }
 
@@ -68,6 +86,7 @@ export interface ModelGraph {
   /** `architectures[0]` or model_type, for display. */
   readonly architecture: string
   readonly config: ModelConfig
+  readonly design: BlockDesign
   readonly embedding: TensorSpec
   readonly finalNorm: TensorSpec
   /** `null` when tied. */
