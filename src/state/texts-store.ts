@@ -1,0 +1,44 @@
+import { createStore } from 'zustand/vanilla'
+import type { ProtocolId } from '../evaluation/result.ts'
+import type { Plan } from '../pipeline/plan.ts'
+import type { Fault } from './fault.ts'
+
+/** A text to measure or calibrate on. */
+export interface ChosenText {
+  readonly name: string
+  readonly text: string
+  /** Came with the model, or from the person. */
+  readonly origin: 'bundled' | 'own'
+}
+
+/** What a run measures on, and the plan that follows from it and the recipes. */
+export interface TextsState {
+  readonly evaluation: ChosenText | null
+  /** `null`: the first windows of the evaluation text. */
+  readonly calibration: ChosenText | null
+  readonly calibrationTokens: number
+  readonly protocol: ProtocolId
+  readonly contextLength: number
+  /** `null` for all. */
+  readonly maxTokens: number | null
+  readonly seed: number
+  /** Of the request as it stands; the last good one while a new one is computed. */
+  readonly plan: Plan | null
+  readonly planFault: Fault | null
+  readonly isPlanning: boolean
+}
+
+export const initialTextsState: TextsState = {
+  evaluation: null,
+  calibration: null,
+  calibrationTokens: 4096,
+  protocol: 'windows',
+  contextLength: 256,
+  maxTokens: 20_480,
+  seed: 0,
+  plan: null,
+  planFault: null,
+  isPlanning: false,
+}
+
+export const textsStore = createStore<TextsState>(() => initialTextsState)

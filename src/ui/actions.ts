@@ -1,0 +1,69 @@
+import { createContext, useContext } from 'react'
+import type { Recipe } from '../quantization/recipe.ts'
+import type { EngineSettings, StorageOverview } from '../rpc/contract.ts'
+import type { ExportChoice } from '../state/exports-store.ts'
+
+/** A file found in a drop or a picker, with its path inside the dropped folder. */
+export interface PickedFile {
+  readonly path: string
+  readonly file: File
+}
+
+/**
+ * What a person can ask for that needs the service. Faults end in the stores, never as rejections; each call replaces the
+ * one of its kind that still runs. Looking at things (pins, hiding, sorting) is done on the stores directly.
+ */
+export interface StudioActions {
+  openFiles(files: readonly PickedFile[]): Promise<void>
+  openHub(id: string, accessToken: string | null): Promise<void>
+  openSample(): Promise<void>
+  /** Opens the sample, takes the first preset set, runs it and goes to Compare. */
+  quantizeSample(): Promise<void>
+  cancelOpening(): void
+  dismissFault(): void
+
+  selectTensor(name: string): void
+  gridValues(
+    recipe: Recipe,
+    tensor: string,
+    limit: number,
+  ): Promise<{ readonly values: readonly number[]; readonly storedAs: string } | null>
+
+  addSet(setId: string): Promise<void>
+  /** A preset id or a recipe as JSON, also a list of either. Returns a sentence when it cannot be read. */
+  pasteRecipe(text: string): Promise<string | null>
+  /** Changes the recipe in the editor: a preset or a recipe with results is renamed. */
+  editRecipe(id: string, change: Partial<Omit<Recipe, 'id'>>): void
+  renameRecipe(id: string, name: string): string | null
+
+  run(): Promise<void>
+  stop(): void
+  resumeUnfinished(): Promise<void>
+  discardUnfinished(): Promise<void>
+
+  /** Continues the prompt of the generation store by float and by every recipe with results. */
+  generate(): Promise<void>
+  stopGeneration(): void
+
+  /** Writes the chosen recipe and format pairs, into places the person picks or into this browser's storage. */
+  exportChosen(destination: 'picked' | 'stored'): Promise<void>
+  /** Writes one pair again after a fault. */
+  retryExport(choice: ExportChoice): Promise<void>
+  stopExport(): void
+  /** Saves a finished export that lies in this browser's storage as a download. */
+  download(choice: ExportChoice): Promise<void>
+
+  configure(settings: EngineSettings): Promise<void>
+  clearStorage(kind: 'hub' | 'runs' | 'exports'): Promise<StorageOverview | null>
+}
+
+const ActionsContext = createContext<StudioActions | null>(null)
+
+export const ActionsProvider = ActionsContext.Provider
+
+/** The actions of the page. Throws outside `ActionsProvider`, which is a fault of the program. */
+export function useActions(): StudioActions {
+  const actions = useContext(ActionsContext)
+  if (actions === null) throw new Error('useActions needs an ActionsProvider above it')
+  return actions
+}
