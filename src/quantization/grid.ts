@@ -19,6 +19,14 @@ export interface Grid<Settings = unknown> {
   parse(choice: AxisChoice): Settings
   /** The part of a systematic preset id, e.g. `4bit-g32-sym` or `Q4_0`. */
   label(settings: Settings): string
+  /** In words for a recipe's summary: `affine 4 bit, groups of 32`. */
+  describe(settings: Settings): string
+  /** The inverse of `label`: a grid choice, or `null` when the text is not one of this grid's labels. */
+  fromLabel(label: string): AxisChoice | null
+  /** Labels worth suggesting when a preset id is mistyped. */
+  readonly exampleLabels: readonly string[]
+  /** Whether a systematic id leaves nearest rounding unsaid: `Q4_0`, but `nearest-4bit-g32`. */
+  readonly isNamedAlone: boolean
   /** How a matrix will really be stored: fallbacks (row length not divisible, ...) are decided here. */
   encoding(shape: MatrixShape, settings: Settings): TensorEncoding
   supports(shape: MatrixShape, settings: Settings): Support

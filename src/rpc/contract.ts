@@ -24,6 +24,12 @@ export interface StudioService {
   catalogue(): Promise<Catalogue>
   /** A preset id or a recipe as JSON text, validated; throws `recipe-invalid`. */
   parseRecipe(idOrJson: string): Promise<Recipe>
+  /** Recipes as the fragment of a link, `recipes=<base64url of deflated JSON>`, without `#`. */
+  recipeLink(recipes: readonly Recipe[]): Promise<string>
+  /** The inverse, validated; with or without `#`. Throws `recipe-invalid`. */
+  recipesFromLink(fragment: string): Promise<Recipe[]>
+  /** The headless command for these recipes on a model: preset ids where they say it all, JSON otherwise. */
+  commandLine(model: string, recipes: readonly Recipe[], targets: readonly string[]): Promise<string>
   /** Sizes and bounds of a request on the open model; a request without recipes is fine. */
   plan(request: RunRequest): Promise<Plan>
   /** The values a recipe's grid offers on a histogram of this half width; and how a tensor would be stored. */

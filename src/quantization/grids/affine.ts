@@ -1,0 +1,110 @@
+import * as v from 'valibot'
+import { recipeInvalid } from '../faults.ts'
+import type { Grid } from '../grid.ts'
+import type { AxisChoice } from '../recipe.ts'
+
+interface AffineSettings {
+  readonly bits: number
+  readonly group: number | 'channel' | 'tensor'
+  readonly isSymmetric: boolean
+}
+
+const smallestGroup = 16
+const largestGroup = 256
+
+const schema = v.strictObject({
+  kind: v.literal('affine'),
+  bits: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(8)),
+  group: v.union([v.pipe(v.number(), v.integer(), v.minValue(smallestGroup), v.maxValue(largestGroup)), v.picklist(['channel', 'tensor'])]),
+  symmetric: v.optional(v.boolean(), false),
+})
+
+/** Uniform integers with a scale and a zero point; formulas in `kernels/contract/affine.ts`. */
+const affine: Grid<AffineSettings> = {
+  kind: 'affine',
+  title: 'Affine integers',
+  explanation: 'Evenly spaced values: a scale and a zero point for each group of weights. What GPTQ and AWQ files hold.',
+  isNamedAlone: false,
+  fields: [
+    {
+      key: 'bits',
+      label: 'Bits',
+      input: 'choice',
+      options: [8, 7, 6, 5, 4, 3, 2].map((bits) => ({ value: bits, label: `${bits} bit` })),
+      default: 4,
+    },
+    {
+      key: 'group',
+      label: 'Weights that share a scale',
+      input: 'choice',
+      options: [
+        ...[16, 32, 64, 128, 256].map((group) => ({ value: group, label: `groups of ${group}` })),
+        { value: 'channel', label: 'a whole row' },
+        { value: 'tensor', label: 'the whole matrix' },
+      ],
+      default: 32,
+    },
+    {
+      key: 'symmetric',
+      label: 'Range',
+      input: 'choice',
+      options: [
+        { value: false, label: 'from the least to the greatest weight' },
+        { value: true, label: 'the same on both sides of zero' },
+      ],
+      default: false,
+    },
+  ],
+  exampleLabels: [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
+    ['g16', 'g32', 'g64', 'g128', 'g256', 'channel', 'tensor'].flatMap((group) => [`${bits}bit-${group}`, `${bits}bit-${group}-sym`]),
+  ),
+  parse(choice) {
+    const parsed = v.safeParse(schema, choice)
+    if (!parsed.success) {
+      const [issue] = parsed.issues
+      throw recipeInvalid(
+        `The affine grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
+        `Use bits 2 to 8, group ${smallestGroup} to ${largestGroup}, "channel" or "tensor", and symmetric true or false.`,
+      )
+    }
+    return { bits: parsed.output.bits, group: parsed.output.group, isSymmetric: parsed.output.symmetric }
+  },
+  label({ bits, group, isSymmetric }) {
+    return `${bits}bit-${typeof group === 'number' ? `g${group}` : group}${isSymmetric ? '-sym' : ''}`
+  },
+  describe({ bits, group, isSymmetric }) {
+    const span = typeof group === 'number' ? `groups of ${group}` : group === 'channel' ? 'one scale a row' : 'one scale a matrix'
+    return `affine ${bits} bit${isSymmetric ? ' symmetric' : ''}, ${span}`
+  },
+  fromLabel(label) {
+    const match = /^([1-9]\d*)bit-(?:g([1-9]\d*)|(channel|tensor))(-sym)?$/.exec(label)
+    if (match === null) return null
+    const [, bits, size, named, symmetric] = match
+    const choice: AxisChoice = {
+      kind: 'affine',
+      bits: Number(bits),
+      group: named ?? Number(size),
+      symmetric: symmetric !== undefined,
+    }
+    return v.is(schema, choice) ? choice : null
+  },
+  encoding(_shape, { bits, group, isSymmetric }) {
+    return { encoding: 'affine', bits, isSymmetric, group: group === 'channel' ? 'row' : group }
+  },
+  // A group wider than the row is one short group a row.
+  supports: () => true,
+  values(limit, { bits, isSymmetric }) {
+    const top = 2 ** bits - 1
+    const zero = isSymmetric ? 2 ** (bits - 1) : top / 2
+    const scale = (2 * limit) / top
+    return Array.from({ length: top + 1 }, (_, code) => (code - zero) * scale)
+  },
+  async quantizeNearest(name, weight, { settings, kernels, signal }) {
+    const { bits, group, isSymmetric } = settings
+    const params = { bits, isSymmetric, group: group === 'channel' ? ('row' as const) : group }
+    const tensor = await kernels.quantizeAffine(weight, params, signal)
+    return { name, rows: weight.rows, columns: weight.columns, encoding: 'affine', affine: tensor }
+  },
+}
+
+export default affine

@@ -1,0 +1,183 @@
+import * as v from 'valibot'
+import { recipeInvalid } from './faults.ts'
+import type { AxisChoice, Recipe } from './recipe.ts'
+import { allocations, grids, roundings, transforms } from './registry.ts'
+
+/** Ids become folder names, so they stay within what every file system takes. */
+const idPattern = /^[A-Za-z0-9._+-]{1,80}$/
+/** A recipe is small; more text than this is not one. */
+const longestRecipeText = 64 * 1024
+const mostOverrides = 1000
+
+const axis = v.looseObject({ kind: v.string() })
+const treatment = v.picklist(['float', 'grid'])
+const schema = v.strictObject({
+  id: v.pipe(v.string(), v.regex(idPattern, 'use 1 to 80 letters, digits, ".", "_", "+" or "-"')),
+  transform: v.optional(axis, { kind: 'none' }),
+  grid: axis,
+  rounding: v.optional(axis, { kind: 'nearest' }),
+  allocation: v.optional(axis, { kind: 'uniform' }),
+  embedding: v.optional(treatment, 'float'),
+  head: v.optional(treatment, 'float'),
+  overrides: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ match: v.pipe(v.string(), v.minLength(1), v.maxLength(400)), grid: v.union([v.literal('float'), axis]) })),
+      v.maxLength(mostOverrides),
+    ),
+    [],
+  ),
+})
+
+/**
+ * A recipe from a systematic preset id (`nearest-4bit-g32-sym`, `Q4_0`) or from JSON text.
+ * Throws `StudioError` `recipe-invalid` that names the field, or suggests the nearest valid id.
+ */
+export function parseRecipe(idOrJson: string): Recipe {
+  const text = idOrJson.trim()
+  if (!text.startsWith('{')) return recipeFromId(text)
+  if (text.length > longestRecipeText) {
+    throw recipeInvalid(`This recipe has ${text.length} characters.`, `A recipe has at most ${longestRecipeText}.`)
+  }
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    throw recipeInvalid(
+      `The recipe is not valid JSON: ${error instanceof Error ? error.message : String(error)}.`,
+      'Correct the JSON text.',
+    )
+  }
+  return validateRecipe(value)
+}
+
+/** The same for a parsed value. Unknown fields, members and settings are refused by name. */
+export function validateRecipe(value: unknown): Recipe {
+  const parsed = v.safeParse(schema, value)
+  if (!parsed.success) {
+    const [issue] = parsed.issues
+    throw recipeInvalid(
+      `The recipe's ${v.getDotPath(issue) ?? 'form'} is not possible: ${issue.message}.`,
+      'A recipe has id and grid, and may have transform, rounding, allocation, embedding, head and overrides.',
+    )
+  }
+  const recipe: Recipe = parsed.output
+  transforms.get(recipe.transform.kind).parse(recipe.transform)
+  const rounding = roundings.get(recipe.rounding.kind)
+  const roundingSettings = rounding.parse(recipe.rounding)
+  allocations.get(recipe.allocation.kind).parse(recipe.allocation)
+  for (const choice of [recipe.grid, ...recipe.overrides.map((override) => override.grid)]) {
+    if (choice === 'float') continue
+    const grid = grids.get(choice.kind)
+    grid.parse(choice)
+    const support = rounding.supports(grid, roundingSettings)
+    if (support !== true) throw recipeInvalid(support, 'Choose another grid or another rounding.')
+  }
+  return recipe
+}
+
+/** `null` when the text follows no pattern. */
+export function systematicRecipe(id: string): Recipe | null {
+  for (const grid of grids.members) {
+    if (!grid.isNamedAlone) continue
+    const choice = grid.fromLabel(id)
+    if (choice !== null) return plainRecipe(id, choice, { kind: 'nearest' })
+  }
+  for (let cut = id.indexOf('-'); cut !== -1; cut = id.indexOf('-', cut + 1)) {
+    const rest = id.slice(cut + 1)
+    for (const rounding of roundings.members) {
+      const roundingChoice = rounding.fromLabel(id.slice(0, cut))
+      if (roundingChoice === null) continue
+      for (const grid of grids.members) {
+        const gridChoice = grid.isNamedAlone ? null : grid.fromLabel(rest)
+        if (gridChoice !== null) return plainRecipe(id, gridChoice, roundingChoice)
+      }
+    }
+  }
+  return null
+}
+
+/** One line in words: `affine 4 bit, groups of 32, nearest`. */
+export function summarize(recipe: Recipe): string {
+  const grid = grids.get(recipe.grid.kind)
+  const transform = transforms.get(recipe.transform.kind)
+  const rounding = roundings.get(recipe.rounding.kind)
+  const allocation = allocations.get(recipe.allocation.kind)
+  const parts = [
+    transform.label(transform.parse(recipe.transform)),
+    grid.describe(grid.parse(recipe.grid)),
+    rounding.label(rounding.parse(recipe.rounding)),
+    allocation.label(allocation.parse(recipe.allocation)),
+    recipe.embedding === 'grid' ? 'embedding too' : '',
+    recipe.head === 'grid' ? 'head too' : '',
+    recipe.overrides.length > 0 ? `${recipe.overrides.length} ${recipe.overrides.length === 1 ? 'override' : 'overrides'}` : '',
+  ]
+  return parts.filter((part) => part !== '').join(', ')
+}
+
+function recipeFromId(id: string): Recipe {
+  const recipe = systematicRecipe(id)
+  if (recipe !== null) return recipe
+  throw recipeInvalid(
+    `There is no recipe "${id.slice(0, 80)}".`,
+    `The nearest one is "${nearestId(id)}"; the pattern is nearest-4bit-g32, or a type such as Q4_0.`,
+  )
+}
+
+function plainRecipe(id: string, grid: AxisChoice, rounding: AxisChoice): Recipe {
+  return {
+    id,
+    transform: { kind: 'none' },
+    grid,
+    rounding,
+    allocation: { kind: 'uniform' },
+    embedding: 'float',
+    head: 'float',
+    overrides: [],
+  }
+}
+
+function nearestId(id: string): string {
+  const roundingLabels = roundings.members.map((rounding) => rounding.label(rounding.parse({ kind: rounding.kind })))
+  const candidates = grids.members.flatMap((grid) =>
+    grid.isNamedAlone ? grid.exampleLabels : roundingLabels.flatMap((label) => grid.exampleLabels.map((example) => `${label}-${example}`)),
+  )
+  const asked = id.slice(0, 80)
+  let best = ''
+  let bestScore = Number.POSITIVE_INFINITY
+  for (const candidate of candidates) {
+    // Letters decide; among equals the candidate whose numbers are closest (9bit -> 8bit, not 2bit).
+    const score = editDistance(withoutNumbers(asked), withoutNumbers(candidate)) + numberDistance(asked, candidate)
+    if (score < bestScore) {
+      best = candidate
+      bestScore = score
+    }
+  }
+  return best
+}
+
+function withoutNumbers(text: string): string {
+  return text.toLowerCase().replace(/\d+/g, '#')
+}
+
+/** 0 to below 1. */
+function numberDistance(a: string, b: string): number {
+  const numbers = (text: string): number[] => (text.match(/\d+/g) ?? []).map(Number)
+  const [left, right] = [numbers(a), numbers(b)]
+  let sum = 0
+  for (let i = 0; i < Math.min(left.length, right.length); i++) sum += Math.abs((left[i] ?? 0) - (right[i] ?? 0))
+  return sum / (sum + 1)
+}
+
+/** Levenshtein. */
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution))
+    }
+    previous = row
+  }
+  return previous[b.length] ?? 0
+}

@@ -1,0 +1,120 @@
+import { groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
+import type { GgmlType } from '../kernels/contract/ggml.ts'
+import { ggmlBytes, ggmlTypes } from '../kernels/contract/ggml.ts'
+import type { MatrixShape } from '../kernels/contract/kernels.ts'
+import type { ModelGraph } from '../models/model-graph.ts'
+import type { AllocationTensor } from './allocation.ts'
+import type { Grid } from './grid.ts'
+import type { TensorEncoding } from './quantized-tensor.ts'
+import type { AxisChoice, Recipe } from './recipe.ts'
+import { allocations, grids } from './registry.ts'
+
+/** How one matrix will be stored, and why. */
+export interface ResolvedTensor extends AllocationTensor {
+  readonly encoding: TensorEncoding
+  /** `null` when it stays as it is. */
+  readonly grid: { readonly member: Grid; readonly settings: unknown } | null
+  /** As results name it: `4bit-g32`, `F16 (fallback of Q4_0)`, `float`. */
+  readonly label: string
+  /** Why it differs from the recipe's grid; `null` when it does not. */
+  readonly reason: string | null
+  /** Why the choice is not possible; `null` when it is. */
+  readonly refusal: string | null
+}
+
+/** Every matrix of the model by checkpoint name: linears in execution order, then embedding, then a separate head. */
+export function matricesOf(graph: ModelGraph): AllocationTensor[] {
+  const linears = graph.blocks.flatMap((block) =>
+    block.linears.map((linear) => ({
+      name: linear.weight,
+      role: linear.role,
+      block: block.index,
+      rows: linear.outFeatures,
+      columns: linear.inFeatures,
+    })),
+  )
+  const { vocab, hidden } = graph.config
+  const embedding = { name: graph.embedding.name, role: 'embedding', block: -1, rows: vocab, columns: hidden }
+  const head = graph.head === null ? [] : [{ name: graph.head.name, role: 'head', block: -1, rows: vocab, columns: hidden }]
+  return [...linears, embedding, ...head]
+}
+
+/**
+ * How every matrix of a model is stored under a recipe. Pure: from the graph alone. Order of decision: the first override
+ * that matches the name (any matrix, also embedding and head); else embedding and head as the recipe says, where a tied
+ * matrix is quantized when either of the two is; else the allocation.
+ */
+export function resolveTensors(graph: ModelGraph, recipe: Recipe): ReadonlyMap<string, ResolvedTensor> {
+  const allocation = allocations.get(recipe.allocation.kind)
+  const settings = allocation.parse(recipe.allocation)
+  const overrides = recipe.overrides.map((override) => ({
+    pattern: globPattern(override.match),
+    match: override.match,
+    grid: override.grid,
+  }))
+  const resolved = new Map<string, ResolvedTensor>()
+  for (const tensor of matricesOf(graph)) {
+    const override = overrides.find(({ pattern }) => pattern.test(tensor.name))
+    if (override !== undefined) {
+      resolved.set(tensor.name, resolveOne(tensor, override.grid, `override "${override.match}"`))
+      continue
+    }
+    if (!isTreated(tensor, recipe, graph.head === null)) {
+      resolved.set(tensor.name, resolveOne(tensor, 'float', null))
+      continue
+    }
+    const choice = allocation.gridFor(tensor, { settings, base: recipe.grid, graph })
+    resolved.set(tensor.name, resolveOne(tensor, choice, null))
+  }
+  return resolved
+}
+
+/** What exports need of it: the tensors that leave their source encoding. */
+export function encodingsOf(resolved: ReadonlyMap<string, ResolvedTensor>): ReadonlyMap<string, TensorEncoding> {
+  const encodings = new Map<string, TensorEncoding>()
+  for (const [name, { encoding }] of resolved) if (encoding.encoding !== 'source') encodings.set(name, encoding)
+  return encodings
+}
+
+/** Bits a matrix takes on its grid: codes with row padding, half-precision scales, zero points in the bits of a code. */
+export function encodedBits(shape: MatrixShape, encoding: Exclude<TensorEncoding, { encoding: 'source' }>): number {
+  const { rows, columns } = shape
+  if (encoding.encoding === 'ggml') return 8 * ggmlBytes(encoding.type, rows, columns)
+  const groups = encoding.group === 'tensor' ? 1 : rows * groupsPerRow(columns, encoding.group)
+  return 8 * rows * packedRowBytes(columns, encoding.bits) + groups * (16 + (encoding.isSymmetric ? 0 : encoding.bits))
+}
+
+/** `*` is any run of characters, everything else is itself. */
+export function globPattern(match: string): RegExp {
+  return new RegExp(`^${match.replace(/[.+?^${}()|[\]\\]/g, '\\$&').replace(/\*+/g, '.*')}$`)
+}
+
+function isTreated(tensor: AllocationTensor, recipe: Recipe, isTied: boolean): boolean {
+  if (tensor.block >= 0) return true
+  if (isTied) return recipe.embedding === 'grid' || recipe.head === 'grid'
+  return recipe[tensor.role === 'head' ? 'head' : 'embedding'] === 'grid'
+}
+
+function resolveOne(tensor: AllocationTensor, choice: AxisChoice | 'float', reason: string | null): ResolvedTensor {
+  if (choice === 'float') return { ...tensor, encoding: { encoding: 'source' }, grid: null, label: 'float', reason, refusal: null }
+  const member = grids.get(choice.kind)
+  const settings = member.parse(choice)
+  const encoding = member.encoding(tensor, settings)
+  const wanted = member.label(settings)
+  const support = member.supports(tensor, settings)
+  const fallback = fallbackOf(encoding, wanted)
+  return {
+    ...tensor,
+    encoding,
+    grid: { member, settings },
+    label: fallback === null ? wanted : `${fallback} (fallback of ${wanted})`,
+    reason: fallback === null ? reason : `rows of ${tensor.columns} are not a multiple of the block of ${wanted}`,
+    refusal: support === true ? null : support,
+  }
+}
+
+/** The block type that replaced the wanted one, or `null`. */
+function fallbackOf(encoding: TensorEncoding, wanted: string): GgmlType | null {
+  if (encoding.encoding !== 'ggml' || encoding.type === wanted) return null
+  return wanted in ggmlTypes ? encoding.type : null
+}

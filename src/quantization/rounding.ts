@@ -1,0 +1,31 @@
+import type { Support } from '../core/support.ts'
+import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
+import type { Grid, GridField } from './grid.ts'
+import type { QuantizedTensor } from './quantized-tensor.ts'
+import type { AxisChoice } from './recipe.ts'
+
+/** Which allowed value each weight gets. One file in `rounding/` each, default export. */
+export interface Rounding<Settings = unknown> {
+  /** `kind` in recipes. */
+  readonly kind: string
+  readonly title: string
+  readonly explanation: string
+  readonly fields: readonly GridField[]
+  /** Throws `StudioError` `recipe-invalid` naming the field. */
+  parse(choice: AxisChoice): Settings
+  /** First part of a systematic preset id: `nearest`. */
+  label(settings: Settings): string
+  /** The inverse of `label`, `null` when the text is not one of its labels. */
+  fromLabel(label: string): AxisChoice | null
+  supports(grid: Grid, settings: Settings): Support
+  quantize(name: string, weight: Matrix, options: RoundingOptions<Settings>): Promise<QuantizedTensor>
+}
+
+export interface RoundingOptions<Settings = unknown> {
+  readonly settings: Settings
+  readonly grid: Grid
+  /** What the grid's `parse` made of the recipe's choice for this tensor. */
+  readonly gridSettings: unknown
+  readonly kernels: Kernels
+  readonly signal?: AbortSignal
+}

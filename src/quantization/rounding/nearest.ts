@@ -1,0 +1,17 @@
+import type { Rounding } from '../rounding.ts'
+import { parseWithoutSettings } from '../without-settings.ts'
+
+const nearest: Rounding<null> = {
+  kind: 'nearest',
+  title: 'Nearest',
+  explanation: 'Each weight takes the closest allowed value. Needs no text and takes seconds.',
+  fields: [],
+  parse: (choice) => parseWithoutSettings('nearest rounding', choice),
+  label: () => 'nearest',
+  fromLabel: (label) => (label === 'nearest' ? { kind: 'nearest' } : null),
+  supports: () => true,
+  quantize: (name, weight, { grid, gridSettings, kernels, signal }) =>
+    grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) }),
+}
+
+export default nearest
