@@ -1,0 +1,71 @@
+import type { AffineParams, AffineTensor } from './affine.ts'
+import type { GgmlType } from './ggml.ts'
+import type { LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './kernels.ts'
+
+/**
+ * What a backend writes: each operation on one piece, synchronous, on one thread. `../split.ts` cuts the work into pieces
+ * and joins the results, so a backend knows nothing of threads, and threads know nothing of the arithmetic.
+ *
+ * Inputs are views that must not be changed or kept; results are fresh buffers. Quantizers refuse NaN and infinity with
+ * `weights-not-finite`, naming the place.
+ */
+export interface KernelOperations {
+  /** `reference`, `wasm`. */
+  readonly backend: string
+
+  /** Least and largest value, the range always including 0. */
+  findRange(piece: MatrixPiece): ValueRange
+  /** `range` is the whole matrix's for `group: 'tensor'`, else null. */
+  quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor
+  dequantizeAffine(piece: AffineTensor): Float32Array<ArrayBuffer>
+  quantizeGgml(piece: MatrixPiece, type: GgmlType): Uint8Array<ArrayBuffer>
+  dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
+  compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums
+  /** `gram` plus X^T X for the stripe; the part below the diagonal is returned as it came. */
+  accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
+  /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
+  traceThroughGram(stripe: GramStripe, delta: Matrix): number
+  summarizeWeights(piece: MatrixPiece): WeightSummary
+  /** Finite values in `bins` equal bins over [-limit, limit]: min(bins - 1, floor((w + limit) * (bins / (2 limit)))) in f64. */
+  countWeights(data: Float32Array<ArrayBuffer>, limit: number, bins: number): Uint32Array<ArrayBuffer>
+  accumulateLogits(state: LogitState, tile: LogitTile): LogitState
+}
+
+/** Rows cut out of a matrix; `firstRow` is where they begin, for the texts of errors. */
+export interface MatrixPiece extends Matrix {
+  readonly firstRow: number
+}
+
+export interface ValueRange {
+  readonly min: number
+  readonly max: number
+}
+
+/**
+ * Rows [start, start + rows) of a Gram matrix from their diagonal on: [rows, width] for the columns
+ * [start, start + width), width >= rows, so that the stripe's own diagonal is that of the matrix.
+ */
+export interface GramStripe {
+  readonly gram: Float32Array<ArrayBuffer>
+  readonly rows: number
+  readonly width: number
+}
+
+/**
+ * Tokens whose products are summed from zero before they are added to the Gram matrix. Part of the specification: it fixes
+ * the order of f32 sums, so every backend and every number of threads gives the same bytes.
+ */
+export const gramTokenBlock = 512
+
+export interface WeightSummary {
+  /** Of finite values; 0 when there is none. */
+  readonly min: number
+  readonly max: number
+  readonly sum: number
+  readonly squares: number
+  readonly finiteCount: number
+  readonly zeroCount: number
+  /** Flat index in the piece, -1 when none. */
+  readonly firstNonFinite: number
+  readonly columnLargest: Float32Array<ArrayBuffer>
+}

@@ -1,0 +1,52 @@
+import { type ErrorCode, StudioError } from '../core/errors.ts'
+import type { OperationName } from './executor.ts'
+
+/** From the pool to a thread: one operation on one piece. */
+export interface PieceMessage {
+  readonly id: number
+  readonly name: OperationName
+  readonly args: readonly unknown[]
+}
+
+/** From a thread to the pool. */
+export type ThreadMessage =
+  | { readonly kind: 'ready'; readonly backend: string }
+  | { readonly kind: 'failed'; readonly reason: string }
+  | { readonly kind: 'result'; readonly id: number; readonly result: unknown }
+  | { readonly kind: 'fault'; readonly id: number; readonly fault: Fault }
+
+/** A `StudioError` as plain data: structured cloning keeps only the message of an error. */
+export interface Fault {
+  readonly code: ErrorCode
+  readonly title: string
+  readonly message: string
+  readonly remedy: string
+  readonly details: Readonly<Record<string, string | number | boolean>>
+}
+
+export function faultOf(error: unknown): Fault {
+  if (error instanceof StudioError) {
+    return { code: error.code, title: error.title, message: error.message, remedy: error.remedy, details: error.details }
+  }
+  return {
+    code: 'internal',
+    title: 'A kernel failed',
+    message: error instanceof Error ? error.message : String(error),
+    remedy: 'Finished results are safe. Report this with the details copied.',
+    details: {},
+  }
+}
+
+export function errorOf(fault: Fault): StudioError {
+  return new StudioError(fault.code, fault)
+}
+
+/** The buffers of arrays found in plain data, each once: what a message may hand over instead of copying. */
+export function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): readonly ArrayBuffer[] {
+  if (ArrayBuffer.isView(value)) {
+    if (value.buffer instanceof ArrayBuffer) found.add(value.buffer)
+  } else if (typeof value === 'object' && value !== null) {
+    for (const part of Object.values(value)) buffersOf(part, found)
+  }
+  return [...found]
+}

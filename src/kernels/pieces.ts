@@ -1,0 +1,46 @@
+import type { Matrix } from './contract/kernels.ts'
+import type { MatrixPiece } from './contract/operations.ts'
+import type { Cut } from './executor.ts'
+
+/**
+ * Bytes of one input of a piece: small enough that the memory of a thread stays small and an abort is heard within
+ * milliseconds, large enough that handing it over costs little. Sums in f64 are taken by piece and added in order, so this
+ * is also what makes them the same for any number of threads.
+ */
+export const pieceBytes = 4 * 2 ** 20
+
+/** A range of rows; `end` is exclusive. */
+export interface RowRange {
+  readonly start: number
+  readonly end: number
+}
+
+/** Cuts `count` rows of `rowBytes` each into pieces of about `pieceBytes`, at least one row each. */
+export function rowPieces(count: number, rowBytes: number): RowRange[] {
+  const step = Math.max(1, Math.floor(pieceBytes / Math.max(1, rowBytes)))
+  return Array.from({ length: Math.ceil(count / step) }, (_, i) => ({ start: i * step, end: Math.min(count, (i + 1) * step) }))
+}
+
+/** Runs `run` over all pieces, no more at once than the executor can use; stops handing out work at the first fault. */
+export async function eachPiece<Piece>(
+  pieces: readonly Piece[],
+  concurrency: number,
+  run: (piece: Piece, index: number) => Promise<void>,
+): Promise<void> {
+  let next = 0
+  const turn = async (): Promise<void> => {
+    for (let index = next++; index < pieces.length; index = next++) {
+      try {
+        await run(pieces[index] as Piece, index)
+      } catch (error) {
+        next = pieces.length
+        throw error
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(concurrency, pieces.length) }, turn))
+}
+
+export function pieceOf(input: Matrix, { start, end }: RowRange, cut: Cut): MatrixPiece {
+  return { data: cut(input.data, start * input.columns, end * input.columns), rows: end - start, columns: input.columns, firstRow: start }
+}

@@ -1,0 +1,87 @@
+import { largestHalf, roundToHalf, smallestHalf } from '../../core/float16.ts'
+import { roundHalfEven } from '../../core/rounding.ts'
+import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../contract/affine.ts'
+import type { MatrixPiece, ValueRange } from '../contract/operations.ts'
+import { weightNotFinite } from '../faults.ts'
+import { packCodes, unpackCodes } from './bit-stream.ts'
+
+/** Least and largest value of `data[start, end)`, the range always including 0. */
+function rangeOf(piece: MatrixPiece, start: number, end: number): ValueRange {
+  let min = 0
+  let max = 0
+  for (let i = start; i < end; i++) {
+    const value = piece.data[i] ?? 0
+    if (!Number.isFinite(value)) throw weightNotFinite(piece)
+    if (value < min) min = value
+    if (value > max) max = value
+  }
+  return { min, max }
+}
+
+export function findRange(piece: MatrixPiece): ValueRange {
+  return rangeOf(piece, 0, piece.rows * piece.columns)
+}
+
+/** Scale, already a half, and zero point of a group; the rule is at `AffineParams`. Every step in f32. */
+function gridOf(range: ValueRange, { bits, isSymmetric }: AffineParams): { scale: number; zeroPoint: number } {
+  const levels = 2 ** bits - 1
+  const largest = Math.max(-range.min, range.max)
+  const width = isSymmetric ? Math.fround(largest + largest) : Math.fround(range.max - range.min)
+  // A half holds neither 0 < scale < 2^-24 nor scale > 65504: the nearest one it does hold is taken.
+  const scale = width === 0 ? 1 : Math.min(largestHalf, Math.max(smallestHalf, roundToHalf(Math.fround(width / levels))))
+  const zeroPoint = isSymmetric ? 2 ** (bits - 1) : Math.min(levels, roundHalfEven(Math.fround(-range.min / scale)))
+  return { scale, zeroPoint }
+}
+
+export function quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor {
+  const { rows, columns, data } = piece
+  const levels = 2 ** params.bits - 1
+  const groups = groupsPerRow(columns, params.group)
+  const groupColumns = typeof params.group === 'number' ? params.group : columns
+  const rowBytes = packedRowBytes(columns, params.bits)
+  const isWhole = params.group === 'tensor'
+  const codes = new Uint8Array(rows * rowBytes)
+  const scales = new Float32Array(isWhole ? 1 : rows * groups)
+  const zeroPoints = new Uint8Array(scales.length)
+  const rowCodes = new Uint8Array(columns)
+  const wholeGrid = isWhole ? gridOf(range ?? findRange(piece), params) : null
+  if (wholeGrid !== null) {
+    scales[0] = wholeGrid.scale
+    zeroPoints[0] = wholeGrid.zeroPoint
+  }
+  for (let row = 0; row < rows; row++) {
+    for (let group = 0; group < groups; group++) {
+      const start = row * columns + group * groupColumns
+      const end = Math.min(start + groupColumns, (row + 1) * columns)
+      const groupRange = rangeOf(piece, start, end)
+      const { scale, zeroPoint } = wholeGrid ?? gridOf(groupRange, params)
+      if (!isWhole) {
+        scales[row * groups + group] = scale
+        zeroPoints[row * groups + group] = zeroPoint
+      }
+      for (let i = start; i < end; i++) {
+        const code = roundHalfEven(Math.fround((data[i] ?? 0) / scale)) + zeroPoint
+        rowCodes[i - row * columns] = Math.min(levels, Math.max(0, code))
+      }
+    }
+    packCodes(rowCodes, params.bits, codes.subarray(row * rowBytes, (row + 1) * rowBytes))
+  }
+  return { rows, columns, bits: params.bits, isSymmetric: params.isSymmetric, group: params.group, codes, scales, zeroPoints }
+}
+
+export function dequantizeAffine(tensor: AffineTensor): Float32Array<ArrayBuffer> {
+  const { rows, columns, bits, group, codes, scales, zeroPoints } = tensor
+  const groups = groupsPerRow(columns, group)
+  const groupColumns = typeof group === 'number' ? group : columns
+  const rowBytes = packedRowBytes(columns, bits)
+  const rowCodes = new Uint8Array(columns)
+  const values = new Float32Array(rows * columns)
+  for (let row = 0; row < rows; row++) {
+    unpackCodes(codes.subarray(row * rowBytes, (row + 1) * rowBytes), bits, rowCodes)
+    for (let column = 0; column < columns; column++) {
+      const at = group === 'tensor' ? 0 : row * groups + Math.floor(column / groupColumns)
+      values[row * columns + column] = (scales[at] ?? 0) * ((rowCodes[column] ?? 0) - (zeroPoints[at] ?? 0))
+    }
+  }
+  return values
+}

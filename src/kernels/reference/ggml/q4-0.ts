@@ -1,0 +1,17 @@
+import { floatFromHalf, halfFromFloat } from '../../../core/float16.ts'
+import { truncPlusHalf } from '../../../core/rounding.ts'
+import { type BlockCodec, inverseScale, largestElement, readNibble, writeNibbles } from './block-codec.ts'
+
+/** Half scale, 32 codes of 4 bits; x = d (q - 8). ggml-quants.c, quantize_row_q4_0_ref. */
+export const q4_0: BlockCodec = {
+  encode(values, block) {
+    const scale = Math.fround(largestElement(values) / -8)
+    const inverse = inverseScale(scale)
+    block.setUint16(0, halfFromFloat(scale), true)
+    writeNibbles(block, 2, (i) => Math.max(0, Math.min(15, truncPlusHalf((values[i] ?? 0) * inverse, 8))))
+  },
+  decode(block, values) {
+    const scale = floatFromHalf(block.getUint16(0, true))
+    for (let i = 0; i < values.length; i++) values[i] = scale * (readNibble(block, 2, i) - 8)
+  },
+}

@@ -1,0 +1,17 @@
+import { floatFromHalf, halfFromFloat } from '../../../core/float16.ts'
+import { roundHalfAway } from '../../../core/rounding.ts'
+import { type BlockCodec, inverseScale, largestElement } from './block-codec.ts'
+
+/** Half scale, 32 signed bytes; x = d q. ggml-quants.c, quantize_row_q8_0_ref. */
+export const q8_0: BlockCodec = {
+  encode(values, block) {
+    const scale = Math.fround(Math.abs(largestElement(values)) / 127)
+    const inverse = inverseScale(scale)
+    block.setUint16(0, halfFromFloat(scale), true)
+    for (let i = 0; i < 32; i++) block.setInt8(2 + i, roundHalfAway(Math.fround((values[i] ?? 0) * inverse)))
+  },
+  decode(block, values) {
+    const scale = floatFromHalf(block.getUint16(0, true))
+    for (let i = 0; i < values.length; i++) values[i] = scale * block.getInt8(2 + i)
+  },
+}

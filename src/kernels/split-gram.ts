@@ -1,0 +1,115 @@
+import { throwIfAborted } from '../core/errors.ts'
+import type { Matrix } from './contract/kernels.ts'
+import { type GramStripe, gramTokenBlock } from './contract/operations.ts'
+import type { Cut, KernelExecutor } from './executor.ts'
+import { requireLength } from './faults.ts'
+import { eachPiece, type RowRange } from './pieces.ts'
+
+/** Bytes a stripe of the Gram matrix may have: what a thread holds beside the tokens it works on. */
+const stripeBytes = 16 * 2 ** 20
+/** Bytes of tokens, or of rows of a difference, that go with a stripe. */
+const inputBytes = 16 * 2 ** 20
+/** Rows of a stripe come in multiples of the tile that backends compute at once. */
+const stripeStep = 8
+
+/**
+ * Cuts the upper triangle into stripes of about equal area, `parts` of them or more where memory asks for it. The result
+ * does not depend on the cut: every element of the Gram matrix is one sum in token order.
+ */
+export function gramStripes(columns: number, parts: number): RowRange[] {
+  const share = (columns * columns) / 2 / parts
+  const stripes: RowRange[] = []
+  let start = 0
+  while (start < columns) {
+    const width = columns - start
+    // Rows r of a stripe of area r (width - r / 2) = share.
+    const balanced = width - Math.sqrt(Math.max(0, width * width - 2 * share))
+    const bounded = Math.min(balanced, stripeBytes / (4 * width))
+    const rows = Math.max(1, Math.floor(bounded / stripeStep)) * stripeStep
+    const end = Math.min(columns, start + rows)
+    stripes.push({ start, end })
+    start = end
+  }
+  return stripes
+}
+
+/** `matrix[rows, columns from firstColumn on]`: a view when nothing is left out, else a copy. */
+function columnsFrom(input: Matrix, range: RowRange, { firstColumn, cut }: { firstColumn: number; cut: Cut }): Matrix {
+  const rows = range.end - range.start
+  const width = input.columns - firstColumn
+  if (firstColumn === 0) return { data: cut(input.data, range.start * width, range.end * width), rows, columns: width }
+  const data = new Float32Array(rows * width)
+  for (let row = 0; row < rows; row++) {
+    const at = (range.start + row) * input.columns
+    data.set(input.data.subarray(at + firstColumn, at + input.columns), row * width)
+  }
+  return { data, rows, columns: width }
+}
+
+/** The stripe as a buffer of its own. Below the diagonal inside the stripe stands whatever the matrix holds there. */
+function stripeOf(gram: Float32Array, columns: number, { start, end }: RowRange): GramStripe {
+  const rows = end - start
+  const width = columns - start
+  const stripe = new Float32Array(rows * width)
+  for (let row = 0; row < rows; row++) {
+    stripe.set(gram.subarray((start + row) * columns + start, (start + row + 1) * columns), row * width)
+  }
+  return { gram: stripe, rows, width }
+}
+
+function chunks(count: number, step: number): RowRange[] {
+  return Array.from({ length: Math.ceil(count / step) }, (_, i) => ({ start: i * step, end: Math.min(count, (i + 1) * step) }))
+}
+
+export async function accumulateGram(
+  executor: KernelExecutor,
+  { gram, input }: { gram: Float32Array<ArrayBuffer>; input: Matrix },
+  signal: AbortSignal | undefined,
+): Promise<Float32Array<ArrayBuffer>> {
+  throwIfAborted(signal)
+  const { columns } = input
+  requireLength('A Gram matrix', gram.length, columns * columns)
+  requireLength('A matrix', input.data.length, input.rows * columns)
+  const result = gram.slice()
+  const blocks = Math.max(1, Math.floor(inputBytes / (columns * 4 * gramTokenBlock)))
+  const stripes = gramStripes(columns, executor.threads === 1 ? 1 : 3 * executor.threads)
+  for (const tokens of chunks(input.rows, blocks * gramTokenBlock)) {
+    await eachPiece(stripes, executor.concurrency, async (stripe) => {
+      const part = await executor.run(
+        'accumulateGram',
+        (cut) => [stripeOf(result, columns, stripe), columnsFrom(input, tokens, { firstColumn: stripe.start, cut })],
+        signal,
+      )
+      const width = columns - stripe.start
+      for (let row = stripe.start; row < stripe.end; row++) {
+        const from = (row - stripe.start) * width + (row - stripe.start)
+        result.set(part.subarray(from, (row - stripe.start + 1) * width), row * columns + row)
+      }
+    })
+  }
+  return result
+}
+
+export async function traceThroughGram(
+  executor: KernelExecutor,
+  { delta, gram }: { delta: Matrix; gram: Float32Array },
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  throwIfAborted(signal)
+  const { columns } = delta
+  requireLength('A Gram matrix', gram.length, columns * columns)
+  requireLength('A matrix', delta.data.length, delta.rows * columns)
+  const rowsAtOnce = Math.max(1, Math.floor(inputBytes / (columns * 4)))
+  // The sum is taken by stripe, so unlike above the stripes must not follow from the number of threads.
+  const stripes = gramStripes(columns, columns < 256 ? 1 : 6)
+  const pieces = stripes.flatMap((stripe) => chunks(delta.rows, rowsAtOnce).map((rows) => ({ stripe, rows })))
+  const parts: number[] = []
+  await eachPiece(pieces, executor.concurrency, async ({ stripe, rows }, index) => {
+    parts[index] = await executor.run(
+      'traceThroughGram',
+      (cut) => [stripeOf(gram, columns, stripe), columnsFrom(delta, rows, { firstColumn: stripe.start, cut })],
+      signal,
+    )
+  })
+  return parts.reduce((sum, part) => sum + part, 0)
+}

@@ -1,0 +1,241 @@
+import { throwIfAborted } from '../core/errors.ts'
+import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from './contract/affine.ts'
+import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
+import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './contract/kernels.ts'
+import type { KernelExecutor } from './executor.ts'
+import { requireBits, requireBlocks, requireGroup, requireLength } from './faults.ts'
+import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
+import { describeWeights } from './split-describe.ts'
+import { accumulateGram, traceThroughGram } from './split-gram.ts'
+
+/** The operations of `Kernels` over any executor: inputs are checked here, cut into pieces, and the results joined. */
+export function createSplitKernels(executor: KernelExecutor): Kernels {
+  return {
+    backend: executor.backend,
+    threads: executor.threads,
+    quantizeAffine: (input, params, signal) => quantizeAffine(executor, { input, params }, signal),
+    dequantizeAffine: (tensor, signal) => dequantizeAffine(executor, tensor, signal),
+    quantizeGgml: (input, type, signal) => quantizeGgml(executor, { input, type }, signal),
+    dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
+    compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
+    accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
+    traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),
+    describeWeights: (input, bins, signal) => describeWeights(executor, { input, bins }, signal),
+    accumulateLogits: (state, tile, signal) => accumulateLogits(executor, { state, tile }, signal),
+    close: () => executor.close(),
+  }
+}
+
+async function quantizeAffine(
+  executor: KernelExecutor,
+  { input, params }: { input: Matrix; params: AffineParams },
+  signal: AbortSignal | undefined,
+): Promise<AffineTensor> {
+  throwIfAborted(signal)
+  requireBits(params.bits)
+  requireGroup(params.group)
+  requireLength('A matrix', input.data.length, input.rows * input.columns)
+  const { rows, columns } = input
+  const { bits, isSymmetric, group } = params
+  const pieces = rowPieces(rows, columns * 4)
+  const isWhole = group === 'tensor'
+  let range: { min: number; max: number } | null = null
+  if (isWhole) {
+    const found = { min: 0, max: 0 }
+    await eachPiece(pieces, executor.concurrency, async (piece) => {
+      const part = await executor.run('findRange', (cut) => [pieceOf(input, piece, cut)], signal)
+      found.min = Math.min(found.min, part.min)
+      found.max = Math.max(found.max, part.max)
+    })
+    range = found
+  }
+  const groups = groupsPerRow(columns, group)
+  const rowBytes = packedRowBytes(columns, bits)
+  const codes = new Uint8Array(rows * rowBytes)
+  const scales = new Float32Array(isWhole ? 1 : rows * groups)
+  const zeroPoints = new Uint8Array(scales.length)
+  await eachPiece(pieces, executor.concurrency, async (piece) => {
+    const part = await executor.run('quantizeAffine', (cut) => [pieceOf(input, piece, cut), params, range], signal)
+    codes.set(part.codes, piece.start * rowBytes)
+    scales.set(part.scales, isWhole ? 0 : piece.start * groups)
+    zeroPoints.set(part.zeroPoints, isWhole ? 0 : piece.start * groups)
+  })
+  return { rows, columns, bits, isSymmetric, group, codes, scales, zeroPoints }
+}
+
+async function dequantizeAffine(
+  executor: KernelExecutor,
+  tensor: AffineTensor,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array<ArrayBuffer>> {
+  throwIfAborted(signal)
+  const { rows, columns, bits, group } = tensor
+  requireBits(bits)
+  requireGroup(group)
+  const rowBytes = packedRowBytes(columns, bits)
+  const groups = groupsPerRow(columns, group)
+  const scaleCount = group === 'tensor' ? 1 : rows * groups
+  requireLength('A code stream', tensor.codes.length, rows * rowBytes)
+  requireLength('A list of scales', tensor.scales.length, scaleCount)
+  requireLength('A list of zero points', tensor.zeroPoints.length, scaleCount)
+  const values = new Float32Array(rows * columns)
+  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }) => {
+    const [firstScale, lastScale] = group === 'tensor' ? [0, 1] : [start * groups, end * groups]
+    const part = await executor.run(
+      'dequantizeAffine',
+      (cut) => [
+        {
+          ...tensor,
+          rows: end - start,
+          codes: cut(tensor.codes, start * rowBytes, end * rowBytes),
+          scales: cut(tensor.scales, firstScale, lastScale),
+          zeroPoints: cut(tensor.zeroPoints, firstScale, lastScale),
+        },
+      ],
+      signal,
+    )
+    values.set(part, start * columns)
+  })
+  return values
+}
+
+async function quantizeGgml(
+  executor: KernelExecutor,
+  { input, type }: { input: Matrix; type: GgmlType },
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array<ArrayBuffer>> {
+  throwIfAborted(signal)
+  requireBlocks(input, type)
+  requireLength('A matrix', input.data.length, input.rows * input.columns)
+  const rowBytes = ggmlBytes(type, 1, input.columns)
+  const blocks = new Uint8Array(input.rows * rowBytes)
+  await eachPiece(rowPieces(input.rows, input.columns * 4), executor.concurrency, async (piece) => {
+    const part = await executor.run('quantizeGgml', (cut) => [pieceOf(input, piece, cut), type], signal)
+    blocks.set(part, piece.start * rowBytes)
+  })
+  return blocks
+}
+
+async function dequantizeGgml(
+  executor: KernelExecutor,
+  { blocks, shape, type }: { blocks: Uint8Array<ArrayBuffer>; shape: MatrixShape; type: GgmlType },
+  signal: AbortSignal | undefined,
+): Promise<Float32Array<ArrayBuffer>> {
+  throwIfAborted(signal)
+  requireBlocks(shape, type)
+  requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, shape.rows, shape.columns))
+  const { rows, columns } = shape
+  const rowBytes = ggmlBytes(type, 1, columns)
+  const values = new Float32Array(rows * columns)
+  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }) => {
+    const part = await executor.run(
+      'dequantizeGgml',
+      (cut) => [cut(blocks, start * rowBytes, end * rowBytes), { rows: end - start, columns }, type],
+      signal,
+    )
+    values.set(part, start * columns)
+  })
+  return values
+}
+
+async function compareWeights(
+  executor: KernelExecutor,
+  { weight, approximation }: { weight: Float32Array; approximation: Float32Array },
+  signal: AbortSignal | undefined,
+): Promise<WeightSums> {
+  throwIfAborted(signal)
+  requireLength('An approximation', approximation.length, weight.length)
+  const pieces = rowPieces(weight.length, 4)
+  const parts: WeightSums[] = []
+  await eachPiece(pieces, executor.concurrency, async ({ start, end }, index) => {
+    parts[index] = await executor.run(
+      'compareWeights',
+      (cut) => [cut(weight, start, end) as Float32Array<ArrayBuffer>, cut(approximation, start, end) as Float32Array<ArrayBuffer>],
+      signal,
+    )
+  })
+  return parts.reduce(addSums, {
+    count: 0,
+    squaredError: 0,
+    squaredWeight: 0,
+    squaredApproximation: 0,
+    product: 0,
+    largestError: 0,
+  })
+}
+
+function addSums(a: WeightSums, b: WeightSums): WeightSums {
+  return {
+    count: a.count + b.count,
+    squaredError: a.squaredError + b.squaredError,
+    squaredWeight: a.squaredWeight + b.squaredWeight,
+    squaredApproximation: a.squaredApproximation + b.squaredApproximation,
+    product: a.product + b.product,
+    largestError: Math.max(a.largestError, b.largestError),
+  }
+}
+
+const stateFields = [
+  'floatMax',
+  'floatSum',
+  'recipeMax',
+  'recipeSum',
+  'weighted',
+  'floatArgMax',
+  'recipeArgMax',
+  'floatTarget',
+  'recipeTarget',
+] as const satisfies readonly (keyof LogitState)[]
+
+async function accumulateLogits(
+  executor: KernelExecutor,
+  { state, tile }: { state: LogitState; tile: LogitTile },
+  signal: AbortSignal | undefined,
+): Promise<LogitState> {
+  throwIfAborted(signal)
+  const { tokens, width, vocabStart } = tile
+  requireLength('A tile of float logits', tile.float.length, tokens * width)
+  requireLength('A tile of recipe logits', tile.recipe.length, tokens * width)
+  requireLength('A list of targets', tile.targets.length, tokens)
+  for (const field of stateFields) requireLength(`The running ${field}`, state[field].length, tokens)
+  const next: LogitState = {
+    floatMax: new Float64Array(tokens),
+    floatSum: new Float64Array(tokens),
+    recipeMax: new Float64Array(tokens),
+    recipeSum: new Float64Array(tokens),
+    weighted: new Float64Array(tokens),
+    floatArgMax: new Int32Array(tokens),
+    recipeArgMax: new Int32Array(tokens),
+    floatTarget: new Float64Array(tokens),
+    recipeTarget: new Float64Array(tokens),
+  }
+  await eachPiece(rowPieces(tokens, width * 4), executor.concurrency, async ({ start, end }) => {
+    const part = await executor.run(
+      'accumulateLogits',
+      (cut) => [
+        {
+          floatMax: cut(state.floatMax, start, end),
+          floatSum: cut(state.floatSum, start, end),
+          recipeMax: cut(state.recipeMax, start, end),
+          recipeSum: cut(state.recipeSum, start, end),
+          weighted: cut(state.weighted, start, end),
+          floatArgMax: cut(state.floatArgMax, start, end),
+          recipeArgMax: cut(state.recipeArgMax, start, end),
+          floatTarget: cut(state.floatTarget, start, end),
+          recipeTarget: cut(state.recipeTarget, start, end),
+        },
+        {
+          float: cut(tile.float, start * width, end * width),
+          recipe: cut(tile.recipe, start * width, end * width),
+          tokens: end - start,
+          vocabStart,
+          width,
+          targets: cut(tile.targets, start, end),
+        },
+      ],
+      signal,
+    )
+    for (const field of stateFields) next[field].set(part[field], start)
+  })
+  return next
+}
