@@ -25,6 +25,7 @@ const mayKnowTypesOf = {
   rpc: ['models', 'quantization', 'evaluation', 'export', 'pipeline'],
   state: ['models', 'quantization', 'evaluation', 'export', 'pipeline'],
   ui: ['models', 'quantization', 'evaluation', 'export', 'pipeline', 'rpc'],
+  app: ['models', 'quantization', 'evaluation', 'export', 'pipeline'],
 };
 const inRoom = (r) => `^src/${r}/`;
 const TESTS = '\\.(test|bench)\\.tsx?$';
