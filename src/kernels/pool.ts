@@ -25,8 +25,8 @@ interface Job {
   readonly id: number
   readonly name: OperationName
   readonly makeArguments: (cut: Cut) => readonly unknown[]
-  resolve(this: void, result: unknown): void
-  reject(this: void, error: Error): void
+  readonly resolve: (result: unknown) => void
+  readonly reject: (error: Error) => void
   tries: number
 }
 
@@ -99,11 +99,11 @@ class ThreadPool {
         name,
         makeArguments,
         tries: 0,
-        resolve(result) {
+        resolve: (result) => {
           signal?.removeEventListener('abort', stop)
           resolve(result)
         },
-        reject(error) {
+        reject: (error) => {
           signal?.removeEventListener('abort', stop)
           reject(error)
         },

@@ -1,4 +1,4 @@
-import type { MatrixShape } from './kernels.ts'
+import type { MatrixShape } from './matrix.ts'
 
 /**
  * Affine integers: w ~ scale * (code - zeroPoint), codes 0 .. 2^bits - 1.

@@ -1,5 +1,8 @@
 import type { AffineParams, AffineTensor } from './affine.ts'
 import type { GgmlType } from './ggml.ts'
+import type { Matrix, MatrixShape } from './matrix.ts'
+
+export type { Matrix, MatrixShape } from './matrix.ts'
 
 /**
  * The operations quantization needs, and nothing about how they are done. `reference` is the specification, `wasm` and
@@ -44,15 +47,6 @@ export interface Kernels {
    */
   accumulateLogits(state: LogitState, tile: LogitTile, signal?: AbortSignal): Promise<LogitState>
   close(): Promise<void>
-}
-
-export interface MatrixShape {
-  readonly rows: number
-  readonly columns: number
-}
-
-export interface Matrix extends MatrixShape {
-  readonly data: Float32Array<ArrayBuffer>
 }
 
 export interface WeightSums {
