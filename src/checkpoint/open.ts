@@ -1,0 +1,130 @@
+import { StudioError, throwIfAborted } from '../core/errors.ts'
+import { readSafetensorsHeader, type SafetensorsEntry } from '../formats/safetensors/header.ts'
+import type { ShardIndex } from '../formats/safetensors/shard-index.ts'
+import type { ByteSource } from '../io/byte-source.ts'
+import type { ModelGraph } from '../models/model-graph.ts'
+import { familyFor } from '../models/registry.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import { fingerprint, type HashedFile } from './fingerprint.ts'
+import { locateFolder, locateWeights } from './locate.ts'
+import { matchTensors, type StoredTensor } from './match-tensors.ts'
+import { SafetensorsCheckpoint } from './safetensors-checkpoint.ts'
+import { readJson, readTokenizerFiles, tokenizerExtent } from './text-files.ts'
+
+export interface OpenRequest {
+  /** Folder name, Hub id or sample id, for display. */
+  readonly name: string
+  readonly originKind: Checkpoint['origin']['kind']
+  /** By path inside what was given; the model may be in a folder inside. */
+  readonly files: ReadonlyMap<string, ByteSource>
+  /** Told after each header; default none. */
+  readonly onProgress?: (progress: HeaderProgress) => void
+}
+
+export interface HeaderProgress {
+  readonly filesDone: number
+  readonly files: number
+  /** Header bytes so far. */
+  readonly bytesRead: number
+}
+
+/** Headers read at a time: enough to hide a hub's latency, few enough for its manners. */
+const parallelHeaders = 4
+
+/**
+ * Opens a model: reads the small files and the headers of the weights, and checks them against each other. No tensor is
+ * read (the fingerprint of local files samples 4 kB of each). Throws `StudioError`: `file-missing` (with `details.missing`,
+ * to be completed and tried again), `file-damaged`, `config-invalid`, `tokenizer-invalid`, `unsupported-architecture`,
+ * `unsupported-dtype`, `config-contradicts-tensors`, hub codes, `aborted`.
+ */
+export async function openCheckpoint(request: OpenRequest, signal?: AbortSignal): Promise<Checkpoint> {
+  const folder = locateFolder(request.files)
+  const configFile = folder.files.get('config.json')
+  if (configFile === undefined) throw new TypeError('the folder was chosen for its config.json')
+  const rawConfig = await readJson(configFile, 'config-invalid', signal)
+  const family = familyFor(rawConfig)
+  const graph = family.describe(rawConfig)
+  const tokenizerFiles = await readTokenizerFiles(folder, signal)
+  checkVocabulary(tokenizerExtent(tokenizerFiles.tokenizerJson), graph)
+  const { shards, index } = await locateWeights(folder, request.originKind, signal)
+  const files = await readHeaders(shards, request.onProgress ?? (() => undefined), signal)
+  const stored = mergeHeaders(files)
+  if (index !== null) checkIndex(index, stored)
+  const { tensors, notes } = matchTensors(graph, stored)
+  const config = await configFile.read(0, configFile.sizeBytes, signal)
+  return new SafetensorsCheckpoint({
+    name: request.name,
+    origin: { kind: request.originKind, fingerprint: await fingerprint(config, files, signal) },
+    family,
+    graph,
+    rawConfig,
+    tokenizerFiles,
+    notes: [...(family.notes?.(rawConfig) ?? []), ...notes],
+    stored: tensors,
+  })
+}
+
+async function readHeaders(
+  shards: readonly ByteSource[],
+  onProgress: (progress: HeaderProgress) => void,
+  signal?: AbortSignal,
+): Promise<readonly HashedFile[]> {
+  const files: HashedFile[] = []
+  let filesDone = 0
+  let bytesRead = 0
+  const readNext = async (at: number): Promise<void> => {
+    const source = shards[at]
+    if (source === undefined) return
+    throwIfAborted(signal)
+    const header = await readSafetensorsHeader(source, signal)
+    files[at] = { source, header }
+    filesDone += 1
+    bytesRead += header.dataStart
+    onProgress({ filesDone, files: shards.length, bytesRead })
+    await readNext(at + parallelHeaders)
+  }
+  onProgress({ filesDone, files: shards.length, bytesRead })
+  // All are awaited, so that no rejection of a sibling goes unhandled; the first fault is the one told.
+  const lanes = await Promise.allSettled(Array.from({ length: parallelHeaders }, (_, lane) => readNext(lane)))
+  for (const lane of lanes) if (lane.status === 'rejected') throw lane.reason
+  return files
+}
+
+function mergeHeaders(files: readonly HashedFile[]): ReadonlyMap<string, StoredTensor> {
+  const stored = new Map<string, StoredTensor>()
+  for (const { source, header } of files) {
+    for (const entry of header.tensors.values()) {
+      const other = stored.get(entry.name)
+      if (other !== undefined) throw contradiction(source.name, `Tensor ${entry.name} is in ${other.source.name} and in ${source.name}.`)
+      stored.set(entry.name, { ...entry, source })
+    }
+  }
+  return stored
+}
+
+function checkIndex(index: ShardIndex, stored: ReadonlyMap<string, SafetensorsEntry & { readonly source: ByteSource }>): void {
+  for (const [tensor, file] of index.fileOf) {
+    const found = stored.get(tensor)
+    if (found === undefined) throw contradiction(file, `The index says that ${file} holds tensor ${tensor}, but no file does.`)
+  }
+}
+
+function contradiction(file: string, message: string): StudioError {
+  return new StudioError('file-damaged', {
+    title: 'These files do not belong together',
+    message,
+    remedy: 'Fetch the model again; files of two versions were probably mixed.',
+    details: { file },
+  })
+}
+
+function checkVocabulary(extent: number, graph: ModelGraph): void {
+  const { vocab } = graph.config
+  if (extent <= vocab) return
+  throw new StudioError('config-contradicts-tensors', {
+    title: 'The tokenizer does not fit the model',
+    message: `tokenizer.json knows ${extent} tokens, the model has embeddings for ${vocab} (vocab_size in config.json).`,
+    remedy: 'Use the tokenizer.json that belongs to these weights.',
+    details: { tokenizer: extent, vocab },
+  })
+}

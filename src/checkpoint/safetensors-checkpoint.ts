@@ -1,0 +1,81 @@
+import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
+import { widenBfloat16, widenHalf } from '../core/float16.ts'
+import type { TensorInfo } from '../models/model-graph.ts'
+import type { Checkpoint, RowRange } from './checkpoint.ts'
+import type { FloatTensor } from './match-tensors.ts'
+
+type Facts = Pick<Checkpoint, 'name' | 'origin' | 'family' | 'graph' | 'rawConfig' | 'tokenizerFiles' | 'notes'>
+
+/** An opened model over safetensors files. Holds sources, never bytes. */
+export class SafetensorsCheckpoint implements Checkpoint {
+  readonly name: Checkpoint['name']
+  readonly origin: Checkpoint['origin']
+  readonly family: Checkpoint['family']
+  readonly graph: Checkpoint['graph']
+  readonly rawConfig: Checkpoint['rawConfig']
+  readonly tokenizerFiles: Checkpoint['tokenizerFiles']
+  readonly notes: Checkpoint['notes']
+  readonly tensors: ReadonlyMap<string, TensorInfo>
+  readonly parameters: number
+  readonly sourceBytes: number
+  readonly #stored: ReadonlyMap<string, FloatTensor>
+
+  constructor(facts: Facts & { readonly stored: ReadonlyMap<string, FloatTensor> }) {
+    this.name = facts.name
+    this.origin = facts.origin
+    this.family = facts.family
+    this.graph = facts.graph
+    this.rawConfig = facts.rawConfig
+    this.tokenizerFiles = facts.tokenizerFiles
+    this.notes = facts.notes
+    this.#stored = facts.stored
+    this.tensors = new Map(
+      [...facts.stored].map(([name, { dtype, shape, start, end }]) => [name, { name, dtype, shape, sizeBytes: end - start }]),
+    )
+    const infos = [...this.tensors.values()]
+    this.sourceBytes = infos.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    this.parameters = infos.reduce((sum, { sizeBytes, dtype }) => sum + sizeBytes / bytesPerElement[dtype], 0)
+  }
+
+  async readRaw(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    const { source, start, end } = this.#range(tensor, rows)
+    return source.read(start, end, signal)
+  }
+
+  async readFloat(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    const { source, start, end, dtype } = this.#range(tensor, rows)
+    return widen(dtype, await source.read(start, end, signal))
+  }
+
+  async close(): Promise<void> {
+    // Files and ranges are opened for each read; nothing is held.
+  }
+
+  /** Throws `RangeError` for names and rows that are not of this model: a fault of the caller. */
+  #range(name: string, rows: RowRange | undefined) {
+    const tensor = this.#stored.get(name)
+    if (tensor === undefined) throw new RangeError(`${this.name} has no tensor ${name}`)
+    const { source, start, end, dtype, shape } = tensor
+    if (rows === undefined) return { source, start, end, dtype }
+    const rowCount = shape.length < 2 ? 1 : (shape[0] ?? 1)
+    const { rowStart, rowEnd } = rows
+    const isInside = Number.isInteger(rowStart) && Number.isInteger(rowEnd) && 0 <= rowStart && rowStart <= rowEnd && rowEnd <= rowCount
+    if (!isInside) throw new RangeError(`${name} has ${rowCount} rows, not [${rowStart}, ${rowEnd})`)
+    const rowBytes = rowCount === 0 ? 0 : (end - start) / rowCount
+    return { source, start: start + rowStart * rowBytes, end: start + rowEnd * rowBytes, dtype }
+  }
+}
+
+function widen(dtype: FloatDType, read: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  // Typed arrays need their element's alignment, and a source may hand out a view into something larger.
+  const bytes = read.byteOffset % bytesPerElement[dtype] === 0 ? read : read.slice()
+  const halves = () => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2)
+  switch (dtype) {
+    case 'F32':
+      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+    case 'F16':
+      return widenHalf(halves())
+    case 'BF16':
+      return widenBfloat16(halves())
+  }
+}

@@ -1,0 +1,74 @@
+import { open, readdir, stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { StudioError, throwIfAborted } from '../core/errors.ts'
+import type { ByteSource } from '../io/byte-source.ts'
+import { assertRange } from '../io/range.ts'
+
+/** A file on disk. Opened for each read and closed after it, so nothing has to be released. Throws `file-missing`. */
+export async function nodeFileSource(path: string, name = basename(path)): Promise<ByteSource> {
+  const { size } = await stat(path).catch((cause: unknown) => {
+    throw missing(name, path, cause)
+  })
+  return {
+    name,
+    sizeBytes: size,
+    async read(start, end, signal) {
+      throwIfAborted(signal)
+      assertRange(name, size, start, end)
+      const bytes = new Uint8Array(end - start)
+      const file = await open(path).catch((cause: unknown) => {
+        throw missing(name, path, cause)
+      })
+      try {
+        let filled = 0
+        while (filled < bytes.length) {
+          throwIfAborted(signal)
+          const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled)
+          if (bytesRead === 0) assertRange(name, start + filled, start, end) // the file became shorter
+          filled += bytesRead
+        }
+      } finally {
+        await file.close()
+      }
+      return bytes
+    },
+  }
+}
+
+/**
+ * The files of a folder, one level of sub-folders deep, by path relative to it. Hidden entries are left out.
+ * Throws `file-missing` when there is no such folder.
+ */
+export async function nodeFolderFiles(folder: string): Promise<ReadonlyMap<string, ByteSource>> {
+  const files = new Map<string, ByteSource>()
+  const addFrom = async (relative: string, depth: number): Promise<void> => {
+    const at = join(folder, relative)
+    const entries = await readdir(at, { withFileTypes: true }).catch((cause: unknown) => {
+      throw missing(basename(resolve(at)), at, cause)
+    })
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      if (entry.name.startsWith('.')) continue
+      const path = relative === '' ? entry.name : `${relative}/${entry.name}`
+      if (entry.isDirectory()) {
+        if (depth < 1) await addFrom(path, depth + 1)
+      } else {
+        files.set(path, await nodeFileSource(join(folder, path), entry.name))
+      }
+    }
+  }
+  await addFrom('', 0)
+  return files
+}
+
+function missing(name: string, path: string, cause: unknown): StudioError {
+  return new StudioError(
+    'file-missing',
+    {
+      title: `${name} is missing`,
+      message: `${path} cannot be opened.`,
+      remedy: 'Check the path and the permissions.',
+      details: { path, cause: cause instanceof Error ? cause.message : String(cause) },
+    },
+    { cause },
+  )
+}
