@@ -9,6 +9,11 @@ export interface PickedFile {
   readonly file: File
 }
 
+export interface GridValues {
+  readonly values: readonly number[]
+  readonly storedAs: string
+}
+
 /**
  * What a person can ask for that needs the service. Faults end in the stores, never as rejections; each call replaces the
  * one of its kind that still runs. Looking at things (pins, hiding, sorting) is done on the stores directly.
@@ -30,11 +35,16 @@ export interface StudioActions {
   ): Promise<{ readonly values: readonly number[]; readonly storedAs: string } | null>
 
   addSet(setId: string): Promise<void>
+  addPreset(recipe: Recipe): void
   /** A preset id or a recipe as JSON, also a list of either. Returns a sentence when it cannot be read. */
   pasteRecipe(text: string): Promise<string | null>
   /** Changes the recipe in the editor: a preset or a recipe with results is renamed. */
-  editRecipe(id: string, change: Partial<Omit<Recipe, 'id'>>): void
+  editRecipe(id: string, change: Partial<Omit<Recipe, 'id'>>): Promise<void>
+  /** Returns a sentence when the name cannot be taken. */
   renameRecipe(id: string, name: string): string | null
+  /** To the clipboard: a link that opens the page with these recipes, or the headless command. */
+  copyLink(recipes: readonly Recipe[]): Promise<void>
+  copyCommand(recipes: readonly Recipe[]): Promise<void>
 
   run(): Promise<void>
   stop(): void
@@ -52,6 +62,9 @@ export interface StudioActions {
   stopExport(): void
   /** Saves a finished export that lies in this browser's storage as a download. */
   download(choice: ExportChoice): Promise<void>
+
+  /** Whether this browser lets a page write into a folder the person picks. */
+  readonly canPickFolder: boolean
 
   configure(settings: EngineSettings): Promise<void>
   clearStorage(kind: 'hub' | 'runs' | 'exports'): Promise<StorageOverview | null>
