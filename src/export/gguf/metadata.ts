@@ -1,0 +1,72 @@
+import type { Checkpoint } from '../../checkpoint/checkpoint.ts'
+import { type EncodedMetadata, encodeMetadata } from '../../formats/gguf/layout.ts'
+import type { GgufEntry, GgufValue } from '../../formats/gguf/types.ts'
+import type { GgmlType } from '../../kernels/contract/ggml.ts'
+import type { PlannedTensor } from './tensors.ts'
+import { type TokenizerMetadata, tokenizerMetadata } from './tokenizer.ts'
+
+/** `general.file_type`, llama.cpp's `llama_ftype`: the type of most weights. */
+const fileTypes: Readonly<Record<GgmlType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7 }
+
+/** `GGML_QNT_VERSION`, of the block layouts. */
+const quantizationVersion = 2
+
+/** Name of the model alone, without the owner that a Hub id carries. */
+export function modelName(checkpoint: Checkpoint): string {
+  return checkpoint.name.split('/').at(-1) ?? checkpoint.name
+}
+
+/** Everything but the tokenizer: keys of gguf.md section 7, as convert_hf_to_gguf.py writes them. */
+export function modelEntries(checkpoint: Checkpoint, tensors: readonly PlannedTensor[]): GgufEntry[] {
+  const { config } = checkpoint.graph
+  const family = checkpoint.family.gguf
+  const { architecture } = family
+  const own: Record<string, GgufValue> = {
+    block_count: { type: 'u32', value: config.layers },
+    context_length: { type: 'u32', value: config.maxPositions },
+    embedding_length: { type: 'u32', value: config.hidden },
+    feed_forward_length: { type: 'u32', value: config.intermediate },
+    'attention.head_count': { type: 'u32', value: config.heads },
+    'attention.head_count_kv': { type: 'u32', value: config.kvHeads },
+    'attention.key_length': { type: 'u32', value: config.headDim },
+    'attention.value_length': { type: 'u32', value: config.headDim },
+    'attention.layer_norm_rms_epsilon': { type: 'f32', value: Math.fround(config.normEps) },
+    'rope.freq_base': { type: 'f32', value: Math.fround(config.ropeTheta) },
+  }
+  for (const [key, type, value] of family.keys(config)) own[key] = { type, value: type === 'f32' ? Math.fround(Number(value)) : value }
+  return [
+    { key: 'general.architecture', value: { type: 'string', value: architecture } },
+    { key: 'general.type', value: { type: 'string', value: 'model' } },
+    { key: 'general.name', value: { type: 'string', value: modelName(checkpoint) } },
+    { key: 'general.file_type', value: { type: 'u32', value: fileTypes[commonestType(tensors)] } },
+    { key: 'general.quantization_version', value: { type: 'u32', value: quantizationVersion } },
+    ...Object.entries(own).map(([key, value]) => ({ key: `${architecture}.${key}`, value })),
+  ]
+}
+
+/** Type of most weights in the blocks; embedding and head do not name a file. */
+export function commonestType(tensors: readonly PlannedTensor[]): GgmlType {
+  const counts = new Map<GgmlType, number>()
+  for (const { spec } of tensors) {
+    if (!spec.name.startsWith('blk.') || spec.shape.length < 2) continue
+    const elements = spec.shape.reduce((product, extent) => product * extent, 1)
+    counts.set(spec.type, (counts.get(spec.type) ?? 0) + elements)
+  }
+  return [...counts].sort((a, b) => b[1] - a[1])[0]?.[0] ?? 'F16'
+}
+
+const tokenizers = new WeakMap<Checkpoint, { readonly metadata: TokenizerMetadata; readonly encoded: EncodedMetadata | null }>()
+
+/** The tokenizer's part, worked out once a checkpoint: layouts are asked for while a recipe is edited. */
+export function tokenizerPart(checkpoint: Checkpoint): { readonly metadata: TokenizerMetadata; readonly encoded: EncodedMetadata | null } {
+  const known = tokenizers.get(checkpoint)
+  if (known !== undefined) return known
+  const metadata = tokenizerMetadata({
+    files: checkpoint.tokenizerFiles,
+    rawConfig: checkpoint.rawConfig,
+    vocabularySize: checkpoint.graph.config.vocab,
+  })
+  const part = { metadata, encoded: 'refusal' in metadata ? null : encodeMetadata(metadata.entries) }
+  tokenizers.set(checkpoint, part)
+  return part
+}

@@ -1,0 +1,128 @@
+import type { Checkpoint, TokenizerFiles } from '../checkpoint/checkpoint.ts'
+import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
+import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../core/float16.ts'
+import type { ExportSource } from '../export/target.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { RawConfig } from '../models/family.ts'
+import type { TensorSpec } from '../models/model-graph.ts'
+import { familyFor } from '../models/registry.ts'
+import { expectedTensors } from '../models/tensors.ts'
+import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+
+export interface MadeCheckpointOptions {
+  readonly rawConfig: RawConfig
+  readonly tokenizerFiles: TokenizerFiles
+  /** Default F32. */
+  readonly dtype?: FloatDType
+  /** Values of a tensor. */
+  readonly values?: (spec: TensorSpec) => Float32Array<ArrayBuffer>
+  readonly name?: string
+}
+
+/** An opened checkpoint made in memory: real family, real graph, made-up weights. */
+export function madeCheckpoint(options: MadeCheckpointOptions): Checkpoint {
+  const family = familyFor(options.rawConfig)
+  const graph = family.describe(options.rawConfig)
+  const dtype = options.dtype ?? 'F32'
+  const values = options.values ?? variedValues
+  const specs = expectedTensors(graph)
+  const count = (spec: TensorSpec) => spec.shape.reduce((product, extent) => product * extent, 1)
+  const raw = new Map(specs.map((spec) => [spec.name, store(values(spec), dtype)]))
+  const tensors = new Map(
+    specs.map(({ name, shape }) => [name, { name, dtype, shape, sizeBytes: count({ name, shape }) * bytesPerElement[dtype] }]),
+  )
+  const parameters = specs.reduce((sum, spec) => sum + count(spec), 0)
+  const readRaw: Checkpoint['readRaw'] = async (name, rows) => {
+    const bytes = raw.get(name)
+    const shape = tensors.get(name)?.shape
+    if (bytes === undefined || shape === undefined) throw new RangeError(`no tensor ${name}`)
+    const rowBytes = (shape.at(-1) ?? 0) * bytesPerElement[dtype]
+    return rows === undefined ? bytes.slice() : bytes.slice(rows.rowStart * rowBytes, rows.rowEnd * rowBytes)
+  }
+  return {
+    name: options.name ?? 'made',
+    origin: { kind: 'files', fingerprint: 'made' },
+    family,
+    graph,
+    rawConfig: options.rawConfig,
+    tokenizerFiles: options.tokenizerFiles,
+    tensors,
+    notes: [],
+    parameters,
+    sourceBytes: parameters * bytesPerElement[dtype],
+    readRaw,
+    readFloat: async (name, rows) => widen(await readRaw(name, rows), dtype),
+    close: async () => undefined,
+  }
+}
+
+/** What an export reads, with every matrix of the blocks quantized to nearest as `encodingOf` says. */
+export async function madeExportSource(
+  checkpoint: Checkpoint,
+  kernels: Kernels,
+  encodingOf: (spec: TensorSpec) => TensorEncoding,
+  recipeId = 'made',
+): Promise<ExportSource> {
+  const stored = new Map<string, QuantizedTensor>()
+  const encodings = new Map<string, TensorEncoding>()
+  for (const spec of expectedTensors(checkpoint.graph)) {
+    if (spec.shape.length !== 2) continue
+    const encoding = encodingOf(spec)
+    if (encoding.encoding === 'source') continue
+    encodings.set(spec.name, encoding)
+    stored.set(spec.name, await quantize(checkpoint, kernels, spec, encoding))
+  }
+  return {
+    checkpoint,
+    recipe: {
+      id: recipeId,
+      transform: { kind: 'none' },
+      grid: { kind: 'made' },
+      rounding: { kind: 'nearest' },
+      allocation: { kind: 'uniform' },
+      embedding: 'float',
+      head: 'float',
+      overrides: [],
+    },
+    encodings,
+    async readQuantized(name) {
+      const tensor = stored.get(name)
+      if (tensor === undefined) throw new RangeError(`${name} is not stored`)
+      return tensor
+    },
+  }
+}
+
+async function quantize(
+  checkpoint: Checkpoint,
+  kernels: Kernels,
+  { name, shape: [rows = 0, columns = 0] }: TensorSpec,
+  encoding: Exclude<TensorEncoding, { encoding: 'source' }>,
+): Promise<QuantizedTensor> {
+  const data = await checkpoint.readFloat(name)
+  const matrix = { rows, columns, data }
+  if (encoding.encoding === 'affine')
+    return { name, rows, columns, encoding: 'affine', affine: await kernels.quantizeAffine(matrix, encoding) }
+  return { name, rows, columns, encoding: 'ggml', type: encoding.type, blocks: await kernels.quantizeGgml(matrix, encoding.type) }
+}
+
+/** Deterministic values of both signs, different from tensor to tensor. */
+function variedValues({ name, shape }: TensorSpec): Float32Array<ArrayBuffer> {
+  let state = Array.from(name).reduce((sum, character) => (sum * 31 + (character.codePointAt(0) ?? 0)) % 2_147_483_647, 7)
+  const count = shape.reduce((product, extent) => product * extent, 1)
+  return Float32Array.from({ length: count }, () => {
+    state = (state * 48_271) % 2_147_483_647
+    return (state / 2_147_483_647 - 0.5) * 0.25
+  })
+}
+
+function store(values: Float32Array<ArrayBuffer>, dtype: FloatDType): Uint8Array<ArrayBuffer> {
+  if (dtype === 'F32') return new Uint8Array(values.slice().buffer)
+  return new Uint8Array((dtype === 'F16' ? narrowToHalf(values) : narrowToBfloat16(values)).buffer)
+}
+
+function widen(bytes: Uint8Array<ArrayBuffer>, dtype: FloatDType): Float32Array<ArrayBuffer> {
+  if (dtype === 'F32') return new Float32Array(bytes.buffer)
+  const bits = new Uint16Array(bytes.buffer)
+  return dtype === 'F16' ? widenHalf(bits) : widenBfloat16(bits)
+}
