@@ -1,0 +1,123 @@
+import type { KeyboardEvent, PointerEvent } from 'react'
+import { usePlotArea, useXAxisInverseScale, useXAxisScale, ZIndexLayer } from 'recharts'
+import { bytes as bytesText } from '../format/numbers.ts'
+import type { Domain } from './axis.ts'
+
+export interface BudgetLineProps {
+  /** `null`: no budget; the handle waits at the right edge. */
+  readonly budgetBytes: number | null
+  readonly onBudget: (bytes: number | null) => void
+  readonly domain: Domain
+}
+
+/** Where the budget line stands after a key; `undefined` for other keys. A budget past the right end is none. */
+export function budgetAfterKey(key: string, budgetBytes: number | null, domain: Domain): number | null | undefined {
+  const from = budgetBytes ?? domain[1]
+  switch (key) {
+    case 'ArrowLeft':
+    case 'ArrowDown':
+      return clampBudget(from * 0.99, domain)
+    case 'ArrowRight':
+    case 'ArrowUp':
+      return clampBudget(from * 1.01, domain)
+    case 'PageDown':
+      return clampBudget(from * 0.9, domain)
+    case 'PageUp':
+      return clampBudget(from * 1.1, domain)
+    case 'Home':
+      return domain[0]
+    case 'End':
+    case 'Delete':
+    case 'Backspace':
+      return null
+    default:
+      return undefined
+  }
+}
+
+export function clampBudget(bytes: number, domain: Domain): number | null {
+  if (bytes >= domain[1] - (domain[1] - domain[0]) * 0.004) return null
+  return Math.round(Math.max(domain[0], bytes))
+}
+
+/** Draggable line of the largest file one would accept; right of it is shaded. */
+export function BudgetLine({ budgetBytes, onBudget, domain }: BudgetLineProps) {
+  const plot = usePlotArea()
+  const scale = useXAxisScale()
+  const inverse = useXAxisInverseScale()
+  if (plot === undefined || scale === undefined || inverse === undefined) return null
+  const right = plot.x + plot.width
+  const at = budgetBytes === null ? right : Math.min(right, Math.max(plot.x, scale(budgetBytes) ?? right))
+  const text = budgetBytes === null ? 'Drag to set a budget' : `Budget ${bytesText(budgetBytes)}`
+  const isLabelLeft = at > plot.x + plot.width - 130
+
+  const drag = (event: PointerEvent<SVGGElement>): void => {
+    if (!event.currentTarget.hasPointerCapture(event.pointerId)) return
+    const chart = event.currentTarget.ownerSVGElement?.getBoundingClientRect()
+    if (chart === undefined) return
+    const value = inverse(Math.min(right, Math.max(plot.x, event.clientX - chart.left)))
+    if (typeof value === 'number') onBudget(clampBudget(value, domain))
+  }
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const next = budgetAfterKey(event.key, budgetBytes, domain)
+    if (next === undefined) return
+    event.preventDefault()
+    event.stopPropagation()
+    onBudget(next)
+  }
+
+  return (
+    <>
+      {budgetBytes !== null && (
+        <ZIndexLayer zIndex={-150}>
+          <rect x={at} y={plot.y} width={right - at} height={plot.height} fill="var(--qs-sunk)" opacity={0.55} />
+        </ZIndexLayer>
+      )}
+      <ZIndexLayer zIndex={1400}>
+        <g data-picture={budgetBytes === null ? 'no' : 'yes'}>
+          {budgetBytes !== null && (
+            <line x1={at} x2={at} y1={plot.y} y2={plot.y + plot.height} stroke="var(--qs-ink)" strokeDasharray="3 3" pointerEvents="none" />
+          )}
+          <text
+            className={budgetBytes === null ? 'qs-least' : 'qs-strong'}
+            x={isLabelLeft ? at - 10 : at + 11}
+            y={plot.y + 5}
+            textAnchor={isLabelLeft ? 'end' : 'start'}
+            pointerEvents="none"
+          >
+            {text}
+          </text>
+          <g
+            className="qs-budget-handle"
+            role="slider"
+            tabIndex={0}
+            aria-label="Size budget"
+            aria-orientation="horizontal"
+            aria-valuemin={Math.round(domain[0])}
+            aria-valuemax={Math.round(domain[1])}
+            aria-valuenow={Math.round(budgetBytes ?? domain[1])}
+            aria-valuetext={budgetBytes === null ? 'no budget' : bytesText(budgetBytes)}
+            onKeyDown={onKeyDown}
+            onPointerDown={(event) => {
+              event.currentTarget.setPointerCapture(event.pointerId)
+              event.preventDefault()
+              event.currentTarget.focus({ preventScroll: true })
+            }}
+            onPointerMove={drag}
+          >
+            <rect x={at - 22} y={plot.y - 18} width={44} height={44} fill="transparent" />
+            {budgetBytes !== null && <rect x={at - 6} y={plot.y} width={12} height={plot.height} fill="transparent" />}
+            <rect
+              x={at - 5}
+              y={plot.y - 7}
+              width={10}
+              height={16}
+              rx={3}
+              fill={budgetBytes === null ? 'var(--qs-control)' : 'var(--qs-ink)'}
+            />
+          </g>
+        </g>
+      </ZIndexLayer>
+    </>
+  )
+}

@@ -1,0 +1,331 @@
+import { SegmentedControl } from '@mantine/core'
+import { useState } from 'react'
+import { Brush, CartesianGrid, Line, LineChart, usePlotArea, useXAxisScale, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
+import { layerError } from '../format/numbers.ts'
+import { ChartMarker, recipeColour, recipeDash } from '../theme/recipe-style.tsx'
+import { type Domain, decadeDomain, decadeLabel, decadeTicks } from './axis.ts'
+import { blockFromPointer, blockTicks } from './block-axis.ts'
+import { ChartCard } from './chart-card.tsx'
+import { ChartFrame, stepped } from './chart-frame.tsx'
+import { type ChartSource, type ChartTable, fadedOpacity } from './chart-types.ts'
+import type { LayerSeries } from './layer-series.ts'
+import { Readout } from './readout.tsx'
+
+export interface LayerErrorChartProps {
+  readonly title: string
+  readonly subtitle: string
+  readonly source: ChartSource
+  /** Visible recipes; at most eight. */
+  readonly series: readonly LayerSeries[]
+  readonly blocks: number
+  /** Switch between the mean of a block and one of its linears; no switch without `onRole`. */
+  readonly role: string
+  readonly roles?: readonly string[]
+  readonly onRole?: (role: string) => void
+  readonly hovered: string | null
+  readonly onHover: (id: string | null) => void
+  /** Block under the cursor, shared with charts of the same x axis. */
+  readonly cursor: number | null
+  readonly onCursor: (block: number | null) => void
+  readonly onPin?: (id: string, pin: 'A' | 'B') => void
+  readonly isPart?: boolean
+  /** Default 272. */
+  readonly height?: number
+  /** Shows the values at the cursor beside the chart; default true. */
+  readonly hasReadout?: boolean
+  readonly onFault?: (text: string) => void
+}
+
+/** Width kept for the labels of the y axis in all charts over blocks, so that their columns line up. */
+export const blockAxisLeft = 60
+export const blockAxisRight = 12
+const brushAbove = 48
+
+/** Relative output error of every recipe over the blocks, log scale, whole decades. */
+export function LayerErrorChart(props: LayerErrorChartProps) {
+  const { title, subtitle, source, series, blocks, role, roles = [], onRole, hovered, onHover, cursor, onCursor, onPin } = props
+  const { height = 272, hasReadout = true } = props
+  const [row, setRow] = useState<string | null>(null)
+  const last = lastMeasured(series)
+  // Before anyone points at a block the newest measured one is read out.
+  const shown = cursor ?? last
+  const ordered = shown === null ? [] : atBlock(series, shown)
+  const selected = ordered.find((entry) => entry.id === row) ?? null
+
+  const keys = {
+    onAlong: (step: number) => onCursor(stepped(cursor, step, last === null ? 0 : last + 1)),
+    onAcross: (step: number) => {
+      const at = ordered.findIndex((entry) => entry.id === row)
+      const next = stepped(at < 0 ? null : at, step, ordered.length)
+      const id = next === null ? null : (ordered[next]?.id ?? null)
+      setRow(id)
+      onHover(id)
+      if (cursor === null) onCursor(last)
+    },
+    onEnter: () => selected !== null && onPin?.(selected.id, 'B'),
+    onPin: (pin: 'A' | 'B') => selected !== null && onPin?.(selected.id, pin),
+    onLeave: () => {
+      setRow(null)
+      onHover(null)
+      onCursor(null)
+    },
+  }
+  const spoken = selected ?? ordered[0]
+  const sentence =
+    shown === null
+      ? ''
+      : spoken === undefined
+        ? `Block ${shown}: nothing measured`
+        : `Block ${shown}, ${spoken.id}: ${layerError(spoken.value)}`
+
+  return (
+    <ChartCard
+      title={title}
+      subtitle={subtitle}
+      source={source}
+      table={tableOf(series, blocks)}
+      isPart={props.isPart ?? false}
+      {...(props.onFault === undefined ? {} : { onFault: props.onFault })}
+      controls={
+        onRole !== undefined && roles.length > 1 ? (
+          <SegmentedControl
+            size="xs"
+            aria-label="Linear"
+            value={role}
+            onChange={onRole}
+            data={[{ value: 'all', label: 'All' }, ...roles.map((name) => ({ value: name, label: name }))]}
+          />
+        ) : undefined
+      }
+      readout={
+        hasReadout ? (
+          <Readout
+            title={shown === null ? 'Relative error' : `Block ${shown}, relative error`}
+            hovered={hovered}
+            rows={ordered.map((entry) => ({ ...entry, value: layerError(entry.value) }))}
+          />
+        ) : undefined
+      }
+    >
+      <ChartFrame
+        summary={`${title}. Lines: relative output error over ${blocks} blocks, logarithmic, of ${series.length} recipes.`}
+        height={height}
+        keys={keys}
+        sentence={sentence}
+        onPointerLeave={() => {
+          onCursor(null)
+          onHover(null)
+        }}
+      >
+        {(width) => <Lines {...props} width={width} height={height} shown={cursor} last={last} />}
+      </ChartFrame>
+    </ChartCard>
+  )
+}
+
+interface LinesProps extends LayerErrorChartProps {
+  readonly width: number
+  readonly height: number
+  readonly shown: number | null
+  readonly last: number | null
+}
+
+function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, height, shown, last }: LinesProps) {
+  const domain = decadeDomain(series.flatMap((line) => line.values.filter((value) => value !== null)))
+  const ticks = decadeTicks(domain, Math.max(3, Math.floor(height / 40)))
+  const floor = domain[0]
+  const data = Array.from({ length: blocks }, (_, block) => ({
+    block,
+    // A linear kept in float has no error: its line runs along the bottom edge.
+    ...Object.fromEntries(series.map((line, index) => [`v${index}`, floored(line.values[block] ?? null, floor)])),
+  }))
+  return (
+    <LineChart
+      width={width}
+      height={height}
+      data={data}
+      accessibilityLayer={false}
+      margin={{ top: 8, right: blockAxisRight, bottom: 0, left: 0 }}
+      className="qs-chart"
+    >
+      <CartesianGrid vertical={false} />
+      <XAxis
+        dataKey="block"
+        type="number"
+        domain={[-0.5, blocks - 0.5]}
+        ticks={[...blockTicks(blocks, width - blockAxisLeft - blockAxisRight)]}
+        interval={0}
+        tickLine={false}
+        axisLine={{ className: 'qs-axis-line' }}
+        height={26}
+        tickMargin={6}
+        allowDataOverflow
+      />
+      <YAxis
+        type="number"
+        scale="log"
+        domain={[domain[0], domain[1]]}
+        ticks={[...ticks]}
+        interval={0}
+        tickFormatter={decadeLabel}
+        tickLine={false}
+        axisLine={false}
+        width={blockAxisLeft}
+        allowDataOverflow
+      />
+      <BlockCursor block={shown} blocks={blocks} />
+      {series.map((line, index) => (
+        <Line
+          key={line.id}
+          dataKey={`v${index}`}
+          stroke={recipeColour(line.slot)}
+          strokeWidth={line.pin === null ? 1.25 : 2.5}
+          strokeDasharray={recipeDash(line.slot) ?? 'none'}
+          opacity={fadedOpacity(line.id, hovered) * (line.pin === null ? 0.85 : 1)}
+          strokeLinejoin="round"
+          className="qs-fade"
+          dot={false}
+          activeDot={false}
+          isAnimationActive={false}
+          type="linear"
+        />
+      ))}
+      <Markers series={series} shown={shown} last={last} hovered={hovered} domain={domain} />
+      <Pointer
+        series={series}
+        blocks={blocks}
+        domain={domain}
+        onCursor={onCursor}
+        onHover={onHover}
+        {...(onPin === undefined ? {} : { onPin })}
+      />
+      {blocks > brushAbove && <Brush dataKey="block" height={18} travellerWidth={8} stroke="var(--qs-control)" fill="var(--qs-sunk)" />}
+    </LineChart>
+  )
+}
+
+/** Shaded column under the cursor. */
+function BlockCursor({ block, blocks }: { readonly block: number | null; readonly blocks: number }) {
+  const plot = usePlotArea()
+  const x = useXAxisScale()
+  const centre = block === null ? undefined : x?.(block)
+  if (plot === undefined || centre === undefined) return null
+  const width = plot.width / blocks
+  return <rect x={centre - width / 2} y={plot.y} width={width} height={plot.height} fill="var(--qs-ink)" opacity={0.06} data-picture="no" />
+}
+
+interface MarkersProps {
+  readonly series: readonly LayerSeries[]
+  readonly shown: number | null
+  readonly last: number | null
+  readonly hovered: string | null
+  readonly domain: Domain
+}
+
+/** Markers where the lines end and at the cursor, so that lines can be told apart without colour. */
+function Markers({ series, shown, last, hovered, domain }: MarkersProps) {
+  const x = useXAxisScale()
+  const y = useYAxisScale()
+  if (x === undefined || y === undefined) return null
+  const places = [...new Set([shown, last])].filter((block) => block !== null)
+  return (
+    <ZIndexLayer zIndex={600}>
+      {places.flatMap((block) =>
+        series.map((line) => {
+          const value = floored(line.values[block] ?? null, domain[0])
+          const at = { x: x(block), y: value === null ? undefined : y(value) }
+          if (at.x === undefined || at.y === undefined) return null
+          const size = block === shown ? 11 : 8
+          return (
+            <g key={`${line.id}-${block}`} className="qs-fade" opacity={fadedOpacity(line.id, hovered)}>
+              <ChartMarker slot={line.slot} x={at.x} y={at.y} size={size} />
+            </g>
+          )
+        }),
+      )}
+    </ZIndexLayer>
+  )
+}
+
+interface PointerProps extends Pick<LayerErrorChartProps, 'series' | 'blocks' | 'onCursor' | 'onHover' | 'onPin'> {
+  readonly domain: Domain
+}
+
+/** Takes the pointer over the whole plot: nearest column, and the nearest line in it. */
+function Pointer({ series, blocks, domain, onCursor, onHover, onPin }: PointerProps) {
+  const plot = usePlotArea()
+  const x = useXAxisScale()
+  const y = useYAxisScale()
+  const [nearest, setNearest] = useState<string | null>(null)
+  if (plot === undefined || x === undefined || y === undefined) return null
+  const first = x(0)
+  const second = x(1)
+  const step = first === undefined || second === undefined ? plot.width : second - first
+  return (
+    <ZIndexLayer zIndex={1300}>
+      <rect
+        x={plot.x}
+        y={plot.y}
+        width={plot.width}
+        height={plot.height}
+        fill="transparent"
+        data-picture="no"
+        onPointerMove={(event) => {
+          const box = event.currentTarget.getBoundingClientRect()
+          const block = blockFromPointer(event.clientX - box.left + plot.x, { first: first ?? plot.x, step, blocks })
+          const height = event.clientY - box.top + plot.y
+          let best: string | null = null
+          let least = 18
+          for (const line of series) {
+            const value = floored(line.values[block] ?? null, domain[0])
+            const at = value === null ? undefined : y(value)
+            if (at !== undefined && Math.abs(at - height) < least) {
+              least = Math.abs(at - height)
+              best = line.id
+            }
+          }
+          onCursor(block)
+          if (best !== nearest) {
+            setNearest(best)
+            onHover(best)
+          }
+        }}
+        onPointerLeave={() => setNearest(null)}
+        onClick={(event) => {
+          if (nearest !== null) onPin?.(nearest, event.shiftKey ? 'A' : 'B')
+        }}
+      />
+    </ZIndexLayer>
+  )
+}
+
+function floored(value: number | null, floor: number): number | null {
+  return value === null || Number.isNaN(value) ? null : Math.max(value, floor)
+}
+
+function lastMeasured(series: readonly LayerSeries[]): number | null {
+  let last = -1
+  for (const line of series)
+    last = Math.max(
+      last,
+      line.values.findLastIndex((value) => value !== null),
+    )
+  return last < 0 ? null : last
+}
+
+/** Recipes with a value at a block, largest error first. */
+function atBlock(series: readonly LayerSeries[], block: number): readonly (LayerSeries & { readonly value: number })[] {
+  return series
+    .flatMap((line) => {
+      const value = line.values[block] ?? null
+      return value === null ? [] : [{ ...line, value }]
+    })
+    .toSorted((a, b) => b.value - a.value)
+}
+
+function tableOf(series: readonly LayerSeries[], blocks: number): ChartTable {
+  return {
+    columns: ['block', ...series.map((line) => line.id)],
+    rows: Array.from({ length: blocks }, (_, block) => [block, ...series.map((line) => line.values[block] ?? null)]),
+  }
+}
