@@ -48,9 +48,9 @@ const gguf: ExportTarget = {
 export default gguf
 
 function affineRefusal(name: string, encoding: TensorEncoding & { readonly encoding: 'affine' }): string {
-  const grouping = typeof encoding.group === 'number' ? `a free group of ${encoding.group}` : `one scale a ${encoding.group}`
+  const grouping = typeof encoding.group === 'number' ? `in free groups of ${encoding.group}` : `with one scale a ${encoding.group}`
   const instead = encoding.bits > 4 ? 'Q8_0' : 'Q4_0 or Q4_1'
-  return `GGUF has no block with ${grouping}, which ${name} has: its blocks share a scale among 32 weights. For this format take ${instead}; for this recipe take GPTQ.`
+  return `GGUF has no block for affine codes ${grouping}, which ${name} has: its blocks are Q4_0, Q4_1 and Q8_0, of 32 weights each. For this format take ${instead}.`
 }
 
 function fits(shape: readonly number[] | undefined, type: GgmlType): boolean {
