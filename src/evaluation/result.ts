@@ -25,7 +25,7 @@ export interface KlDivergence {
 }
 
 export interface RecipeEvaluation extends FloatResult {
-  /** perplexity / float perplexity - 1, with its paired error over tokens. */
+  /** perplexity / float perplexity - 1, with its paired error over windows. */
   readonly aboveFloat: Estimate
   readonly klDivergence: KlDivergence
   /** Share of positions where float and recipe agree on the likeliest token, 0 to 1. */

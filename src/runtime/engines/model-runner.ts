@@ -1,0 +1,173 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-web'
+import type { OnnxGraph } from '../../formats/onnx/model.ts'
+import type { BlockSpec, ModelGraph } from '../../models/model-graph.ts'
+import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../engine.ts'
+import { type BlockVariant, blockGraph, blockInputs, blockOutputs } from '../graphs/block.ts'
+import { headGraph, headInputs, headOutput } from '../graphs/head.ts'
+import { attentionParts, partLengths } from '../memory.ts'
+import { ropeTables } from '../rope.ts'
+import type { Feeds, OnnxSessions, ResidentTensor } from './sessions.ts'
+
+interface OnnxBlockCache extends BlockCache {
+  readonly keys: Tensor
+  readonly values: Tensor
+}
+
+/** Runs one model: a session for each variant of its block and one for the head. */
+export class OnnxModelRunner implements ModelRunner {
+  readonly #graph: ModelGraph
+  readonly #block: BlockSpec
+  readonly #sessions: OnnxSessions
+  #rope: { readonly positions: number; readonly cosine: Tensor; readonly sine: Tensor } | null = null
+
+  constructor(graph: ModelGraph, sessions: OnnxSessions) {
+    const [block] = graph.blocks
+    if (block === undefined) throw new RangeError('The model has no blocks.')
+    this.#graph = graph
+    this.#block = block
+    this.#sessions = sessions
+  }
+
+  /** Makes the head's session, so that a backend that cannot start says so now. */
+  async prepare(): Promise<void> {
+    await this.#sessions.prepare('head', () => headGraph(this.#graph.config))
+  }
+
+  loadBlock(weights: BlockWeights): Promise<LoadedBlock> {
+    const resident = this.#makeResident(weights)
+    const feeds = tensorsOf(resident)
+    return Promise.resolve({
+      run: (input, options) => this.#runBlock(feeds, input, options?.taps === true),
+      step: (input, cache) => this.#stepBlock(feeds, input, cache as OnnxBlockCache | null),
+      release: () => releaseAll(resident),
+    })
+  }
+
+  loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>): Promise<LoadedHeadTile> {
+    const { hidden } = this.#graph.config
+    const width = headRows.length / hidden
+    const resident = {
+      [headInputs.finalNorm]: this.#sessions.resident(finalNorm, [hidden]),
+      [headInputs.rows]: this.#sessions.resident(headRows, [width, hidden]),
+    }
+    const feeds = tensorsOf(resident)
+    return Promise.resolve({
+      width,
+      run: async (rows, tokens) => {
+        const input = { [headInputs.hidden]: this.#sessions.floats(rows, [tokens, hidden]) }
+        return floatsOf(await this.#sessions.run('head', () => headGraph(this.#graph.config), { ...feeds, ...input }), headOutput)
+      },
+      release: () => releaseAll(resident),
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#sessions.close()
+  }
+
+  async #runBlock(
+    weights: Feeds,
+    input: Activations,
+    hasTaps: boolean,
+  ): Promise<{ readonly output: Activations; readonly taps?: Readonly<Record<string, Float32Array<ArrayBuffer>>> }> {
+    const parts = attentionParts(input.length)
+    const results = await this.#runVariant(hasTaps ? 'taps' : 'plain', parts, { ...weights, ...this.#inputsOf(input, 0, parts) })
+    const output = { ...input, data: floatsOf(results, blockOutputs.hidden) }
+    if (!hasTaps) return { output }
+    const names = new Set(this.#block.linears.map((linear) => linear.tap))
+    return { output, taps: Object.fromEntries([...names].map((tap) => [tap, floatsOf(results, blockOutputs.tap(tap))])) }
+  }
+
+  async #stepBlock(
+    weights: Feeds,
+    input: Activations,
+    cache: OnnxBlockCache | null,
+  ): Promise<{ readonly output: Activations; readonly cache: OnnxBlockCache }> {
+    const past = cache?.length ?? 0
+    const parts = attentionParts(input.length)
+    const earlier = cache === null ? {} : { [blockInputs.pastKeys]: cache.keys, [blockInputs.pastValues]: cache.values }
+    const feeds = { ...weights, ...this.#inputsOf(input, past, parts), ...earlier }
+    const results = await this.#runVariant(cache === null ? 'start' : 'step', parts, feeds)
+    const output = { ...input, data: floatsOf(results, blockOutputs.hidden) }
+    const keys = tensorOf(results, blockOutputs.keys)
+    const values = tensorOf(results, blockOutputs.values)
+    return { output, cache: { length: past + input.length, keys, values } }
+  }
+
+  #runVariant(variant: BlockVariant, parts: number, feeds: Feeds): Promise<InferenceSession.OnnxValueMapType> {
+    const graph = (): OnnxGraph => blockGraph(this.#graph.config, this.#block, { variant, parts })
+    return this.#sessions.run(`${variant} in ${String(parts)}`, graph, feeds)
+  }
+
+  /** Everything a block takes that is not a weight. */
+  #inputsOf({ data, batch, length, width }: Activations, past: number, parts: number): Feeds {
+    const sessions = this.#sessions
+    const total = past + length
+    const positions = Float32Array.from({ length: total }, (_, position) => position)
+    const lengths = partLengths(length, parts)
+    const ends: Record<string, Tensor> = {}
+    let end = past
+    for (const [part, count] of lengths.entries()) {
+      end += count
+      ends[blockInputs.partEnd(part)] = sessions.integers([end])
+    }
+    const { cosine, sine } = this.#ropeFor(total)
+    return {
+      [blockInputs.hidden]: sessions.floats(data, [batch, length, width]),
+      [blockInputs.cosine]: cosine,
+      [blockInputs.sine]: sine,
+      [blockInputs.offset]: sessions.integers([past]),
+      [blockInputs.queryPositions]: sessions.floats(positions.slice(past), [length, 1]),
+      [blockInputs.keyPositions]: sessions.floats(positions, [1, total]),
+      [blockInputs.partLengths]: sessions.integers(lengths),
+      ...ends,
+    }
+  }
+
+  /** Grown by doubling, so that generation does not make a table a token. */
+  #ropeFor(total: number): { readonly cosine: Tensor; readonly sine: Tensor } {
+    if (this.#rope === null || this.#rope.positions < total) {
+      const { config } = this.#graph
+      const positions = 2 ** Math.ceil(Math.log2(Math.max(total, 64)))
+      const tables = ropeTables(config, positions)
+      const shape = [positions, config.headDim / 2]
+      this.#rope = { positions, cosine: this.#sessions.floats(tables.cosine, shape), sine: this.#sessions.floats(tables.sine, shape) }
+    }
+    return this.#rope
+  }
+
+  #makeResident(weights: BlockWeights): Readonly<Record<string, ResidentTensor>> {
+    const shapes = new Map<string, readonly number[]>()
+    for (const { role, bias, outFeatures, inFeatures } of this.#block.linears) {
+      shapes.set(role, [outFeatures, inFeatures])
+      if (bias !== null) shapes.set(`${role}.bias`, [outFeatures])
+    }
+    for (const [role, norm] of Object.entries(this.#block.norms)) shapes.set(role, norm.shape)
+    const resident: Record<string, ResidentTensor> = {}
+    for (const [role, shape] of shapes) {
+      const data = weights[role]
+      if (data === undefined) throw new RangeError(`The block needs "${role}", which was not given.`)
+      resident[role] = this.#sessions.resident(data, shape)
+    }
+    return resident
+  }
+}
+
+function tensorsOf(resident: Readonly<Record<string, ResidentTensor>>): Feeds {
+  return Object.fromEntries(Object.entries(resident).map(([name, { tensor }]) => [name, tensor]))
+}
+
+function releaseAll(resident: Readonly<Record<string, ResidentTensor>>): Promise<void> {
+  for (const { release } of Object.values(resident)) release()
+  return Promise.resolve()
+}
+
+function tensorOf(results: InferenceSession.OnnxValueMapType, name: string): Tensor {
+  const value = results[name]
+  if (value === undefined) throw new RangeError(`ONNX Runtime returned no "${name}".`)
+  return value
+}
+
+function floatsOf(results: InferenceSession.OnnxValueMapType, name: string): Float32Array<ArrayBuffer> {
+  return tensorOf(results, name).data as Float32Array<ArrayBuffer>
+}

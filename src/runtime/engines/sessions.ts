@@ -1,0 +1,146 @@
+import type { InferenceSession, Tensor } from 'onnxruntime-web'
+import { StudioError } from '../../core/errors.ts'
+import { encodeModel, type OnnxGraph } from '../../formats/onnx/model.ts'
+import type { EngineBackend, Ort } from './load-onnxruntime.ts'
+
+export type Feeds = Readonly<Record<string, Tensor>>
+
+/** A weight that stays where the backend computes, for many runs. */
+export interface ResidentTensor {
+  readonly tensor: Tensor
+  readonly release: () => void
+}
+
+/**
+ * Sessions of one model by name, made when first needed. Runs go one after the other: ONNX Runtime's WASM build has one
+ * stack, and a second run that starts while one is suspended is refused.
+ */
+export class OnnxSessions {
+  readonly #ort: Ort
+  readonly #backend: EngineBackend
+  readonly #sessions = new Map<string, Promise<InferenceSession>>()
+  readonly #lost: Promise<never>
+  #reportLost: (error: StudioError) => void = () => undefined
+  #device: GPUDevice | null = null
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(ort: Ort, backend: EngineBackend) {
+    this.#ort = ort
+    this.#backend = backend
+    this.#lost = new Promise<never>((_resolve, reject) => {
+      this.#reportLost = reject
+    })
+    // awaited only inside a race; without a listener a loss between runs would count as unhandled
+    this.#lost.catch(() => undefined)
+  }
+
+  /** Makes the session so that the first run is not the one that waits, or that fails. */
+  async prepare(name: string, graph: () => OnnxGraph): Promise<void> {
+    await this.#enqueue(() => this.#session(name, graph))
+  }
+
+  async run(name: string, graph: () => OnnxGraph, feeds: Feeds): Promise<InferenceSession.OnnxValueMapType> {
+    return this.#enqueue(async () => {
+      const session = await this.#session(name, graph)
+      return session.run(feeds)
+    })
+  }
+
+  floats(data: Float32Array<ArrayBuffer>, shape: readonly number[]): Tensor {
+    return new this.#ort.Tensor('float32', data, shape)
+  }
+
+  integers(values: readonly number[]): Tensor {
+    return new this.#ort.Tensor('int64', BigInt64Array.from(values, BigInt), [values.length])
+  }
+
+  /** On WebGPU a copy in graphics memory, elsewhere the array itself, which the caller must leave alone until released. */
+  resident(data: Float32Array<ArrayBuffer>, shape: readonly number[]): ResidentTensor {
+    const device = this.#device
+    if (device === null) return { tensor: this.floats(data, shape), release: () => undefined }
+    const size = Math.ceil(data.byteLength / 16) * 16
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
+    const buffer = device.createBuffer({ size, usage })
+    device.queue.writeBuffer(buffer, 0, data)
+    const tensor = this.#ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims: [...shape] })
+    return {
+      tensor,
+      release: () => {
+        tensor.dispose()
+        buffer.destroy()
+      },
+    }
+  }
+
+  async close(): Promise<void> {
+    const sessions = [...this.#sessions.values()]
+    this.#sessions.clear()
+    await this.#last.catch(() => undefined)
+    for (const session of sessions) await session.then((it) => it.release()).catch(() => undefined)
+  }
+
+  async #session(name: string, graph: () => OnnxGraph): Promise<InferenceSession> {
+    const known = this.#sessions.get(name)
+    if (known !== undefined) return known
+    const session = this.#ort.InferenceSession.create(encodeModel(graph()), {
+      executionProviders: [this.#backend],
+      graphOptimizationLevel: 'all',
+    })
+    this.#sessions.set(name, session)
+    try {
+      const made = await session
+      if (this.#backend === 'webgpu') await this.#watchDevice()
+      return made
+    } catch (cause) {
+      this.#sessions.delete(name)
+      throw cause
+    }
+  }
+
+  /** ONNX Runtime makes the device with its first session. */
+  async #watchDevice(): Promise<void> {
+    if (this.#device !== null) return
+    const device = await this.#ort.env.webgpu.device
+    this.#device = device
+    void device.lost.then((info) => {
+      this.#reportLost(deviceLost(info.message))
+    })
+  }
+
+  #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last
+      .then(() => Promise.race([work(), this.#lost]))
+      .catch((cause: unknown) => {
+        throw cause instanceof StudioError ? cause : engineFailed(this.#backend, cause)
+      })
+    this.#last = result.catch(() => undefined)
+    return result
+  }
+}
+
+function deviceLost(reason: string): StudioError {
+  return new StudioError('device-lost', {
+    title: 'The graphics device went away',
+    message: `The browser took the graphics device back during a forward pass${reason === '' ? '' : ` (${reason})`}. Finished blocks are kept.`,
+    remedy: 'Continue on the processor (WASM), or reload the page to get the device back.',
+  })
+}
+
+function engineFailed(backend: string, cause: unknown): StudioError {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const isMemory = /bad_alloc|out of memory|memory access out of bounds|allocat/i.test(text)
+  return new StudioError(
+    'engine-failed',
+    {
+      title: isMemory ? 'Not enough memory for the forward pass' : 'The forward pass failed',
+      message: isMemory
+        ? 'ONNX Runtime could not get the memory for this block and batch. Finished blocks are kept.'
+        : 'ONNX Runtime stopped while it ran a block. Finished blocks are kept.',
+      remedy: isMemory
+        ? 'Close other tabs, or measure with a shorter context.'
+        : 'Continue the run; if it stops again, choose the other backend in the settings.',
+      details: { backend, cause: text.slice(0, 500) },
+    },
+    { cause },
+  )
+}

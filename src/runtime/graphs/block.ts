@@ -1,0 +1,174 @@
+import { GraphBuilder } from '../../formats/onnx/builder.ts'
+import type { OnnxGraph } from '../../formats/onnx/model.ts'
+import type { BlockSpec, ModelConfig } from '../../models/model-graph.ts'
+
+/**
+ * What a session of the block computes: `plain` the output alone, `taps` also the inputs of the linears, `start` also keys
+ * and values, `step` the same with earlier keys and values in front.
+ */
+export type BlockVariant = 'plain' | 'taps' | 'start' | 'step'
+
+export interface BlockGraphOptions {
+  readonly variant: BlockVariant
+  /** Causal attention is done in this many parts of the queries, each against the keys before its end; at least 1. */
+  readonly parts: number
+}
+
+/** Names of graph inputs that are not weights; weights are named by role, biases `<role>.bias`. */
+export const blockInputs = {
+  /** [batch, length, hidden]. */
+  hidden: 'hidden',
+  /** [positions, headDim / 2], see `rope.ts`. */
+  cosine: 'cosine',
+  sine: 'sine',
+  /** int64 [1]: tokens already in the cache. */
+  offset: 'offset',
+  /** [length, 1]: position of each query, as float. */
+  queryPositions: 'queryPositions',
+  /** [1, total]: position of each key, as float. */
+  keyPositions: 'keyPositions',
+  /** int64 [parts]: queries in each part. */
+  partLengths: 'partLengths',
+  /** int64 [1] each: keys that part `i` may see. */
+  partEnd: (part: number): string => `partEnd.${String(part)}`,
+  /** [batch, kvHeads, past, headDim]; only in `step`. */
+  pastKeys: 'pastKeys',
+  pastValues: 'pastValues',
+} as const
+
+export const blockOutputs = {
+  hidden: 'output',
+  tap: (tap: string): string => `tap.${tap}`,
+  keys: 'keys',
+  values: 'values',
+} as const
+
+/** Below every score and far from overflow when added to one. */
+const maskedScore = -1e30
+
+/**
+ * The decoder block as an ONNX graph with its weights as inputs, so that one session serves all blocks of the shape.
+ * Linears are `Gemm` with the weight as [out, in]: measured as fast as any other form (docs in README), and no transposed
+ * copy is needed. Attention is plain operators: `GroupQueryAttention` was 1.4 to 2.5 times slower on WASM and wants head
+ * widths that are multiples of 16. Query heads that share a key head are stacked, so keys are never repeated.
+ */
+export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, parts }: BlockGraphOptions): OnnxGraph {
+  const { hidden, heads, kvHeads, headDim, normEps } = config
+  const builder = new GraphBuilder()
+  const input = builder.input(blockInputs.hidden, 'float', ['batch', 'length', hidden])
+  builder.input(blockInputs.cosine, 'float', ['positions', headDim / 2])
+  builder.input(blockInputs.sine, 'float', ['positions', headDim / 2])
+  builder.input(blockInputs.offset, 'int64', [1])
+  for (const [role, norm] of Object.entries(block.norms)) builder.input(role, 'float', norm.shape)
+
+  const batchAndLength = builder.node('Slice', [builder.node('Shape', [input]), builder.integers([0]), builder.integers([2])])
+  const withWidth = (...tail: number[]): string => builder.node('Concat', [batchAndLength, builder.integers(tail)], { axis: { int: 0 } })
+  const flat = (value: string, width: number): string => builder.node('Reshape', [value, builder.integers([-1, width])])
+  const taps = new Map<string, string>()
+  const linear = (value: string, role: string): string => addLinear(builder, block, taps, { value, role })
+
+  const attentionIn = flat(rmsNorm(builder, input, 'attnIn', normEps), hidden)
+  const rotated = (role: string, count: number): string =>
+    builder.node('Reshape', [
+      builder.contrib(
+        'RotaryEmbedding',
+        [
+          builder.node('Reshape', [linear(attentionIn, role), withWidth(count * headDim)]),
+          blockInputs.offset,
+          blockInputs.cosine,
+          blockInputs.sine,
+        ],
+        { num_heads: { int: count } },
+      ),
+      withWidth(count, headDim),
+    ])
+  const byHead = (value: string): string => builder.node('Transpose', [value], { perm: { ints: [0, 2, 1, 3] } })
+  const scale = builder.constant(Float32Array.of(1 / Math.sqrt(headDim)), [])
+  const queries = byHead(builder.node('Mul', [rotated('q', heads), scale]))
+  let keys = byHead(rotated('k', kvHeads))
+  let values = byHead(builder.node('Reshape', [linear(attentionIn, 'v'), withWidth(kvHeads, headDim)]))
+  if (variant === 'step') {
+    builder.input(blockInputs.pastKeys, 'float', ['batch', kvHeads, 'past', headDim])
+    builder.input(blockInputs.pastValues, 'float', ['batch', kvHeads, 'past', headDim])
+    keys = builder.node('Concat', [blockInputs.pastKeys, keys], { axis: { int: 2 } })
+    values = builder.node('Concat', [blockInputs.pastValues, values], { axis: { int: 2 } })
+  }
+  const mixed = causalAttention(builder, { queries, keys, values }, { config, parts })
+  const attended = builder.node('Reshape', [linear(flat(byHead(mixed), heads * headDim), 'o'), withWidth(hidden)])
+  const middle = builder.node('Add', [input, attended])
+  const mlpIn = flat(rmsNorm(builder, middle, 'mlpIn', normEps), hidden)
+  // QuickGelu with alpha 1 is SiLU, x * sigmoid(x), in one pass
+  const gate = builder.contrib('QuickGelu', [linear(mlpIn, 'gate')], { alpha: { float: 1 } })
+  const down = linear(builder.node('Mul', [gate, linear(mlpIn, 'up')]), 'down')
+  const output = builder.node('Add', [middle, builder.node('Reshape', [down, withWidth(hidden)])])
+
+  builder.output(output, blockOutputs.hidden, ['batch', 'length', hidden])
+  if (variant === 'taps') {
+    for (const [tap, value] of taps) {
+      const width = block.linears.find((spec) => spec.tap === tap)?.inFeatures ?? 0
+      builder.output(value, blockOutputs.tap(tap), ['tokens', width])
+    }
+  }
+  if (variant === 'start' || variant === 'step') {
+    builder.output(keys, blockOutputs.keys, ['batch', kvHeads, 'total', headDim])
+    builder.output(values, blockOutputs.values, ['batch', kvHeads, 'total', headDim])
+  }
+  return builder.build(`block-${variant}`)
+}
+
+function rmsNorm(builder: GraphBuilder, value: string, gain: string, epsilon: number): string {
+  return builder.node('SimplifiedLayerNormalization', [value, gain], {
+    axis: { int: -1 },
+    epsilon: { float: epsilon },
+    stash_type: { int: 1 },
+  })
+}
+
+function addLinear(
+  builder: GraphBuilder,
+  block: BlockSpec,
+  taps: Map<string, string>,
+  { value, role }: { value: string; role: string },
+): string {
+  const spec = block.linears.find((linear) => linear.role === role)
+  if (spec === undefined) throw new RangeError(`The block has no linear "${role}".`)
+  taps.set(spec.tap, value)
+  const inputs = [value, builder.input(role, 'float', [spec.outFeatures, spec.inFeatures])]
+  if (spec.bias !== null) inputs.push(builder.input(`${role}.bias`, 'float', [spec.outFeatures]))
+  return builder.node('Gemm', inputs, { transB: { int: 1 } })
+}
+
+/**
+ * softmax(Q K^T) V, [batch, heads, length, headDim]. Done part by part over the queries: later keys are not even multiplied,
+ * which saves nearly half of the work, and the scores of one part at a time are all that is in memory.
+ */
+function causalAttention(
+  builder: GraphBuilder,
+  { queries, keys, values }: Readonly<Record<'queries' | 'keys' | 'values', string>>,
+  { config, parts }: { readonly config: ModelConfig; readonly parts: number },
+): string {
+  const { heads, kvHeads, headDim } = config
+  builder.input(blockInputs.queryPositions, 'float', ['length', 1])
+  builder.input(blockInputs.keyPositions, 'float', [1, 'total'])
+  builder.input(blockInputs.partLengths, 'int64', [parts])
+  const zero = builder.constant(Float32Array.of(0), [])
+  const masked = builder.constant(Float32Array.of(maskedScore), [])
+  const queryParts = builder.split(queries, blockInputs.partLengths, { axis: 2, count: parts })
+  const positionParts = builder.split(blockInputs.queryPositions, blockInputs.partLengths, { axis: 0, count: parts })
+  const keysTransposed = builder.node('Transpose', [keys], { perm: { ints: [0, 1, 3, 2] } })
+  const mixed = queryParts.map((query, part) => {
+    const end = builder.input(blockInputs.partEnd(part), 'int64', [1])
+    const before = (value: string, axis: number): string =>
+      builder.node('Slice', [value, builder.integers([0]), end, builder.integers([axis])])
+    const endingWith = (...head: number[]): string => builder.node('Concat', [builder.integers(head), end], { axis: { int: 0 } })
+    const stacked = builder.node('Reshape', [query, builder.integers([0, kvHeads, -1, headDim])])
+    const scores = builder.node('MatMul', [stacked, before(keysTransposed, 3)])
+    const isVisible = builder.node('LessOrEqual', [before(blockInputs.keyPositions, 1), positionParts[part] ?? ''])
+    const bias = builder.node('Where', [isVisible, zero, masked])
+    const byQuery = builder.node('Reshape', [scores, endingWith(0, kvHeads, heads / kvHeads, -1)])
+    const weights = builder.node('Softmax', [builder.node('Add', [byQuery, bias])], { axis: { int: -1 } })
+    const product = builder.node('MatMul', [builder.node('Reshape', [weights, endingWith(0, kvHeads, -1)]), before(values, 2)])
+    return builder.node('Reshape', [product, builder.integers([0, heads, -1, headDim])])
+  })
+  return mixed.length === 1 ? (mixed[0] ?? '') : builder.node('Concat', mixed, { axis: { int: 2 } })
+}

@@ -1,0 +1,36 @@
+import type { ModelConfig } from '../models/model-graph.ts'
+
+/** Queries of one part of the attention; see `graphs/block.ts`. Measured in bench/forward.bench.ts. */
+const queriesPerPart = 128
+/** More parts than this make the graph long without saving much. */
+const largestPartCount = 16
+
+/** In how many parts attention over windows of a length is done. */
+export function attentionParts(length: number): number {
+  return Math.min(Math.max(Math.ceil(length / queriesPerPart), 1), largestPartCount)
+}
+
+/** Queries in each of `parts` parts of a window; the last ones may be one shorter. */
+export function partLengths(length: number, parts: number): readonly number[] {
+  return Array.from({ length: parts }, (_, part) => Math.floor((length * (part + 1)) / parts) - Math.floor((length * part) / parts))
+}
+
+export interface BatchShape {
+  readonly batch: number
+  readonly length: number
+}
+
+/**
+ * Bound on the bytes a block needs beside its weights while it runs on [batch, length]: input and output, what its
+ * linears and its widest part of attention hold at one time, and the taps when asked for.
+ */
+export function forwardBytes(config: ModelConfig, { batch, length }: BatchShape, hasTaps = false): number {
+  const tokens = batch * length
+  const { hidden, heads, kvHeads, headDim, intermediate } = config
+  const attention = heads * headDim
+  const scores = batch * heads * Math.ceil(length / attentionParts(length)) * length
+  const widest = Math.max(tokens * (2 * attention + 2 * kvHeads * headDim + hidden) + 2 * scores, tokens * 3 * intermediate)
+  const taps = hasTaps ? tokens * (2 * hidden + attention + intermediate) : 0
+  // input and output exist once outside and once inside ONNX Runtime's heap; so do the taps
+  return 4 * (4 * tokens * hidden + widest + 2 * taps)
+}
