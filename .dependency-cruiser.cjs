@@ -42,7 +42,7 @@ module.exports = {
   forbidden: [
     ...layers,
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
-    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: '^vite/client$' } },
+    { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true, pathNot: ['^vite/client$', '\\?url$'] } },
     { name: 'backends-are-anonymous', severity: 'error', comment: 'only workers/, headless/, tests and the conformance suite name a concrete backend', from: { path: '^src/', pathNot: ['^src/kernels/(reference|wasm|webgpu|conformance)/', '^src/(testing|headless)/', TESTS] }, to: { path: '^src/kernels/(reference|wasm|webgpu)/' } },
     { name: 'backends-are-strangers', severity: 'error', from: { path: '^src/kernels/(reference|wasm|webgpu)/' }, to: { path: '^src/kernels/(reference|wasm|webgpu)/', pathNot: '^src/kernels/$1/' } },
     { name: 'plugins-are-strangers', severity: 'error', comment: 'one method, target or family never imports another; share through the room', from: { path: '^src/(quantization/(transforms|grids|rounding|allocation)|export/targets|models/families)/', pathNot: TESTS }, to: { path: '^src/(quantization/(transforms|grids|rounding|allocation)|export/targets|models/families)/' } },
@@ -53,5 +53,5 @@ module.exports = {
     { name: 'comlink-stays-in-rpc', severity: 'error', from: { path: '^src/', pathNot: '^src/(rpc|app)/' }, to: { path: '^node_modules/comlink/' } },
     { name: 'no-test-code-in-product', severity: 'error', from: { path: '^(src|workers)/', pathNot: [TESTS, '^src/testing/', '^src/kernels/conformance/'] }, to: { path: '^src/(testing|kernels/conformance)/' } },
   ],
-  options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' }, doNotFollow: { path: 'node_modules' } },
+  options: { tsPreCompilationDeps: true, tsConfig: { fileName: 'tsconfig.json' }, enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'] }, doNotFollow: { path: 'node_modules' } },
 };
