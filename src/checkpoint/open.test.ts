@@ -1,24 +1,15 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { StudioError } from '../core/errors.ts'
 import { nodeFolderFiles } from '../headless/node-source.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { memorySource } from '../io/memory-source.ts'
 import { type CountedSource, countingSource } from '../testing/counting-source.ts'
+import { faultOf } from '../testing/fault-of.ts'
 import { asSources, tinyModel, tinyModelFiles } from '../testing/tiny-model.ts'
 import { openCheckpoint } from './open.ts'
 
 const open = (files: ReadonlyMap<string, ByteSource>) => openCheckpoint({ name: 'tiny', originKind: 'files', files })
-
-async function faultOf(work: Promise<unknown>): Promise<StudioError> {
-  const fault: unknown = await work.then(
-    () => null,
-    (error: unknown) => error,
-  )
-  if (fault instanceof StudioError) return fault
-  throw new Error(`expected a StudioError, got ${String(fault)}`)
-}
 
 function text(value: unknown): ByteSource {
   return memorySource('file', new TextEncoder().encode(typeof value === 'string' ? value : JSON.stringify(value)))
@@ -74,7 +65,7 @@ describe('opening', () => {
   })
 
   it('stops when asked to', async () => {
-    expect((await faultOf(openCheckpoint({ name: 'tiny', originKind: 'files', files: tinyModel() }, AbortSignal.abort()))).code).toBe(
+    expect((await faultOf(() => openCheckpoint({ name: 'tiny', originKind: 'files', files: tinyModel() }, AbortSignal.abort()))).code).toBe(
       'aborted',
     )
   })
@@ -157,7 +148,7 @@ describe('what is missing', () => {
     [['model-00001-of-00003.safetensors', 'model-00003-of-00003.safetensors'], 'model-00001-of-00003.safetensors and one more are missing'],
     [['model.safetensors.index.json', 'model-00002-of-00003.safetensors'], 'model-00002-of-00003.safetensors is missing'],
   ])('%j is named', async (names, title) => {
-    const fault = await faultOf(open(without(...names)))
+    const fault = await faultOf(() => open(without(...names)))
     expect(fault.code).toBe('file-missing')
     expect(fault.title).toBe(title)
     expect(String(fault.details['missing']).split('\n')).toEqual(names.filter((name) => !name.endsWith('index.json')))
@@ -165,7 +156,7 @@ describe('what is missing', () => {
 
   it('says how many of a set are here, and goes on when the rest arrives', async () => {
     const files = without('model-00002-of-00003.safetensors')
-    const fault = await faultOf(open(files))
+    const fault = await faultOf(() => open(files))
     expect(fault.message).toBe('The index names three files; two were dropped.')
     const missing = String(fault.details['missing'])
     files.set(missing, tinyModel({ shards: 3 }).get(missing) ?? memorySource('', new Uint8Array()))
@@ -176,27 +167,27 @@ describe('what is missing', () => {
     const torch = tinyModel()
     torch.delete('model.safetensors')
     torch.set('pytorch_model.bin', text('x'))
-    expect((await faultOf(open(torch))).message).toContain('pytorch_model.bin, a PyTorch file')
-    expect((await faultOf(open(new Map([['a.gguf', text('x')]])))).title).toBe('A GGUF file cannot be opened yet')
+    expect((await faultOf(() => open(torch))).message).toContain('pytorch_model.bin, a PyTorch file')
+    expect((await faultOf(() => open(new Map([['a.gguf', text('x')]])))).title).toBe('A GGUF file cannot be opened yet')
     const old = tinyModel()
     old.delete('tokenizer.json')
     old.set('tokenizer.model', text('x'))
-    expect((await faultOf(open(old))).message).toContain('tokenizer.model')
+    expect((await faultOf(() => open(old))).message).toContain('tokenizer.model')
     const none = tinyModel()
     none.delete('model.safetensors')
-    expect((await faultOf(open(none))).title).toBe('The weight file is missing')
+    expect((await faultOf(() => open(none))).title).toBe('The weight file is missing')
   })
 
   it('asks for the index when loose files do not say what belongs together', async () => {
     const files = tinyModel()
     for (const name of ['a', 'b']) files.set(`${name}.safetensors`, files.get('model.safetensors') ?? text(''))
     files.delete('model.safetensors')
-    expect((await faultOf(open(files))).title).toBe('model.safetensors.index.json is missing')
+    expect((await faultOf(() => open(files))).title).toBe('model.safetensors.index.json is missing')
   })
 
   it('wants one model at a time', async () => {
     const two = new Map([...tinyModel()].flatMap(([path, source]) => [[`a/${path}`, source] as const, [`b/${path}`, source] as const]))
-    expect((await faultOf(open(two))).message).toBe('config.json is in a and in b.')
+    expect((await faultOf(() => open(two))).message).toBe('config.json is in a and in b.')
   })
 })
 
@@ -223,7 +214,7 @@ describe('what contradicts', () => {
     const files = tinyModel({ config })
     const own = JSON.parse(new TextDecoder().decode(tinyModelFiles({ config }).get('config.json'))) as object
     files.set('config.json', text({ ...own, ...claim }))
-    const fault = await faultOf(open(files))
+    const fault = await faultOf(() => open(files))
     expect(fault.code).toBe('config-contradicts-tensors')
     expect(fault.message).toBe(message)
   })
@@ -234,7 +225,7 @@ describe('what contradicts', () => {
     const header = new TextDecoder('latin1').decode(bytes)
     const at = header.indexOf('"dtype":"F32"', header.indexOf('q_proj'))
     bytes.set(new TextEncoder().encode('"dtype":"I32"'), at)
-    const fault = await faultOf(open(asSources(files)))
+    const fault = await faultOf(() => open(asSources(files)))
     expect(fault.code).toBe('unsupported-dtype')
     expect(fault.message).toBe(
       'model.layers.0.self_attn.q_proj.weight in model.safetensors is stored as I32; F32, F16 and BF16 can be read.',
@@ -244,11 +235,11 @@ describe('what contradicts', () => {
   it('notices an index that lies and a tensor that is in two files', async () => {
     const lying = tinyModel()
     lying.set('model.safetensors.index.json', text({ weight_map: { ghost: 'model.safetensors' } }))
-    expect((await faultOf(open(lying))).message).toBe('The index says that model.safetensors holds tensor ghost, but no file does.')
+    expect((await faultOf(() => open(lying))).message).toBe('The index says that model.safetensors holds tensor ghost, but no file does.')
     const twice = tinyModel({ shards: 2 })
     const second = tinyModel().get('model.safetensors')
     if (second !== undefined) twice.set('model-00002-of-00002.safetensors', second)
-    expect((await faultOf(open(twice))).message).toContain('is in model-00001-of-00002.safetensors and in')
+    expect((await faultOf(() => open(twice))).message).toContain('is in model-00001-of-00002.safetensors and in')
   })
 
   it('leaves other tensors aside and says so, except known buffers', async () => {
@@ -269,7 +260,7 @@ describe('what contradicts', () => {
   ])('%s of %j is %s', async (name, content, code) => {
     const files = tinyModel()
     files.set(name, text(content))
-    expect((await faultOf(open(files))).code).toBe(code)
+    expect((await faultOf(() => open(files))).code).toBe(code)
   })
 })
 

@@ -1,0 +1,209 @@
+import { listFiles, modelInfo } from '@huggingface/hub'
+import { isAbort, StudioError, throwIfAborted } from '../core/errors.ts'
+import type { ByteSource } from '../io/byte-source.ts'
+import { type CacheBudget, cachedSource, createCacheBudget } from '../io/cached-source.ts'
+import type { FileStore } from '../io/file-store.ts'
+import { type HttpAccess, request } from '../io/http-request.ts'
+import { httpSource } from '../io/http-source.ts'
+import { readText } from '../io/read-text.ts'
+import { type HubTarget, refusal, unreachable } from './hub-faults.ts'
+
+/** The endpoint when the settings name no mirror. */
+export const defaultHubEndpoint = 'https://huggingface.co'
+
+/** What the cache may hold by default: two models of 7 billion parameters in bf16. The browser's quota ends it earlier. */
+const defaultCacheBytes = 32_000_000_000
+
+/** The listing of a repository is kept for offline use; protects memory from a broken one. */
+const maxListingBytes = 16_000_000
+
+export interface HubOpenRequest {
+  /** `owner/name` or `owner/name@revision`; the address of the model's page also works. */
+  readonly id: string
+  /** Sent to the endpoint's host only, never stored. */
+  readonly accessToken: string | null
+  /** `https://huggingface.co` or a mirror. */
+  readonly endpoint: string
+  /** Keeps fetched ranges; `null` keeps nothing. `FileStore.estimate` and `delete` are its size and its clearing. */
+  readonly cache: FileStore | null
+  /** Default `defaultCacheBytes`. */
+  readonly cacheLimitBytes?: number
+  /** Default the global one. */
+  readonly fetch?: typeof globalThis.fetch
+  /** Waits between tries. Default a timer. */
+  readonly wait?: (milliseconds: number, signal?: AbortSignal) => Promise<void>
+}
+
+/** Told for as long as the files are read, not only while opening. */
+export type HubProgress =
+  | { readonly kind: 'received'; readonly bytes: number; readonly totalBytes: number }
+  /** Another try follows after this time. */
+  | { readonly kind: 'waiting'; readonly seconds: number; readonly reason: string }
+
+export interface HubFiles {
+  /** `owner/name`, with `@revision` when one was asked for. */
+  readonly name: string
+  /** Commit the files are of. */
+  readonly commit: string
+  /** Nothing is fetched until it is read. */
+  readonly files: ReadonlyMap<string, ByteSource>
+}
+
+/**
+ * Lists a model of the Hub; its files become sources that fetch ranges. Throws `usage` for a malformed id, `hub-not-found`,
+ * `hub-forbidden`, `hub-busy`, `hub-unreachable`, `aborted`; reading throws the same. A model that was opened before opens
+ * again without a connection as far as its ranges are cached.
+ */
+export async function openHubFiles(
+  { fetch = (...call: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...call), ...options }: HubOpenRequest,
+  onProgress: (progress: HubProgress) => void,
+  signal?: AbortSignal,
+): Promise<HubFiles> {
+  const { repo, revision } = parseHubId(options.id)
+  const endpoint = options.endpoint.replace(/\/+$/, '')
+  const target: HubTarget = { repo, revision: revision ?? 'main', hasToken: options.accessToken !== null, endpoint }
+  const access = hubAccess(target, { ...options, fetch }, onProgress)
+  const listing = await knownListing(target, { access, cache: options.cache }, signal)
+  const { cache } = options
+  const budget = cache === null ? null : await createCacheBudget(cache, options.cacheLimitBytes ?? defaultCacheBytes)
+  const files = listing.files.map((file) => [file.path, hubFile(file, { target, listing, access, cache, budget })] as const)
+  return { name: revision === null ? repo : `${repo}@${revision}`, commit: listing.commit, files: new Map(files) }
+}
+
+/** Splits an id. Throws `usage` when it is none. */
+export function parseHubId(id: string): { readonly repo: string; readonly revision: string | null } {
+  const path = id.trim().replace(/^https?:\/\/[^/]+\//, '')
+  const match = /^([\w.-]+\/[\w.-]+?)(?:(?:@|\/tree\/)([\w./-]+))?\/?$/.exec(path)
+  const [, repo, revision] = match ?? []
+  if (repo !== undefined && !path.includes('..')) return { repo, revision: revision ?? null }
+  throw new StudioError('usage', {
+    title: 'This is not the name of a model',
+    message: `"${id}" is not of the form owner/name or owner/name@revision.`,
+    remedy: 'Copy the name from the top of the model page, for example HuggingFaceTB/SmolLM2-135M.',
+    details: { id },
+  })
+}
+
+function hubAccess(
+  target: HubTarget,
+  { accessToken, fetch, wait = timer }: Pick<HubOpenRequest, 'accessToken' | 'wait'> & { readonly fetch: typeof globalThis.fetch },
+  onProgress: (progress: HubProgress) => void,
+): HttpAccess {
+  const origin = new URL(target.endpoint).origin
+  let totalBytes = 0
+  return {
+    fetch,
+    // Redirects to other origins lose the header by themselves (Fetch standard, "HTTP-redirect fetch", step 13).
+    headers: (url) => (accessToken !== null && new URL(url).origin === origin ? { Authorization: `Bearer ${accessToken}` } : {}),
+    refused: (response) => refusal(response, target),
+    unreachable: (cause) => unreachable(cause, target),
+    wait: async (milliseconds, reason, signal) => {
+      onProgress({ kind: 'waiting', seconds: Math.ceil(milliseconds / 1000), reason })
+      await wait(milliseconds, signal)
+      throwIfAborted(signal)
+    },
+    onBytes: (bytes) => {
+      totalBytes += bytes
+      onProgress({ kind: 'received', bytes, totalBytes })
+    },
+  }
+}
+
+async function timer(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(id)
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const id = setTimeout(done, milliseconds)
+    signal?.addEventListener('abort', done)
+  })
+}
+
+interface ListedFile {
+  readonly path: string
+  readonly sizeBytes: number
+  /** Hash of the content, as git or LFS knows it. */
+  readonly oid: string
+}
+
+interface Listing {
+  readonly commit: string
+  readonly files: readonly ListedFile[]
+}
+
+interface ListingContext {
+  readonly access: HttpAccess
+  readonly cache: FileStore | null
+}
+
+/** The listing from the hub, or the one kept from before when the hub cannot be reached. */
+async function knownListing(target: HubTarget, { access, cache }: ListingContext, signal?: AbortSignal): Promise<Listing> {
+  const path = `listings/${target.repo}/${target.revision.replaceAll('/', '--')}.json`
+  try {
+    const listing = await fetchListing(target, access, signal)
+    if (cache !== null) await keepListing(cache, path, listing)
+    return listing
+  } catch (error) {
+    const isOffline = error instanceof StudioError && error.code === 'hub-unreachable'
+    const kept = isOffline && cache !== null ? await keptListing(cache, path) : null
+    if (kept === null) throw error
+    return kept
+  }
+}
+
+async function fetchListing({ repo, revision, endpoint }: HubTarget, access: HttpAccess, signal?: AbortSignal): Promise<Listing> {
+  // The library builds addresses and reads answers; repeating, tokens and faults are those of `access`.
+  const fetch: typeof globalThis.fetch = (input, init) => request(addressOf(input), init ?? {}, access, signal)
+  try {
+    const info = await modelInfo({ name: repo, revision, additionalFields: ['sha'], hubUrl: endpoint, fetch })
+    const files: ListedFile[] = []
+    for await (const entry of listFiles({ repo, revision: info.sha, hubUrl: endpoint, fetch })) {
+      const oid = entry.lfs?.oid ?? entry.oid
+      if (entry.type === 'file' && oid !== undefined) files.push({ path: entry.path, sizeBytes: entry.lfs?.size ?? entry.size, oid })
+    }
+    return { commit: info.sha, files }
+  } catch (error) {
+    if (error instanceof StudioError || isAbort(error)) throw error
+    throw access.unreachable(error) // an answer that is not the Hub's
+  }
+}
+
+function addressOf(input: RequestInfo | URL): string {
+  return typeof input === 'string' ? input : input instanceof URL ? input.href : input.url
+}
+
+async function keepListing(cache: FileStore, path: string, listing: Listing): Promise<void> {
+  const sink = await cache.create(path).catch(() => null)
+  try {
+    await sink?.write(new TextEncoder().encode(JSON.stringify(listing)))
+    await sink?.close()
+  } catch {
+    await sink?.abort() // it only serves offline use
+  }
+}
+
+async function keptListing(cache: FileStore, path: string): Promise<Listing | null> {
+  const file = await cache.open(path).catch(() => null)
+  // Written by `keepListing`; a store holds whole files only.
+  return file === null ? null : (JSON.parse(await readText(file, maxListingBytes)) as Listing)
+}
+
+interface FileContext {
+  readonly target: HubTarget
+  readonly listing: Listing
+  readonly access: HttpAccess
+  readonly cache: FileStore | null
+  readonly budget: CacheBudget | null
+}
+
+function hubFile({ path, sizeBytes, oid }: ListedFile, { target, listing, access, cache, budget }: FileContext): ByteSource {
+  const address = path.split('/').map(encodeURIComponent).join('/')
+  const url = `${target.endpoint}/${target.repo}/resolve/${listing.commit}/${address}`
+  const contentId = /^[\w-]{8,128}$/.test(oid) ? oid : encodeURIComponent(oid).slice(0, 128)
+  const spill = cache === null ? null : { store: cache, path: `whole/${contentId}` }
+  const remote = httpSource({ name: path, url, sizeBytes, contentId, access, spill })
+  // By content, not by name: revisions share what did not change.
+  return cache === null || budget === null ? remote : cachedSource(remote, { store: cache, folder: `pieces/${contentId}`, budget })
+}
