@@ -1,0 +1,40 @@
+// Compiles the kernels of src/kernels/wasm/assembly (AssemblyScript, plain SIMD) to src/kernels/wasm/build/kernels.ts: a module
+// that holds the WASM as base64, so that workers, Node and bundles load it alike. Does nothing when the sources are unchanged.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import asc from 'assemblyscript/asc'
+
+const self = fileURLToPath(import.meta.url)
+const root = path.dirname(path.dirname(self))
+const assembly = path.join(root, 'src/kernels/wasm/assembly')
+const target = path.join(root, 'src/kernels/wasm/build/kernels.ts')
+const packageFile = path.join(root, 'node_modules/assemblyscript/package.json')
+
+const sources = readdirSync(assembly)
+  .filter((name) => name.endsWith('.ts') || name.endsWith('.mjs'))
+  .filter((name) => !name.endsWith('.generated.ts'))
+  .sort()
+  .map((name) => path.join(assembly, name))
+const hash = createHash('sha256')
+for (const file of [self, packageFile, ...sources]) hash.update(readFileSync(file))
+const stamp = `// sources ${hash.digest('hex')}`
+if (existsSync(target) && readFileSync(target, 'utf8').startsWith(stamp)) process.exit(0)
+
+const { tileSource } = await import(pathToFileURL(path.join(assembly, 'tile.template.mjs')).href)
+writeFileSync(path.join(assembly, 'tile.generated.ts'), tileSource)
+
+mkdirSync(path.dirname(target), { recursive: true })
+const binary = path.join(path.dirname(target), 'kernels.wasm')
+const flags = ['-O3', '--converge', '--noAssert', '--runtime', 'stub', '--enable', 'simd']
+const { error, stderr } = await asc.main(['src/kernels/wasm/assembly/index.ts', '--baseDir', root, '--outFile', binary, ...flags])
+if (error) {
+  console.error(stderr.toString())
+  console.error('The kernels could not be compiled.')
+  process.exit(1)
+}
+
+const wasm = readFileSync(binary)
+writeFileSync(target, `${stamp}\nexport const wasmBase64 =\n  '${wasm.toString('base64')}'\n`)
+console.log(`Kernels: ${wasm.length} bytes of WASM.`)

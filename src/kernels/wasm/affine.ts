@@ -1,0 +1,75 @@
+import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../contract/affine.ts'
+import type { MatrixPiece, ValueRange } from '../contract/operations.ts'
+import { weightNotFinite } from '../faults.ts'
+import type { Arena } from './arena.ts'
+import type { KernelExports } from './module.ts'
+
+export function findRange(wasm: KernelExports, arena: Arena, piece: MatrixPiece): ValueRange {
+  arena.reset()
+  const x = arena.put(piece.data)
+  const result = arena.take(8)
+  if (wasm.findRange(x, piece.rows * piece.columns, result) !== 0) throw weightNotFinite(piece)
+  const [min = 0, max = 0] = arena.floats(result, 2)
+  return { min, max }
+}
+
+interface QuantizeCall {
+  readonly piece: MatrixPiece
+  readonly params: AffineParams
+  readonly range: ValueRange | null
+}
+
+export function quantizeAffine(wasm: KernelExports, arena: Arena, { piece, params, range }: QuantizeCall): AffineTensor {
+  const { rows, columns } = piece
+  const { bits, isSymmetric, group } = params
+  const isWhole = group === 'tensor'
+  const whole = isWhole ? (range ?? findRange(wasm, arena, piece)) : { min: 0, max: 0 }
+  const codeBytes = rows * packedRowBytes(columns, bits)
+  const count = isWhole ? 1 : rows * groupsPerRow(columns, group)
+  arena.reset()
+  const x = arena.put(piece.data)
+  const codes = arena.take(codeBytes)
+  const scales = arena.take(count * 4)
+  const zeroPoints = arena.take(count)
+  const rowCodes = arena.take(columns)
+  const status = wasm.quantizeAffine(
+    x,
+    rows,
+    columns,
+    typeof group === 'number' ? group : columns,
+    bits,
+    isSymmetric ? 1 : 0,
+    isWhole ? 1 : 0,
+    whole.min,
+    whole.max,
+    codes,
+    scales,
+    zeroPoints,
+    rowCodes,
+  )
+  if (status !== 0) throw weightNotFinite(piece)
+  return {
+    rows,
+    columns,
+    bits,
+    isSymmetric,
+    group,
+    codes: arena.bytes(codes, codeBytes),
+    scales: arena.floats(scales, count),
+    zeroPoints: arena.bytes(zeroPoints, count),
+  }
+}
+
+export function dequantizeAffine(wasm: KernelExports, arena: Arena, tensor: AffineTensor): Float32Array<ArrayBuffer> {
+  const { rows, columns, bits, group } = tensor
+  arena.reset()
+  const codes = arena.put(tensor.codes)
+  const scales = arena.put(tensor.scales)
+  const zeroPoints = arena.put(tensor.zeroPoints)
+  const values = arena.take(rows * columns * 4)
+  const rowCodes = arena.take(columns)
+  const groupColumns = typeof group === 'number' ? group : columns
+  const isWhole = group === 'tensor' ? 1 : 0
+  wasm.dequantizeAffine(codes, scales, zeroPoints, rows, columns, groupColumns, bits, isWhole, values, rowCodes)
+  return arena.floats(values, rows * columns)
+}

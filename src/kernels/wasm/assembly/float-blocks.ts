@@ -1,0 +1,51 @@
+// F32 and F16 as ggml types of one element.
+import { floatOfHalf, halfBits } from './half'
+import { INFINITY_BITS, largestU32, magnitudeBits } from './lanes'
+
+/** 1 when one of count values is not finite. */
+@inline
+function hasNonFinite(x: usize, count: i32): bool {
+  let bits = i32x4.splat(0)
+  let i: usize = 0
+  for (; i < <usize>(count & ~3); i += 4) bits = i32x4.max_u(bits, magnitudeBits(v128.load(x + (i << 2))))
+  let largest = largestU32(bits)
+  for (; i < <usize>count; i++) largest = max(largest, load<u32>(x + (i << 2)) & 0x7fffffff)
+  return largest >= INFINITY_BITS
+}
+
+export function encodeF32(x: usize, count: i32, to: usize): i32 {
+  if (hasNonFinite(x, count)) return 1
+  memory.copy(to, x, <usize>count << 2)
+  return 0
+}
+
+export function decodeF32(blocks: usize, count: i32, values: usize): void {
+  memory.copy(values, blocks, <usize>count << 2)
+}
+
+/** Four halves by the steps of `halfBits`, all finite; the branches become selections. */
+@inline
+function halves(v: v128): v128 {
+  const magnitude = magnitudeBits(v)
+  const sign = v128.and(i32x4.shr_u(v, 16), i32x4.splat(0x8000))
+  const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1))
+  const normal = i32x4.shr_u(i32x4.add(i32x4.add(magnitude, i32x4.splat(0xfff - 0x38000000)), odd), 13)
+  const subnormal = i32x4.sub(f32x4.add(magnitude, f32x4.splat(0.5)), i32x4.splat(0x3f000000))
+  const isSubnormal = i32x4.lt_s(magnitude, i32x4.splat(0x38800000))
+  const isOver = i32x4.ge_s(magnitude, i32x4.splat(0x477ff000))
+  const finite = v128.bitselect(subnormal, normal, isSubnormal)
+  return v128.or(sign, v128.bitselect(i32x4.splat(0x7c00), finite, isOver))
+}
+
+export function encodeF16(x: usize, count: i32, to: usize): i32 {
+  if (hasNonFinite(x, count)) return 1
+  for (let i: usize = 0; i < <usize>count; i += 8) {
+    const p = x + (i << 2)
+    v128.store(to + (i << 1), i16x8.narrow_i32x4_u(halves(v128.load(p)), halves(v128.load(p, 16))))
+  }
+  return 0
+}
+
+export function decodeF16(blocks: usize, count: i32, values: usize): void {
+  for (let i: usize = 0; i < <usize>count; i++) store<f32>(values + (i << 2), floatOfHalf(load<u16>(blocks + (i << 1))))
+}

@@ -1,0 +1,143 @@
+// Upper triangle of X^T X and trace(D G D^T), both as products of 8 x 8 tiles over panels of 8 columns.
+import { addTile, storeTile } from './tile.generated'
+
+/** A tile of its own, for edges and for the trace. */
+const TILE: usize = memory.data(256, 16)
+
+/**
+ * Copies rows [first, first + depth) of [.., columns] at x to panels of 8 columns, each [paddedDepth][8]; what lies outside
+ * the matrix is 0.
+ */
+function packPanels(x: usize, columns: i32, first: i32, depth: i32, paddedDepth: i32, panels: usize): void {
+  const panelBytes = (<usize>paddedDepth) << 5
+  const whole = columns >> 3
+  const rest = columns & 7
+  for (let k = 0; k < depth; k++) {
+    const row = x + ((<usize>(first + k) * columns) << 2)
+    let to = panels + ((<usize>k) << 5)
+    for (let p = 0; p < whole; p++) {
+      v128.store(to, v128.load(row + ((<usize>p) << 5)))
+      v128.store(to, v128.load(row + ((<usize>p) << 5), 16), 16)
+      to += panelBytes
+    }
+    if (rest) {
+      memory.fill(to, 0, 32)
+      memory.copy(to, row + ((<usize>whole) << 5), (<usize>rest) << 2)
+    }
+  }
+  const count = whole + <i32>(rest > 0)
+  for (let p = 0; p < count; p++) {
+    memory.fill(panels + <usize>p * panelBytes + ((<usize>depth) << 5), 0, (<usize>(paddedDepth - depth)) << 5)
+  }
+}
+
+/**
+ * Adds X^T X of [tokens, width] at x to the stripe [rows, width] at gram, from the diagonal on. `panels` has room for
+ * block * (width rounded up to 8) f32; block is `gramTokenBlock`, a multiple of 4.
+ */
+export function accumulateGram(x: usize, tokens: i32, gram: usize, rows: i32, width: i32, panels: usize, block: i32): void {
+  const stride = (<usize>width) << 2
+  const columnPanels = (width + 7) >> 3
+  const rowPanels = (rows + 7) >> 3
+  for (let token = 0; token < tokens; token += block) {
+    const depth = min(block, tokens - token)
+    const paddedDepth = (depth + 3) & ~3
+    const panelBytes = (<usize>paddedDepth) << 5
+    packPanels(x, width, token, depth, paddedDepth, panels)
+    for (let j = 0; j < columnPanels; j++) {
+      const b = panels + <usize>j * panelBytes
+      const last = min(j, rowPanels - 1)
+      for (let i = 0; i <= last; i++) {
+        const a = panels + <usize>i * panelBytes
+        const c = gram + <usize>(i << 3) * stride + ((<usize>j) << 5)
+        if ((i << 3) + 8 <= rows && (j << 3) + 8 <= width) addTile(a, b, paddedDepth, c, stride)
+        else {
+          storeTile(a, b, paddedDepth, TILE, 32)
+          addEdge(c, stride, min(8, rows - (i << 3)), min(8, width - (j << 3)))
+        }
+      }
+    }
+  }
+}
+
+function addEdge(c: usize, stride: usize, rows: i32, columns: i32): void {
+  for (let r = 0; r < rows; r++) {
+    for (let k = 0; k < columns; k++) {
+      const at = c + <usize>r * stride + ((<usize>k) << 2)
+      store<f32>(at, load<f32>(at) + load<f32>(TILE + ((<usize>r) << 5) + ((<usize>k) << 2)))
+    }
+  }
+}
+
+/** Rows of the stripe whose products are summed in f32 before the sums go on in f64. */
+const TRACE_BLOCK: i32 = 128
+
+/** The stripe's rows [first, first + depth) as panels, with half the diagonal and nothing below it. */
+function packUpper(gram: usize, width: i32, first: i32, depth: i32, paddedDepth: i32, panels: usize): void {
+  packPanels(gram, width, first, depth, paddedDepth, panels)
+  const panelBytes = (<usize>paddedDepth) << 5
+  for (let k = 0; k < depth; k++) {
+    for (let j = first & ~7; j <= first + k; j++) {
+      const at = panels + <usize>(j >> 3) * panelBytes + ((<usize>k) << 5) + ((<usize>(j & 7)) << 2)
+      store<f32>(at, j == first + k ? load<f32>(at) * <f32>0.5 : 0)
+    }
+  }
+}
+
+/**
+ * SUM over rows d of delta [count, width] of d^T (G + G^T) d / 1, where G is the stripe [rows, width] with half its diagonal:
+ * the stripe's part of trace(D G D^T). `panels` has room for TRACE_BLOCK * (width rounded up to 8) f32, `deltaRows` for
+ * 8 * (width rounded up to 8), `deltaPanel` for 8 * TRACE_BLOCK.
+ */
+export function traceThroughGram(
+  gram: usize,
+  rows: i32,
+  width: i32,
+  delta: usize,
+  count: i32,
+  panels: usize,
+  deltaRows: usize,
+  deltaPanel: usize,
+): f64 {
+  const paddedWidth = (width + 7) & ~7
+  const columnPanels = paddedWidth >> 3
+  let trace: f64 = 0
+  for (let first = 0; first < rows; first += TRACE_BLOCK) {
+    const depth = min(TRACE_BLOCK, rows - first)
+    const paddedDepth = (depth + 3) & ~3
+    packUpper(gram, width, first, depth, paddedDepth, panels)
+    for (let row = 0; row < count; row += 8) {
+      const present = min(8, count - row)
+      memory.fill(deltaRows, 0, (<usize>paddedWidth) << 5)
+      for (let r = 0; r < present; r++) {
+        memory.copy(deltaRows + ((<usize>r * paddedWidth) << 2), delta + ((<usize>(row + r) * width) << 2), (<usize>width) << 2)
+      }
+      memory.fill(deltaPanel, 0, (<usize>paddedDepth) << 5)
+      for (let k = 0; k < depth; k++) {
+        for (let r = 0; r < 8; r++) {
+          const value = load<f32>(deltaRows + ((<usize>r * paddedWidth + first + k) << 2))
+          store<f32>(deltaPanel + ((<usize>k) << 5) + ((<usize>r) << 2), value)
+        }
+      }
+      let sum0 = f64x2.splat(0)
+      let sum1 = sum0
+      for (let j = first >> 3; j < columnPanels; j++) {
+        storeTile(deltaPanel, panels + <usize>j * ((<usize>paddedDepth) << 5), paddedDepth, TILE, 32)
+        for (let r: usize = 0; r < 8; r++) {
+          const d = deltaRows + ((r * paddedWidth + (j << 3)) << 2)
+          for (let half: usize = 0; half < 32; half += 16) {
+            const c = v128.load(TILE + (r << 5) + half)
+            const w = v128.load(d + half)
+            sum0 = f64x2.add(sum0, f64x2.mul(f64x2.promote_low_f32x4(c), f64x2.promote_low_f32x4(w)))
+            const c1 = v128.shuffle<i64>(c, c, 1, 0)
+            const w1 = v128.shuffle<i64>(w, w, 1, 0)
+            sum1 = f64x2.add(sum1, f64x2.mul(f64x2.promote_low_f32x4(c1), f64x2.promote_low_f32x4(w1)))
+          }
+        }
+      }
+      const sum = f64x2.add(sum0, sum1)
+      trace += f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1)
+    }
+  }
+  return 2 * trace
+}

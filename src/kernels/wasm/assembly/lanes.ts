@@ -1,0 +1,71 @@
+// Small steps on vectors that several kernels share. f32x4.pmin and pmax are one instruction on x86 where min and max are
+// several: pmin(a, b) = b < a ? b : a, so `a` stays on ties and when b is NaN.
+
+/** 1.5 * 2^23: adding it rounds an f32 below 2^22 to an integer, ties to even, and leaves that integer in the low bits. */
+export const MAGIC: f32 = 12582912.0
+export const MAGIC_BITS: i32 = 0x4b400000
+
+/** Bits of infinity: |x| is finite when its bits are below. */
+export const INFINITY_BITS: u32 = 0x7f800000
+
+@inline
+export function magnitudeBits(v: v128): v128 {
+  return v128.and(v, i32x4.splat(0x7fffffff))
+}
+
+@inline
+export function largestU32(v: v128): u32 {
+  let m = i32x4.max_u(v, v128.shuffle<i64>(v, v, 1, 0))
+  m = i32x4.max_u(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2))
+  return <u32>i32x4.extract_lane(m, 0)
+}
+
+@inline
+export function largestF32(v: v128): f32 {
+  let m = f32x4.pmax(v, v128.shuffle<i64>(v, v, 1, 0))
+  m = f32x4.pmax(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2))
+  return f32x4.extract_lane(m, 0)
+}
+
+@inline
+export function smallestF32(v: v128): f32 {
+  let m = f32x4.pmin(v, v128.shuffle<i64>(v, v, 1, 0))
+  m = f32x4.pmin(m, v128.shuffle<i32>(m, m, 1, 0, 3, 2))
+  return f32x4.extract_lane(m, 0)
+}
+
+/** Four vectors of i32 in 0..255 as 16 bytes. */
+@inline
+export function narrowU8(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i8x16.narrow_i16x8_u(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
+}
+
+/** Four vectors of i32 in -128..127 as 16 bytes. */
+@inline
+export function narrowS8(a: v128, b: v128, c: v128, d: v128): v128 {
+  return i8x16.narrow_i16x8_s(i16x8.narrow_i32x4_s(a, b), i16x8.narrow_i32x4_s(c, d))
+}
+
+/** Integers held in f32 below 2^22 as i32. */
+@inline
+export function integers(v: v128): v128 {
+  return i32x4.sub(f32x4.add(v, f32x4.splat(MAGIC)), i32x4.splat(MAGIC_BITS))
+}
+
+/** Bytes 4i .. 4i + 3 of unsigned codes as f32: part 0 to 3. */
+@inline
+export function floatsOfLowU16(v: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(v))
+}
+
+@inline
+export function floatsOfHighU16(v: v128): v128 {
+  return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(v))
+}
+
+/** 1 / scale, 0 where that is not finite; see `inverseScale` of the reference. */
+@inline
+export function inverseScale(scale: f32): f32 {
+  const inverse: f32 = <f32>1 / scale
+  return abs(inverse) < f32.MAX_VALUE || abs(inverse) == f32.MAX_VALUE ? inverse : <f32>0
+}

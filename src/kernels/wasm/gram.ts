@@ -1,0 +1,34 @@
+import type { Matrix } from '../contract/matrix.ts'
+import { type GramStripe, gramTokenBlock } from '../contract/operations.ts'
+import type { Arena } from './arena.ts'
+import type { KernelExports } from './module.ts'
+
+/** Rows of a stripe that `assembly/gram.ts` takes at once for the trace. */
+const traceBlock = 128
+
+const roundUp8 = (count: number): number => Math.ceil(count / 8) * 8
+
+export function accumulateGram(
+  wasm: KernelExports,
+  arena: Arena,
+  { stripe, input }: { stripe: GramStripe; input: Matrix },
+): Float32Array<ArrayBuffer> {
+  const { gram, rows, width } = stripe
+  arena.reset()
+  const x = arena.put(input.data)
+  const at = arena.put(gram)
+  const panels = arena.take(gramTokenBlock * roundUp8(width) * 4)
+  wasm.accumulateGram(x, input.rows, at, rows, width, panels, gramTokenBlock)
+  return arena.floats(at, rows * width)
+}
+
+export function traceThroughGram(wasm: KernelExports, arena: Arena, { stripe, delta }: { stripe: GramStripe; delta: Matrix }): number {
+  const { gram, rows, width } = stripe
+  arena.reset()
+  const at = arena.put(gram)
+  const d = arena.put(delta.data)
+  const panels = arena.take(traceBlock * roundUp8(width) * 4)
+  const deltaRows = arena.take(8 * roundUp8(width) * 4)
+  const deltaPanel = arena.take(8 * traceBlock * 4)
+  return wasm.traceThroughGram(at, rows, width, d, delta.rows, panels, deltaRows, deltaPanel)
+}

@@ -1,0 +1,40 @@
+import type { WeightSums } from '../contract/kernels.ts'
+import type { MatrixPiece, WeightSummary } from '../contract/operations.ts'
+import type { Arena } from './arena.ts'
+import type { KernelExports } from './module.ts'
+
+export function compareWeights(
+  wasm: KernelExports,
+  arena: Arena,
+  { weight, approximation }: { weight: Float32Array; approximation: Float32Array },
+): WeightSums {
+  arena.reset()
+  const w = arena.put(weight)
+  const v = arena.put(approximation)
+  const result = arena.take(5 * 8)
+  wasm.compareWeights(w, v, weight.length, result)
+  const [squaredError = 0, squaredWeight = 0, squaredApproximation = 0, product = 0, largestError = 0] = arena.doubles(result, 5)
+  return { count: weight.length, squaredError, squaredWeight, squaredApproximation, product, largestError }
+}
+
+export function summarizeWeights(wasm: KernelExports, arena: Arena, { data, rows, columns }: MatrixPiece): WeightSummary {
+  arena.reset()
+  const x = arena.put(data)
+  const columnLargest = arena.takeZeroed(columns * 4)
+  const result = arena.take(7 * 8)
+  wasm.summarizeWeights(x, rows, columns, columnLargest, result)
+  const [min = 0, max = 0, sum = 0, squares = 0, finiteCount = 0, zeroCount = 0, firstNonFinite = -1] = arena.doubles(result, 7)
+  return { min, max, sum, squares, finiteCount, zeroCount, firstNonFinite, columnLargest: arena.floats(columnLargest, columns) }
+}
+
+export function countWeights(
+  wasm: KernelExports,
+  arena: Arena,
+  { data, limit, bins }: { data: Float32Array; limit: number; bins: number },
+): Uint32Array<ArrayBuffer> {
+  arena.reset()
+  const x = arena.put(data)
+  const histogram = arena.takeZeroed(bins * 4)
+  wasm.countWeights(x, data.length, limit, bins, histogram)
+  return arena.counts(histogram, bins)
+}
