@@ -20,6 +20,8 @@ function floatOf(bits: number): number {
 export const largestHalf = 65504
 /** Smallest positive half, 2^-24. */
 export const smallestHalf = 2 ** -24
+/** Below it a half has fewer than 11 significant bits. */
+export const smallestNormalHalf = 2 ** -14
 
 function halfFromFloatBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000

@@ -2,10 +2,14 @@ import type { MatrixShape } from './matrix.ts'
 
 /**
  * Affine integers: w ~ scale * (code - zeroPoint), codes 0 .. 2^bits - 1.
- * Range of a group always includes 0. Asymmetric: scale = (max - min) / (2^bits - 1), zeroPoint = half-even(-min / scale),
+ * Range of a group always includes 0. Asymmetric: step = (max - min) / (2^bits - 1), zeroPoint = half-even(-min / step),
  * clamped to the code range. Symmetric: range [-m, m] with m the largest |w|, zeroPoint = 2^(bits - 1).
- * The scale is rounded to half precision *before* codes are computed (files store it so), never to 0 for a group that is
- * not all zero; an all-zero group has scale 1. code = clamp(half-even(w / scale) + zeroPoint). Every step in f32.
+ * code = clamp(half-even(w / step) + zeroPoint). Every step in f32, with one exception: the largest weight of a symmetric
+ * group always falls half way between two codes, and there f64 decides (the step is moved by an ulp when f32 would decide
+ * otherwise), so that codes are those of an exact implementation.
+ * The stored scale is the step in half precision, as files hold it, never 0; codes come from the step itself, as GPTQ does,
+ * because a scale that is off by 2^-12 costs nothing, codes that flip do. Where a half cannot hold the step to 11 bits
+ * (below 2^-14, above 65504), codes come from the stored scale. An all-zero group has scale 1.
  */
 export interface AffineParams {
   /** 2 to 8. */

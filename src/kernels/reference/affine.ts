@@ -1,4 +1,4 @@
-import { largestHalf, roundToHalf, smallestHalf } from '../../core/float16.ts'
+import { largestHalf, roundToHalf, smallestHalf, smallestNormalHalf } from '../../core/float16.ts'
 import { roundHalfEven } from '../../core/rounding.ts'
 import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../contract/affine.ts'
 import type { MatrixPiece, ValueRange } from '../contract/operations.ts'
@@ -22,15 +22,39 @@ export function findRange(piece: MatrixPiece): ValueRange {
   return rangeOf(piece, 0, piece.rows * piece.columns)
 }
 
-/** Scale, already a half, and zero point of a group; the rule is at `AffineParams`. Every step in f32. */
-function gridOf(range: ValueRange, { bits, isSymmetric }: AffineParams): { scale: number; zeroPoint: number } {
+interface GroupGrid {
+  /** What weights are divided by. */
+  readonly step: number
+  /** The step as it is stored: a half. */
+  readonly scale: number
+  readonly zeroPoint: number
+}
+
+/** Grid of a group; the rule is at `AffineParams`. Every step in f32. */
+function gridOf(range: ValueRange, { bits, isSymmetric }: AffineParams): GroupGrid {
   const levels = 2 ** bits - 1
   const largest = Math.max(-range.min, range.max)
   const width = isSymmetric ? Math.fround(largest + largest) : Math.fround(range.max - range.min)
+  const exact = Math.fround(width / levels)
   // A half holds neither 0 < scale < 2^-24 nor scale > 65504: the nearest one it does hold is taken.
-  const scale = width === 0 ? 1 : Math.min(largestHalf, Math.max(smallestHalf, roundToHalf(Math.fround(width / levels))))
-  const zeroPoint = isSymmetric ? 2 ** (bits - 1) : Math.min(levels, roundHalfEven(Math.fround(-range.min / scale)))
-  return { scale, zeroPoint }
+  const scale = width === 0 ? 1 : Math.min(largestHalf, Math.max(smallestHalf, roundToHalf(exact)))
+  const isHeld = exact >= smallestNormalHalf && exact <= largestHalf
+  const step = !isHeld ? scale : isSymmetric ? settleTie(exact, largest, levels) : exact
+  const zeroPoint = isSymmetric ? 2 ** (bits - 1) : Math.min(levels, roundHalfEven(Math.fround(-range.min / step)))
+  return { step, scale, zeroPoint }
+}
+
+/** The f32 step nearest to `exact` by which the largest weight, at levels / 2 steps, rounds as it does in f64. */
+function settleTie(exact: number, largest: number, levels: number): number {
+  const wanted = roundHalfEven(largest / ((largest + largest) / levels))
+  const bits = new Uint32Array(1)
+  const step = new Float32Array(bits.buffer)
+  step[0] = exact
+  for (;;) {
+    const rounded = roundHalfEven(Math.fround(largest / (step[0] ?? 1)))
+    if (rounded === wanted) return step[0] ?? 1
+    bits[0] = (bits[0] ?? 0) + (rounded > wanted ? 1 : -1)
+  }
 }
 
 export function quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor {
@@ -54,13 +78,13 @@ export function quantizeAffine(piece: MatrixPiece, params: AffineParams, range: 
       const start = row * columns + group * groupColumns
       const end = Math.min(start + groupColumns, (row + 1) * columns)
       const groupRange = rangeOf(piece, start, end)
-      const { scale, zeroPoint } = wholeGrid ?? gridOf(groupRange, params)
+      const { step, scale, zeroPoint } = wholeGrid ?? gridOf(groupRange, params)
       if (!isWhole) {
         scales[row * groups + group] = scale
         zeroPoints[row * groups + group] = zeroPoint
       }
       for (let i = start; i < end; i++) {
-        const code = roundHalfEven(Math.fround((data[i] ?? 0) / scale)) + zeroPoint
+        const code = roundHalfEven(Math.fround((data[i] ?? 0) / step)) + zeroPoint
         rowCodes[i - row * columns] = Math.min(levels, Math.max(0, code))
       }
     }

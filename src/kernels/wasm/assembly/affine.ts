@@ -52,17 +52,36 @@ export function findRange(x: usize, count: i32, result: usize): i32 {
   return 0
 }
 
-/** Scale and zero point of the group just looked at. */
+/** Grid of the group just looked at: what weights are divided by, the same as a half, and the zero point. */
+let gridStep: f32 = 1
 let gridScale: f32 = 1
 let gridZero: f32 = 0
+
+/** The f32 step nearest to `exact` by which the largest weight rounds as it does in f64. */
+@inline
+function settleTie(exact: f32, largest: f32, levels: f32): f32 {
+  const wanted = <f32>nearest(<f64>largest / ((<f64>largest + <f64>largest) / <f64>levels))
+  let step = exact
+  while (true) {
+    const rounded = nearest(largest / step)
+    if (rounded == wanted) return step
+    step = reinterpret<f32>(reinterpret<u32>(step) + (rounded > wanted ? 1 : -1))
+  }
+}
 
 @inline
 function fitGrid(levels: f32, isSymmetric: bool): void {
   const largest = max(-rangeMin, rangeMax)
   const width: f32 = isSymmetric ? largest + largest : rangeMax - rangeMin
-  const scale: f32 = width == 0 ? <f32>1 : positiveHalf(width / levels)
+  const exact = width / levels
+  const scale: f32 = width == 0 ? <f32>1 : positiveHalf(exact)
+  let step = scale
+  if (exact >= <f32>6.103515625e-5 && exact <= <f32>65504) {
+    step = isSymmetric ? settleTie(exact, largest, levels) : exact
+  }
   gridScale = scale
-  gridZero = isSymmetric ? (levels + <f32>1) * <f32>0.5 : min(levels, nearest(-rangeMin / scale))
+  gridStep = step
+  gridZero = isSymmetric ? (levels + <f32>1) * <f32>0.5 : min(levels, nearest(-rangeMin / step))
 }
 
 /**
@@ -71,16 +90,16 @@ function fitGrid(levels: f32, isSymmetric: bool): void {
  */
 @inline
 function encode(x: usize, count: i32, codes: usize, levels: f32): void {
-  const scale = f32x4.splat(gridScale)
+  const step = f32x4.splat(gridStep)
   const magic = f32x4.splat(MAGIC)
   const low = f32x4.splat(MAGIC - gridZero)
   const high = f32x4.splat(MAGIC + levels - gridZero)
   for (let i: usize = 0; i < <usize>count; i += 16) {
     const p = x + (i << 2)
-    const a = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p), scale), magic)))
-    const b = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p, 16), scale), magic)))
-    const c = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p, 32), scale), magic)))
-    const d = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p, 48), scale), magic)))
+    const a = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p), step), magic)))
+    const b = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p, 16), step), magic)))
+    const c = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p, 32), step), magic)))
+    const d = f32x4.pmin(high, f32x4.pmax(low, f32x4.add(f32x4.div(v128.load(p, 48), step), magic)))
     v128.store(codes + i, narrowU8(i32x4.sub(a, low), i32x4.sub(b, low), i32x4.sub(c, low), i32x4.sub(d, low)))
   }
 }
