@@ -2,23 +2,28 @@ import { blobSource } from './blob-source.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { ByteSource } from './byte-source.ts'
 import type { FileStore, StoredFile } from './file-store.ts'
-import { fileHandleSink } from './handle-sink.ts'
 import { partialSuffix, splitStorePath, storageError, storageFull } from './store-path.ts'
 
-/** What workers have beyond the DOM types; every member may be absent. */
-interface WorkerFileHandle {
+/** What OPFS handles have that the DOM types leave out, or know in workers only. */
+interface OpfsFileHandle {
+  /** Replaces an existing file of that name. */
+  move(folder: FileSystemDirectoryHandle, name: string): Promise<void>
+  /** In dedicated workers only. */
   createSyncAccessHandle?(): Promise<{
     write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number
     truncate(size: number): void
     flush(): void
     close(): void
   }>
-  move?(folder: FileSystemDirectoryHandle, name: string): Promise<void>
+}
+
+function opfsHandle(file: FileSystemFileHandle): OpfsFileHandle {
+  return file as unknown as OpfsFileHandle
 }
 
 /**
- * The origin private file system as a store. In workers of Chromium, Firefox and Safari 15.2 on it writes through a sync
- * access handle to `NAME.partial` and moves that into place; elsewhere through `createWritable`, which swaps by itself.
+ * The origin private file system as a store. Writes go to `NAME.partial`, which is moved into place when closed: through a
+ * sync access handle in workers (Chromium 102, Firefox 111, Safari 15.2 and later), else through `createWritable`.
  * Reading uses `getFile`, which any number of readers may do at once.
  */
 export class OpfsFileStore implements FileStore {
@@ -36,10 +41,7 @@ export class OpfsFileStore implements FileStore {
       const folder = await this.#folder(parts.slice(0, -1), true)
       if (folder === null) throw new TypeError('a folder that was made is missing')
       const partial = await folder.getFileHandle(`${name}${partialSuffix}`, { create: true })
-      const worker = partial as WorkerFileHandle
-      if (worker.createSyncAccessHandle !== undefined && worker.move !== undefined) return await syncSink({ path, name, folder, partial })
-      await folder.removeEntry(partial.name)
-      return await fileHandleSink(await folder.getFileHandle(name, { create: true }))
+      return await partialSink({ path, name, folder, partial })
     } catch (cause) {
       throw storageError('Writing', path, cause)
     }
@@ -62,7 +64,7 @@ export class OpfsFileStore implements FileStore {
     const addFrom = async (handle: FileSystemDirectoryHandle, prefix: string): Promise<void> => {
       for await (const [name, entry] of handle.entries()) {
         if (entry.kind === 'directory') await addFrom(entry as FileSystemDirectoryHandle, `${prefix}${name}/`)
-        else if (!name.endsWith(partialSuffix)) {
+        else if (!isUnfinished(name)) {
           const { size } = await (entry as FileSystemFileHandle).getFile()
           found.push({ path: `${prefix}${name}`, sizeBytes: size })
         }
@@ -115,20 +117,20 @@ interface PartialFile {
   readonly partial: FileSystemFileHandle
 }
 
-async function syncSink({ path, name, folder, partial }: PartialFile): Promise<ByteSink> {
-  const worker = partial as WorkerFileHandle
-  const handle = await worker.createSyncAccessHandle?.()
-  if (handle === undefined) throw new TypeError('sync access handles went away')
-  handle.truncate(0) // a crash may have left an older one
-  let at = 0
+/** Bytes appended to a partial file by whichever way this thread has. */
+interface Appender {
+  append(bytes: Uint8Array<ArrayBuffer>): Promise<void>
+  finish(): Promise<void>
+}
+
+async function partialSink({ path, name, folder, partial }: PartialFile): Promise<ByteSink> {
+  const appender = (await syncAppender(partial, path)) ?? (await streamAppender(partial))
   let isOpen = true
+  const discard = () => folder.removeEntry(partial.name).catch(() => undefined)
   return {
     async write(bytes) {
       try {
-        const written = handle.write(bytes, { at })
-        at += written
-        // Safari reports a full disk by writing less.
-        if (written < bytes.byteLength) throw storageFull(path)
+        await appender.append(bytes)
       } catch (cause) {
         throw storageError('Writing', path, cause)
       }
@@ -137,21 +139,50 @@ async function syncSink({ path, name, folder, partial }: PartialFile): Promise<B
       if (!isOpen) return
       isOpen = false
       try {
-        handle.flush()
-        handle.close()
-        await worker.move?.(folder, name)
+        await appender.finish()
+        await opfsHandle(partial).move(folder, name)
       } catch (cause) {
-        await folder.removeEntry(partial.name).catch(() => undefined)
+        await discard()
         throw storageError('Writing', path, cause)
       }
     },
     async abort() {
       if (!isOpen) return
       isOpen = false
-      handle.close()
-      await folder.removeEntry(`${name}${partialSuffix}`).catch(() => undefined)
+      await appender.finish().catch(() => undefined)
+      await discard()
     },
   }
+}
+
+/** `null` where there are no sync access handles: outside dedicated workers. */
+async function syncAppender(file: FileSystemFileHandle, path: string): Promise<Appender | null> {
+  const handle = await opfsHandle(file).createSyncAccessHandle?.()
+  if (handle === undefined) return null
+  handle.truncate(0) // a crash may have left an older one
+  let at = 0
+  return {
+    async append(bytes) {
+      const written = handle.write(bytes, { at })
+      at += written
+      // The specification lets a write end early; a disk that takes no more is full.
+      if (written < bytes.byteLength) throw storageFull(path)
+    },
+    async finish() {
+      handle.flush()
+      handle.close()
+    },
+  }
+}
+
+async function streamAppender(file: FileSystemFileHandle): Promise<Appender> {
+  const stream = await file.createWritable()
+  return { append: (bytes) => stream.write(bytes), finish: () => stream.close() }
+}
+
+/** Not of this store's files: written to, or a swap file that Chromium shows while a stream is open. */
+function isUnfinished(name: string): boolean {
+  return name.endsWith(partialSuffix) || name.endsWith(`${partialSuffix}.crswap`)
 }
 
 function isAbsent(cause: unknown): boolean {
