@@ -48,7 +48,7 @@ export function BudgetLine({ budgetBytes, onBudget, domain }: BudgetLineProps) {
   if (plot === undefined || scale === undefined || inverse === undefined) return null
   const right = plot.x + plot.width
   const at = budgetBytes === null ? right : Math.min(right, Math.max(plot.x, scale(budgetBytes) ?? right))
-  const text = budgetBytes === null ? 'Drag to set a budget' : `Budget ${bytesText(budgetBytes)}`
+  const text = budgetBytes === null ? 'Drag to set a budget' : `Budget ${bytesText(budgetBytes).replace(/\.0+ /, ' ')}`
   const isLabelLeft = at > plot.x + plot.width - 130
 
   const drag = (event: PointerEvent<SVGGElement>): void => {

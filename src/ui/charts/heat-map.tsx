@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from 'react'
 import { layerError } from '../format/numbers.ts'
+import { ChartMarker } from '../theme/recipe-style.tsx'
 import { decadeDomain } from './axis.ts'
 import { blockTicks } from './block-axis.ts'
 import { ChartCard } from './chart-card.tsx'
@@ -143,7 +144,8 @@ function Cells({ rows, blocks, cursor, onCursor, onOverride, width, height, doma
     <svg className="qs-chart" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
       {rows.map((row, index) => (
         <g key={row.id} transform={`translate(0 ${index * rowHeight})`}>
-          <text x={blockAxisLeft - 8} y={rowHeight / 2 + 4} textAnchor="end">
+          <ChartMarker slot={row.slot} x={4} y={rowHeight / 2 - 0.5} size={9} />
+          <text x={blockAxisLeft - 6} y={rowHeight / 2 + 4} textAnchor="end">
             {row.label}
           </text>
           {Array.from({ length: blocks }, (_, block) => {

@@ -37,7 +37,7 @@ export interface LayerErrorChartProps {
 }
 
 /** Width kept for the labels of the y axis in all charts over blocks, so that their columns line up. */
-export const blockAxisLeft = 60
+export const blockAxisLeft = 64
 export const blockAxisRight = 12
 const brushAbove = 48
 

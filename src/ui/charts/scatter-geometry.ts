@@ -90,7 +90,7 @@ export function scatterGeometry(
   return {
     isLog,
     x,
-    xTicks: linearTicks(x, Math.max(2, Math.floor(width / 90))),
+    xTicks: linearTicks(x, Math.max(2, Math.floor(width / 72))),
     y,
     yTicks: isLog ? halfDecadeTicks([y[0] * 1.35, y[1]], most) : linearTicks(y, most - 1).filter((tick) => tick > 0),
     band: band === null || band <= y[0] ? null : Math.min(band, y[1]),

@@ -1,0 +1,45 @@
+import { Modal } from '@mantine/core'
+import type { Result } from '../../../state/results.ts'
+import * as format from '../../format/numbers.ts'
+import { Pairs } from '../../parts/small-parts.tsx'
+import { gridsOf } from './columns.ts'
+import type { CompareData } from './use-compare.ts'
+
+export interface DetailsDialogProps {
+  readonly data: CompareData
+  readonly result: Result | null
+  readonly onClose: () => void
+}
+
+/** How a recipe's figures were made: enough to make them again. */
+export function DetailsDialog({ data, result, onClose }: DetailsDialogProps) {
+  const { report } = data
+  return (
+    <Modal opened={result !== null} onClose={onClose} title={result === null ? '' : `How ${result.recipe.id} was made`} size="lg" centered>
+      {result !== null && (
+        <>
+          <Pairs
+            pairs={[
+              ['Model', `${report.model.name}, ${report.model.architecture}`],
+              ['Fingerprint', <code key="fingerprint">{report.model.fingerprint}</code>],
+              ['Measured on', data.source.protocol],
+              ['Stored as', gridsOf(result.report)],
+              ['Size', `${format.exactBytes(result.report.bytes)} (${result.report.bytesOf})`],
+              ['Seed', String(report.seed)],
+              ['Backend', result.report.backend],
+              ['Studio', `${report.studio.version}, ONNX Runtime ${report.studio.onnxruntime}`],
+              ['Plan', <code key="plan">{report.planHash}</code>],
+              ['Made', `${report.createdAt}, in ${format.seconds(result.report.seconds)}`],
+              ...result.report.artifacts.flatMap((artifact) =>
+                artifact.files.map((file) => [`SHA-256 of ${file.path}`, <code key={file.sha256}>{file.sha256}</code>] as const),
+              ),
+            ]}
+          />
+          <pre className="qs-compare-json" tabIndex={0} role="region" aria-label="Recipe as JSON">
+            {JSON.stringify(result.report.recipe, null, 2)}
+          </pre>
+        </>
+      )}
+    </Modal>
+  )
+}

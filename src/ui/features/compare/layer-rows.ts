@@ -1,0 +1,39 @@
+import type { LayerResult } from '../../../evaluation/result.ts'
+
+/** A linear with its error in another recipe beside it. */
+export interface LayerRow {
+  readonly layer: LayerResult
+  /** Output error of the same linear in B; `null` when B left it alone. */
+  readonly other: number | null
+}
+
+export type LayerKey = 'name' | 'grid' | 'bits' | 'error' | 'other' | 'sqnr' | 'relative' | 'cosine' | 'mse'
+
+const values: Readonly<Record<Exclude<LayerKey, 'name' | 'grid'>, (row: LayerRow) => number>> = {
+  bits: ({ layer }) => layer.bitsPerWeight,
+  error: ({ layer }) => layer.outputError,
+  other: ({ other }) => other ?? Number.NEGATIVE_INFINITY,
+  sqnr: ({ layer }) => layer.sqnrDb,
+  relative: ({ layer }) => layer.relativeError,
+  cosine: ({ layer }) => layer.cosine,
+  mse: ({ layer }) => layer.mse,
+}
+
+export function layerRows(layers: readonly LayerResult[], others: readonly LayerResult[]): readonly LayerRow[] {
+  const byName = new Map(others.map((layer) => [layer.name, layer.outputError]))
+  return layers.map((layer) => ({ layer, other: byName.get(layer.name) ?? null }))
+}
+
+/** Names sort as numbers where they hold numbers, so that block 10 follows block 9. */
+const byNumber = new Intl.Collator('en', { numeric: true })
+
+export function sortLayers(rows: readonly LayerRow[], key: LayerKey, isDescending: boolean): readonly LayerRow[] {
+  const compare = (one: LayerRow, other: LayerRow): number => {
+    if (key === 'name') return byNumber.compare(one.layer.name, other.layer.name)
+    if (key === 'grid') return byNumber.compare(one.layer.grid, other.layer.grid)
+    const a = values[key](one)
+    const b = values[key](other)
+    return a === b ? 0 : a - b
+  }
+  return rows.toSorted((one, other) => (isDescending ? -1 : 1) * compare(one, other))
+}
