@@ -37,6 +37,7 @@ function graph(options: { isTied: boolean; intermediate?: number }): ModelGraph 
       bosTokenId: 1,
       eosTokenIds: [2],
     },
+    design: { wiring: 'pre', norm: 'rms', attention: 'split', mlp: 'gated', position: 'rope-half' },
     embedding: { name: 'model.embed_tokens.weight', shape: [96, 64] },
     finalNorm: { name: 'model.norm.weight', shape: [64] },
     head: options.isTied ? null : { name: 'lm_head.weight', shape: [96, 64] },

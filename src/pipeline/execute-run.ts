@@ -1,0 +1,123 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { StudioError } from '../core/errors.ts'
+import { exportTargets } from '../export/registry.ts'
+import type { FileStore } from '../io/file-store.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { Tokenizer } from '../runtime/tokenizer.ts'
+import type { EngineSupply } from './engine-supply.ts'
+import type { RunEvent } from './events.ts'
+import { runFolder } from './journal.ts'
+import { makePlan } from './make-plan.ts'
+import { makeReport, partsOf } from './make-report.ts'
+import { hiddenShare } from './memory-bound.ts'
+import type { Plan, RunRequest } from './plan.ts'
+import type { PlanFacts } from './plan-facts.ts'
+import { planHash } from './plan-hash.ts'
+import type { RunReport } from './report.ts'
+import { saveResult } from './run-result.ts'
+import { type PreparedTexts, prepareTexts } from './texts.ts'
+import { runWalk } from './walk.ts'
+
+/** A model ready to be planned and run. */
+export interface OpenModel {
+  readonly checkpoint: Checkpoint
+  readonly tokenizer: Tokenizer
+}
+
+/** The machine a run happens on. */
+export interface Machine {
+  readonly store: FileStore
+  readonly threads: number
+  readonly memoryLimitBytes: number
+  readonly rates: PlanFacts['rates']
+}
+
+/** Plans a request; the texts come along because a run needs them anyway. */
+export async function planRun(
+  model: OpenModel,
+  request: RunRequest,
+  machine: Machine,
+): Promise<{ readonly plan: Plan; readonly texts: PreparedTexts }> {
+  const { checkpoint, tokenizer } = model
+  const hash = await planHash(checkpoint.origin.fingerprint, request)
+  const texts = prepareTexts(request, tokenizer)
+  const held = await machine.store.list(runFolder(hash))
+  const { freeBytes } = await machine.store.estimate()
+  const plan = makePlan({
+    checkpoint,
+    request,
+    hash,
+    texts,
+    targets: exportTargets,
+    threads: machine.threads,
+    memoryLimitBytes: machine.memoryLimitBytes,
+    freeStorageBytes: freeBytes,
+    heldStorageBytes: held.reduce((sum, file) => sum + file.sizeBytes, 0),
+    rates: machine.rates,
+  })
+  return { plan, texts }
+}
+
+export interface RunTools {
+  readonly kernels: Kernels
+  readonly engines: EngineSupply
+  readonly versions: RunReport['studio']
+  readonly now: () => number
+  readonly memoryBytes: () => number | null
+}
+
+/**
+ * Plans, walks (or resumes) and reports. Throws the first error of the plan as `text-too-short`, `storage-full` or
+ * `recipe-invalid`, and what the walk throws.
+ */
+export async function executeRun(
+  scope: { readonly model: OpenModel; readonly request: RunRequest; readonly machine: Machine; readonly tools: RunTools },
+  onEvent: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<RunReport> {
+  const { model, request, machine, tools } = scope
+  const { plan, texts } = await planRun(model, request, machine)
+  const { windowSet } = texts
+  refuse(plan, request)
+  if (windowSet === null) throw new RangeError('a plan without errors has windows')
+  const walk = await runWalk(
+    {
+      checkpoint: model.checkpoint,
+      request,
+      planHash: plan.hash,
+      evaluation: texts.evaluation,
+      calibration: texts.calibration,
+      gramTokens: texts.gramTokens,
+      kernels: tools.kernels,
+      engines: tools.engines,
+      store: machine.store,
+      hiddenBudgetBytes: hiddenShare * machine.memoryLimitBytes,
+      now: tools.now,
+      memoryBytes: tools.memoryBytes,
+    },
+    onEvent,
+    signal,
+  )
+  const createdAt = new Date().toISOString()
+  const report = makeReport({ checkpoint: model.checkpoint, request, plan, windowSet, versions: tools.versions, createdAt }, walk)
+  const tensors = Object.fromEntries(request.recipes.map(({ id }) => [id, partsOf(walk, id).flatMap((part) => part.tensors)]))
+  await saveResult(machine.store, { report, tensors })
+  onEvent({ kind: 'finished', report })
+  return report
+}
+
+function refuse(plan: Plan, request: RunRequest): void {
+  const issue = plan.issues.find(({ severity }) => severity === 'error')
+  if (issue !== undefined) {
+    const code = issue.recipeId !== null ? 'recipe-invalid' : plan.evaluationTokens === 0 ? 'text-too-short' : 'usage'
+    throw new StudioError(plan.storageBytes > plan.freeStorageBytes && code === 'usage' ? 'storage-full' : code, {
+      title: issue.title,
+      message: issue.recipeId === null ? issue.text : `${issue.recipeId}: ${issue.text}`,
+      remedy: issue.remedy,
+    })
+  }
+  if (request.recipes.length === 0) {
+    const facts = { title: 'No recipe to run', message: 'The run has no recipe.', remedy: 'Add at least one recipe.' }
+    throw new StudioError('usage', facts)
+  }
+}

@@ -1,0 +1,116 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { bytesPerElement } from '../core/dtype.ts'
+import type { ExportFacts } from '../export/target.ts'
+import { summarize } from '../quantization/parse-recipe.ts'
+import type { Recipe } from '../quantization/recipe.ts'
+import { encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
+import { memoryParts } from './memory-bound.ts'
+import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
+import type { PlanFacts } from './plan-facts.ts'
+import { planIssues } from './plan-issues.ts'
+import { storedBytes } from './stored-tensor.ts'
+import type { PreparedTexts } from './texts.ts'
+import { walkWork } from './walk-context.ts'
+
+/** Everything known before the first weight is read. Pure. */
+export function makePlan(facts: PlanFacts): Plan {
+  const { checkpoint, request, texts } = facts
+  const resolved = request.recipes.map((recipe) => resolveTensors(checkpoint.graph, recipe))
+  const recipes = request.recipes.map((recipe, index) => planRecipe(facts, recipe, resolved[index] ?? new Map()))
+  const parts = memoryParts(checkpoint.graph, {
+    floatTokens: texts.floatTokens,
+    recipeTokens: texts.evaluationTokens,
+    scoredTokens: texts.scoredTokens,
+    contextLength: request.evaluation.contextLength,
+    recipes: request.recipes.length,
+    threads: facts.threads,
+    memoryLimitBytes: facts.memoryLimitBytes,
+  })
+  const peakMemoryBytes = parts.reduce((sum, part) => sum + part.bytes, 0)
+  const storageBytes = plannedStorage(facts, resolved)
+  const tokens = { float: texts.floatTokens, recipe: texts.evaluationTokens, scored: texts.scoredTokens }
+  const work = walkWork(checkpoint, tokens, request.recipes.length)
+  const operations = checkpoint.graph.config.layers * work.block + work.head
+  return {
+    hash: facts.hash,
+    recipes,
+    peakMemoryBytes,
+    memoryParts: parts,
+    storageBytes,
+    freeStorageBytes: facts.freeStorageBytes,
+    evaluationTokens: texts.evaluationTokens,
+    scoredTokens: texts.scoredTokens,
+    seconds: facts.rates.map(({ backend, operationsPerSecond }) => ({
+      backend,
+      seconds: operationsPerSecond === null ? null : operations / operationsPerSecond,
+    })),
+    issues: [...textIssues(texts), ...planIssues({ facts, recipes, resolved, peakMemoryBytes, storageBytes })],
+  }
+}
+
+function textIssues(texts: PreparedTexts): PlanIssue[] {
+  return texts.findings.map((finding) => ({ ...finding, recipeId: null }))
+}
+
+function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): RecipePlan {
+  const { checkpoint } = facts
+  const exportFacts: ExportFacts = { checkpoint, recipe, encodings: encodingsOf(resolved) }
+  const targets = facts.targets.map((target) => {
+    const support = target.supports(exportFacts)
+    const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0
+    return { id: target.id, support, bytes, notes: support === true ? target.notes(exportFacts) : [] }
+  })
+  const first = targets.find((target) => target.support === true)
+  const bytes = first?.bytes ?? packedBytes(checkpoint, resolved)
+  return {
+    recipeId: recipe.id,
+    bytes,
+    bytesOf: first?.id ?? 'stored',
+    bitsPerWeight: (8 * bytes) / checkpoint.parameters,
+    blockBitsPerWeight: blockBits(checkpoint, resolved),
+    targets,
+    summary: summarize(recipe),
+  }
+}
+
+/** Bytes of a model that no format can hold: its matrices packed tightly, everything else as in the checkpoint. */
+function packedBytes(checkpoint: Checkpoint, resolved: ReadonlyMap<string, ResolvedTensor>): number {
+  let bits = 8 * checkpoint.sourceBytes
+  for (const tensor of resolved.values()) {
+    if (tensor.encoding.encoding !== 'source') bits += encodedBits(tensor, tensor.encoding) - sourceBits(checkpoint, tensor)
+  }
+  return Math.ceil(bits / 8)
+}
+
+function blockBits(checkpoint: Checkpoint, resolved: ReadonlyMap<string, ResolvedTensor>): number {
+  let bits = 0
+  let weights = 0
+  for (const tensor of resolved.values()) {
+    if (tensor.block < 0) continue
+    weights += tensor.rows * tensor.columns
+    bits += tensor.encoding.encoding === 'source' ? sourceBits(checkpoint, tensor) : encodedBits(tensor, tensor.encoding)
+  }
+  return bits / weights
+}
+
+function sourceBits(checkpoint: Checkpoint, tensor: ResolvedTensor): number {
+  const dtype = checkpoint.tensors.get(tensor.name)?.dtype ?? 'F32'
+  return 8 * bytesPerElement[dtype] * tensor.rows * tensor.columns
+}
+
+/** Tensors of every recipe, two generations of hidden states, and the journal's small files. */
+function plannedStorage(facts: PlanFacts, resolved: readonly ReadonlyMap<string, ResolvedTensor>[]): number {
+  const { texts, checkpoint, request } = facts
+  const { hidden, layers } = checkpoint.graph.config
+  let tensors = 0
+  for (const recipe of resolved) {
+    for (const tensor of recipe.values()) {
+      if (tensor.encoding.encoding !== 'source') tensors += storedBytes(tensor.rows, tensor.columns, tensor.encoding)
+    }
+  }
+  const states = 2 * 4 * hidden * (texts.floatTokens + request.recipes.length * texts.evaluationTokens)
+  return request.recipes.length === 0 ? 0 : tensors + states + journalBytes * (layers + 1) * (1 + request.recipes.length)
+}
+
+/** Results and tensor index of one block of one recipe as JSON: 7 linears of about 700 bytes, rounded up. */
+const journalBytes = 8192

@@ -1,0 +1,85 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { joinScores, likelihoodFigures, recipeFigures, scoreTokens, type TokenScores } from '../evaluation/figures.ts'
+import type { WindowSet } from '../evaluation/windows.ts'
+import type { StoredPart } from './journal.ts'
+import type { Plan, RunRequest } from './plan.ts'
+import type { RecipeReport, RunReport } from './report.ts'
+import type { WalkResult } from './walk.ts'
+
+export interface ReportFacts {
+  readonly checkpoint: Checkpoint
+  readonly request: RunRequest
+  readonly plan: Plan
+  readonly windowSet: WindowSet
+  readonly versions: RunReport['studio']
+  readonly createdAt: string
+}
+
+/** Turns the sums of a walk into the report: the same whether the walk was resumed or not. Pure. */
+export function makeReport(facts: ReportFacts, walk: WalkResult): RunReport {
+  const { checkpoint, request, plan, windowSet } = facts
+  const scores = walk.head.states.map((states) => scoresOf(states))
+  const float = likelihoodFigures(scores[0]?.floatNll ?? new Float64Array(0))
+  const recipes = request.recipes.map((recipe, index): RecipeReport => {
+    const sizes = plan.recipes[index]
+    const parts = partsOf(walk, recipe.id)
+    return {
+      id: recipe.id,
+      recipe,
+      bitsPerWeight: sizes?.bitsPerWeight ?? Number.NaN,
+      blockBitsPerWeight: sizes?.blockBitsPerWeight ?? Number.NaN,
+      bytes: sizes?.bytes ?? 0,
+      bytesOf: sizes?.bytesOf ?? 'stored',
+      ...recipeFigures(scores[index] ?? joinScores([]), windowSet.scoredPerWindow),
+      layers: parts.flatMap((part) => part.layers),
+      artifacts: [],
+      backend: backendOf(walk),
+      seconds: parts.reduce((sum, part) => sum + part.seconds, 0) + (walk.head.seconds[index] ?? 0),
+    }
+  })
+  const { protocol, contextLength, textName } = request.evaluation
+  return {
+    studio: facts.versions,
+    createdAt: facts.createdAt,
+    planHash: plan.hash,
+    seed: request.seed,
+    model: {
+      name: checkpoint.name,
+      family: checkpoint.family.id,
+      architecture: checkpoint.graph.architecture,
+      parameters: checkpoint.parameters,
+      sourceBytes: checkpoint.sourceBytes,
+      fingerprint: checkpoint.origin.fingerprint,
+    },
+    evaluation: { protocol, contextLength, textName, tokens: windowSet.scoredTokens, float },
+    recipes,
+    seconds: walk.seconds,
+  }
+}
+
+/** What a recipe stored, over embedding, blocks and head. */
+export function partsOf(walk: Pick<WalkResult, 'blocks' | 'head'>, recipeId: string): StoredPart[] {
+  return [...walk.blocks.flatMap((block) => block.parts), ...walk.head.parts].filter((part) => part.recipeId === recipeId)
+}
+
+/** Every chunk holds scored positions alone, so each has a target. */
+function scoresOf(states: WalkResult['head']['states'][number]): TokenScores {
+  return joinScores(states.map((state) => scoreTokens(state, new Int32Array(state.floatMax.length))))
+}
+
+/** `kernels wasm x2, forward wasm x2`; with the blocks, when they ran on more than one engine. */
+function backendOf(walk: WalkResult): string {
+  const blocks = walk.blocks.slice(1)
+  const kernels = [...new Set(blocks.map((block) => block.kernelBackend))].join(' and ')
+  const used = [...new Set([...blocks.map((block) => block.forwardBackend), walk.headBackend])]
+  if (used.length === 1) return `kernels ${kernels}, forward ${used.join('')}`
+  const forward = used.map((backend) => {
+    const indices = blocks.flatMap((block, index) => (block.forwardBackend === backend ? [index] : []))
+    const where = [
+      ...(indices.length > 0 ? [`blocks ${String(indices[0])} to ${String(indices.at(-1))}`] : []),
+      ...(walk.headBackend === backend ? ['head'] : []),
+    ]
+    return `${backend} (${where.join(', ')})`
+  })
+  return `kernels ${kernels}, forward ${forward.join(' and ')}`
+}

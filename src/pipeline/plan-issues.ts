@@ -1,0 +1,198 @@
+import { transforms } from '../quantization/registry.ts'
+import type { ResolvedTensor } from '../quantization/resolve.ts'
+import type { PlanIssue, RecipePlan } from './plan.ts'
+import type { PlanFacts } from './plan-facts.ts'
+
+interface Considered {
+  readonly facts: PlanFacts
+  readonly recipes: readonly RecipePlan[]
+  readonly resolved: readonly ReadonlyMap<string, ResolvedTensor>[]
+  readonly peakMemoryBytes: number
+  readonly storageBytes: number
+}
+
+/** Below this many scored tokens two recipes can hardly be told apart. */
+const fewTokens = 1000
+
+/** What to know before a run: what forbids it first, then what is worth knowing. Pure. */
+export function planIssues(considered: Considered): PlanIssue[] {
+  const issues = [...requestIssues(considered), ...resourceIssues(considered)]
+  for (const [index, recipe] of considered.facts.request.recipes.entries()) {
+    const { facts } = considered
+    const tensors = [...(considered.resolved[index]?.values() ?? [])]
+    const transform = transforms.get(recipe.transform.kind)
+    const support = transform.supports(facts.checkpoint.graph, transform.parse(recipe.transform))
+    if (support !== true) {
+      issues.push({
+        severity: 'error',
+        recipeId: recipe.id,
+        title: `${transform.title} is not possible on this model`,
+        text: support,
+        remedy: 'Choose another transform.',
+      })
+    }
+    issues.push(
+      ...tensorIssues(recipe.id, tensors),
+      ...overrideIssues(recipe, tensors),
+      ...formatIssues(recipe.id, considered.recipes[index]),
+    )
+  }
+  const rank = { error: 0, warning: 1, note: 2 }
+  return issues.sort((a, b) => rank[a.severity] - rank[b.severity])
+}
+
+function requestIssues({ facts }: Considered): PlanIssue[] {
+  const { request, checkpoint, texts } = facts
+  const issues: PlanIssue[] = []
+  const seen = new Set<string>()
+  for (const { id } of request.recipes) {
+    if (seen.has(id)) {
+      issues.push({
+        severity: 'error',
+        recipeId: id,
+        title: 'Two recipes have one name',
+        text: `Results and files of "${id}" could not be told apart.`,
+        remedy: 'Rename or remove one of them.',
+      })
+    }
+    seen.add(id)
+  }
+  const { maxPositions } = checkpoint.graph.config
+  if (request.evaluation.contextLength > maxPositions) {
+    issues.push({
+      severity: 'error',
+      recipeId: null,
+      title: 'The window is longer than the model reads',
+      text: `Windows of ${count(request.evaluation.contextLength)} tokens were asked for; this model reads ${count(maxPositions)}.`,
+      remedy: `Use windows of at most ${count(maxPositions)} tokens.`,
+    })
+  }
+  if (texts.scoredTokens > 0 && texts.scoredTokens < fewTokens) {
+    issues.push({
+      severity: 'note',
+      recipeId: null,
+      title: 'Few tokens to measure on',
+      text: `${count(texts.scoredTokens)} tokens are scored, so close recipes will read "same within error".`,
+      remedy: 'Measure on a longer text.',
+    })
+  }
+  return issues
+}
+
+function resourceIssues({ facts, peakMemoryBytes, storageBytes }: Considered): PlanIssue[] {
+  const issues: PlanIssue[] = []
+  const needed = storageBytes - facts.heldStorageBytes
+  if (needed > facts.freeStorageBytes) {
+    issues.push({
+      severity: 'error',
+      recipeId: null,
+      title: 'Not enough storage',
+      text: `Needs ${bytesText(needed)}, ${bytesText(facts.freeStorageBytes)} is free.`,
+      remedy: 'Remove recipes, measure on fewer tokens, or clear old runs.',
+    })
+  }
+  if (peakMemoryBytes > facts.memoryLimitBytes) {
+    issues.push({
+      severity: 'warning',
+      recipeId: null,
+      title: 'More memory than the limit',
+      text: `May need ${bytesText(peakMemoryBytes)} at the peak; the limit is ${bytesText(facts.memoryLimitBytes)}.`,
+      remedy: 'Use shorter windows or fewer recipes, or raise the limit in Settings.',
+    })
+  }
+  return issues
+}
+
+function tensorIssues(recipeId: string, tensors: readonly ResolvedTensor[]): PlanIssue[] {
+  const issues: PlanIssue[] = []
+  const [refused] = tensors.filter((tensor) => tensor.refusal !== null)
+  if (refused !== undefined) {
+    issues.push({
+      severity: 'error',
+      recipeId,
+      title: 'This grid does not fit a matrix',
+      text: `${refused.name}: ${refused.refusal ?? ''}`,
+      remedy: 'Choose another grid, or override this tensor.',
+    })
+  }
+  const wide = tensors.filter(
+    ({ encoding, columns }) => encoding.encoding === 'affine' && typeof encoding.group === 'number' && encoding.group > columns,
+  )
+  const [widest] = wide
+  if (widest?.encoding.encoding === 'affine') {
+    issues.push({
+      severity: 'warning',
+      recipeId,
+      title: 'The group is larger than a row',
+      text: `Groups of ${String(widest.encoding.group)} do not fit rows of ${count(widest.columns)} in ${matrices(wide.length)}: each row is one group there.`,
+      remedy: 'Use a smaller group, or one scale a row ("channel").',
+    })
+  }
+  const fallbacks = tensors.filter(({ label }) => label.includes('fallback'))
+  const [fallback] = fallbacks
+  if (fallback !== undefined) {
+    issues.push({
+      severity: 'note',
+      recipeId,
+      title: `${matrices(fallbacks.length)} stored as ${fallback.label}`,
+      text: `${fallback.name}: ${fallback.reason ?? ''}.`,
+      remedy: 'An affine grid takes any row length.',
+    })
+  }
+  if (tensors.every(({ encoding }) => encoding.encoding === 'source')) {
+    issues.push({
+      severity: 'warning',
+      recipeId,
+      title: 'Nothing is quantized',
+      text: 'The overrides of this recipe leave every matrix as it is.',
+      remedy: 'Remove the override that matches every name.',
+    })
+  }
+  return issues
+}
+
+function overrideIssues(recipe: PlanFacts['request']['recipes'][number], tensors: readonly ResolvedTensor[]): PlanIssue[] {
+  return recipe.overrides
+    .filter(({ match }) => !tensors.some(({ reason }) => reason === `override "${match}"`) && !tensors.some(({ name }) => name === match))
+    .map(({ match }) => ({
+      severity: 'note' as const,
+      recipeId: recipe.id,
+      title: 'An override changes nothing',
+      text: `"${match}" matches no matrix that an earlier override has not taken.`,
+      remedy: 'Correct the name; "*" stands for any run of characters.',
+    }))
+}
+
+function formatIssues(recipeId: string, plan: RecipePlan | undefined): PlanIssue[] {
+  if (plan === undefined || plan.targets.length === 0 || plan.targets.some(({ support }) => support === true)) return []
+  const reasons = plan.targets.map(({ id, support }) => `${id}: ${String(support)}`)
+  return [
+    {
+      severity: 'warning',
+      recipeId,
+      title: 'No file format can hold this recipe',
+      text: reasons.join(' '),
+      remedy: 'Run it to see what it costs; to get a file, choose a type that a format has.',
+    },
+  ]
+}
+
+function matrices(number: number): string {
+  return number === 1 ? '1 matrix' : `${count(number)} matrices`
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US')
+}
+
+/** Decimal units, three digits. */
+export function bytesText(bytes: number): string {
+  const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
+  let value = Math.max(0, bytes)
+  let unit = 0
+  while (value >= 999.5 && unit < units.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 ? String(value) : value.toPrecision(3)} ${units[unit] ?? ''}`
+}

@@ -1,0 +1,56 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { StudioError } from '../core/errors.ts'
+import type { ExportSource } from '../export/target.ts'
+import type { FileStore } from '../io/file-store.ts'
+import { runFolder } from './journal.ts'
+import type { RunReport } from './report.ts'
+import { readJson, storageFault, writeJson } from './run-files.ts'
+import { readStored, type StoredTensor } from './stored-tensor.ts'
+
+/** What is left in storage of a finished run: its report, and where every recipe's tensors lie. */
+export interface RunResult {
+  readonly report: RunReport
+  /** By recipe id. */
+  readonly tensors: Readonly<Record<string, readonly StoredTensor[]>>
+}
+
+const resultPath = (planHash: string): string => `${runFolder(planHash)}/result.json`
+
+export async function saveResult(store: FileStore, result: RunResult): Promise<void> {
+  await writeJson(store, resultPath(result.report.planHash), result)
+}
+
+/** `null` when the run has not finished. */
+export async function loadResult(store: FileStore, planHash: string): Promise<RunResult | null> {
+  // Written by `saveResult` under a name that appears only when the file is complete.
+  return (await readJson(store, resultPath(planHash))) as RunResult | null
+}
+
+/** Throws `storage-fault` when the run is not in storage any more. */
+export async function requireResult(store: FileStore, planHash: string): Promise<RunResult> {
+  const result = await loadResult(store, planHash)
+  if (result !== null) return result
+  throw new StudioError('storage-fault', {
+    title: 'The weights of this run are gone',
+    message: 'Its stored tensors were cleared, or the run did not finish.',
+    remedy: 'Run it again; results that are shown stay.',
+    details: { planHash },
+  })
+}
+
+/** One recipe of a finished run as exports read it. */
+export function exportSource(store: FileStore, checkpoint: Checkpoint, result: RunResult, recipeId: string): ExportSource {
+  const report = result.report.recipes.find(({ id }) => id === recipeId)
+  if (report === undefined) throw storageFault(resultPath(result.report.planHash), `The run has no recipe ${recipeId}`)
+  const tensors = new Map((result.tensors[recipeId] ?? []).map((tensor) => [tensor.name, tensor]))
+  return {
+    checkpoint,
+    recipe: report.recipe,
+    encodings: new Map([...tensors].map(([name, { encoding }]) => [name, encoding])),
+    readQuantized(name, signal) {
+      const stored = tensors.get(name)
+      if (stored === undefined) throw storageFault(resultPath(result.report.planHash), `${name} was not stored`)
+      return readStored(store, stored, signal)
+    },
+  }
+}

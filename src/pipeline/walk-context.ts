@@ -1,0 +1,99 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { FileStore } from '../io/file-store.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { LinearSpec } from '../models/model-graph.ts'
+import type { Grid } from '../quantization/grid.ts'
+import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import type { Recipe } from '../quantization/recipe.ts'
+import { roundings, transforms } from '../quantization/registry.ts'
+import type { ResolvedTensor } from '../quantization/resolve.ts'
+import type { WindowBatch } from './batches.ts'
+import type { HiddenStates } from './hidden-states.ts'
+import type { ProgressMeter } from './progress.ts'
+
+/** A recipe in the run: what it makes of every matrix, and its own hidden states. */
+export interface RecipeRun {
+  readonly recipe: Recipe
+  readonly resolved: ReadonlyMap<string, ResolvedTensor>
+  readonly states: HiddenStates
+}
+
+/** What every step of the walk needs. */
+export interface WalkContext {
+  readonly checkpoint: Checkpoint
+  readonly kernels: Kernels
+  readonly store: FileStore
+  /** Folder of the run in `store`. */
+  readonly folder: string
+  readonly recipes: readonly RecipeRun[]
+  /** Float hidden states: the evaluation batches, then the calibration batches. */
+  readonly float: HiddenStates
+  readonly evaluation: readonly WindowBatch[]
+  readonly calibration: readonly WindowBatch[]
+  /** Rows of each float batch that go into G. */
+  readonly gramRows: readonly number[]
+  readonly progress: ProgressMeter
+  readonly signal: AbortSignal
+}
+
+/** A resolved tensor that has a grid. */
+export type GridTensor = ResolvedTensor & { readonly grid: NonNullable<ResolvedTensor['grid']> }
+
+export function resolvedOf(run: RecipeRun, name: string): ResolvedTensor {
+  const resolved = run.resolved.get(name)
+  if (resolved === undefined) throw new RangeError(`${name} was not resolved`)
+  return resolved
+}
+
+export function isOnGrid(tensor: ResolvedTensor): tensor is GridTensor {
+  return tensor.grid !== null
+}
+
+/** Rounds a matrix, or consecutive rows of one, as the recipe says. */
+export function quantizeMatrix(
+  context: Pick<WalkContext, 'kernels' | 'signal'>,
+  recipe: Recipe,
+  tensor: GridTensor,
+  weight: { readonly data: Float32Array<ArrayBuffer>; readonly rows: number; readonly columns: number },
+): Promise<QuantizedTensor> {
+  const rounding = roundings.get(recipe.rounding.kind)
+  const grid: Grid = tensor.grid.member
+  return rounding.quantize(tensor.name, weight, {
+    settings: rounding.parse(recipe.rounding),
+    grid,
+    gridSettings: tensor.grid.settings,
+    kernels: context.kernels,
+    signal: context.signal,
+  })
+}
+
+export function transformOf(recipe: Recipe): {
+  readonly member: ReturnType<typeof transforms.get>
+  readonly settings: unknown
+} {
+  const member = transforms.get(recipe.transform.kind)
+  return { member, settings: member.parse(recipe.transform) }
+}
+
+/** Multiply-adds of the linears for one token. */
+export function blockOperations(linears: readonly LinearSpec[]): number {
+  return linears.reduce((sum, linear) => sum + linear.inFeatures * linear.outFeatures, 0)
+}
+
+/** Multiply-adds of the blocks and of the head over all streams. */
+export function walkWork(
+  checkpoint: Checkpoint,
+  tokens: { readonly float: number; readonly recipe: number; readonly scored: number },
+  recipes: number,
+): {
+  readonly block: number
+  readonly head: number
+} {
+  const { graph } = checkpoint
+  const [first] = graph.blocks
+  const streams = tokens.float + recipes * tokens.recipe
+  return {
+    block: streams * blockOperations(first?.linears ?? []),
+    head: (1 + recipes) * tokens.scored * graph.config.vocab * graph.config.hidden,
+  }
+}

@@ -1,0 +1,246 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { isAbort, StudioError, throwIfAborted } from '../core/errors.ts'
+import type { FileStore } from '../io/file-store.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import { resolveTensors } from '../quantization/resolve.ts'
+import type { ModelRunner } from '../runtime/engine.ts'
+import { makeBatches, type TokenWindow, type WindowBatch } from './batches.ts'
+import type { EngineSupply } from './engine-supply.ts'
+import type { RunEvent } from './events.ts'
+import { HiddenStates } from './hidden-states.ts'
+import {
+  areStreamsUnchanged,
+  type Journal,
+  journalVersion,
+  loadJournal,
+  loadParts,
+  runFolder,
+  type StoredBlock,
+  saveJournal,
+} from './journal.ts'
+import type { RunRequest } from './plan.ts'
+import { ProgressMeter } from './progress.ts'
+import { type RunFile, writeJson } from './run-files.ts'
+import { walkBlock } from './walk-block.ts'
+import { type RecipeRun, type WalkContext, walkWork } from './walk-context.ts'
+import { walkEmbedding } from './walk-embedding.ts'
+import { type HeadResult, walkHead } from './walk-head.ts'
+
+export interface WalkInput {
+  readonly checkpoint: Checkpoint
+  readonly request: RunRequest
+  readonly planHash: string
+  readonly evaluation: readonly TokenWindow[]
+  /** Windows whose float activations give G; empty: the evaluation's first `gramTokens`. */
+  readonly calibration: readonly TokenWindow[]
+  /** Tokens that go into G at most. */
+  readonly gramTokens: number
+  readonly kernels: Kernels
+  readonly engines: EngineSupply
+  readonly store: FileStore
+  /** Bytes of hidden states that may stay in memory. */
+  readonly hiddenBudgetBytes: number
+  /** Milliseconds, for durations only. */
+  readonly now: () => number
+  readonly memoryBytes: () => number | null
+}
+
+export interface WalkResult {
+  readonly evaluation: readonly WindowBatch[]
+  /** The embedding, then the blocks. */
+  readonly blocks: readonly StoredBlock[]
+  readonly head: HeadResult
+  readonly headBackend: string
+  readonly seconds: number
+}
+
+/**
+ * The walk: every block once, for the float model and all recipes. Resumes after the last finished block of a journal with
+ * the same plan hash. Abort stops between batches; finished blocks stay on disk, as after any fault.
+ */
+export async function runWalk(input: WalkInput, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<WalkResult> {
+  throwIfAborted(signal)
+  const { checkpoint, store, planHash } = input
+  const resumed = await resumable(input, onEvent, signal)
+  if (resumed === null) await store.delete(runFolder(planHash))
+  const context = makeContext(input, resumed?.journal ?? null, onEvent, signal)
+  const blocks: StoredBlock[] = resumed === null ? [] : [...resumed.blocks]
+  const files: RunFile[] = resumed === null ? [] : [...resumed.journal.parts]
+  const total = checkpoint.graph.blocks.length
+  onEvent({ kind: 'started', planHash, blocks: total, resumedBlocks: Math.max(0, blocks.length - 1) })
+  tellStored(blocks, onEvent)
+
+  if (blocks.length === 0) {
+    const embedding = await walkEmbedding(context)
+    await keep({ input, context, blocks, files }, embedding, 'none')
+  }
+  while (blocks.length <= total) {
+    const block = checkpoint.graph.blocks[blocks.length - 1]
+    if (block === undefined) break
+    throwIfAborted(signal)
+    try {
+      const { value, backend } = await onAnyEngine({ input, onEvent, signal, what: `Block ${block.index + 1}` }, (runner) =>
+        walkBlock(context, block, runner, onEvent),
+      )
+      await keep({ input, context, blocks, files }, value, backend)
+    } catch (error) {
+      throw withPosition(error, block.index, total)
+    }
+    context.progress.blockDone()
+    onEvent({ kind: 'block-stored', block: block.index })
+  }
+  const embeddings = blocks[0]?.parts ?? []
+  const { value: head, backend } = await onAnyEngine({ input, onEvent, signal, what: 'The head' }, (runner) =>
+    walkHead(context, runner, embeddings),
+  )
+  return { evaluation: context.evaluation, blocks, head, headBackend: backend, seconds: context.progress.seconds }
+}
+
+function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event: RunEvent) => void, signal: AbortSignal): WalkContext {
+  const { checkpoint, store } = input
+  const { config } = checkpoint.graph
+  const evaluation = makeBatches(input.evaluation, config)
+  const calibration = makeBatches(input.calibration, config)
+  const folder = runFolder(input.planHash)
+  const tokensOf = (batches: readonly WindowBatch[]): number => batches.reduce((sum, batch) => sum + batch.ids.length, 0)
+  let budget = input.hiddenBudgetBytes
+  const states = (id: string, batches: readonly WindowBatch[]): HiddenStates => {
+    // Two generations: the one that is read and the one that is being written.
+    const bytes = 2 * 4 * tokensOf(batches) * config.hidden
+    const isResident = bytes <= budget
+    if (isResident) budget -= bytes
+    const shapes = batches.map(({ batch, length }) => ({ batch, length }))
+    return new HiddenStates({
+      store,
+      path: (generation) => `${folder}/hidden/${generation}-${id}.f32`,
+      shapes,
+      width: config.hidden,
+      isResident,
+    })
+  }
+  const float = states('float', [...evaluation, ...calibration])
+  const recipes: RecipeRun[] = input.request.recipes.map((recipe, index) => ({
+    recipe,
+    resolved: resolveTensors(checkpoint.graph, recipe),
+    states: states(String(index), evaluation),
+  }))
+  for (const [index, stream] of [float, ...recipes.map((run) => run.states)].entries()) {
+    const file = journal?.streams[index]
+    if (file !== undefined) stream.restore(file)
+  }
+  const scored = evaluation.reduce((sum, batch) => sum + batch.targets.filter((target) => target !== -1).length, 0)
+  const tokens = { float: tokensOf(evaluation) + tokensOf(calibration), recipe: tokensOf(evaluation), scored }
+  const work = walkWork(checkpoint, tokens, recipes.length)
+  const blocksLeft = config.layers - (journal?.blocksDone ?? 0)
+  const progress = new ProgressMeter({
+    send: onEvent,
+    now: input.now,
+    blocks: config.layers,
+    work: blocksLeft * work.block + work.head,
+    earlierSeconds: journal?.secondsSoFar ?? 0,
+    memory: input.memoryBytes,
+  })
+  const gramRows = gramRowsOf(evaluation, calibration, input.gramTokens)
+  return { checkpoint, kernels: input.kernels, store, folder, recipes, float, evaluation, calibration, gramRows, progress, signal }
+}
+
+/** G comes from the calibration batches when there are any, else from the evaluation's first tokens. */
+function gramRowsOf(evaluation: readonly WindowBatch[], calibration: readonly WindowBatch[], limit: number): number[] {
+  let left = limit
+  return [...evaluation, ...calibration].map((batch, index) => {
+    if (calibration.length > 0 && index < evaluation.length) return 0
+    const rows = Math.min(left, batch.ids.length)
+    left -= rows
+    return rows
+  })
+}
+
+async function resumable(
+  input: WalkInput,
+  onEvent: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<{ readonly journal: Journal; readonly blocks: readonly StoredBlock[] } | null> {
+  const journal = await loadJournal(input.store, input.planHash)
+  if (journal === null) return null
+  if (journal !== 'damaged') {
+    const blocks = await loadParts(input.store, journal, signal)
+    if (blocks !== null && (await areStreamsUnchanged(input.store, journal, signal))) return { journal, blocks }
+  }
+  const text = 'What an earlier run of this plan had stored is damaged, so the run starts from the first block again.'
+  onEvent({ kind: 'notice', severity: 'warning', text })
+  return null
+}
+
+/** Blocks of an earlier session look to the page like blocks of this one. */
+function tellStored(blocks: readonly StoredBlock[], onEvent: (event: RunEvent) => void): void {
+  for (const [index, block] of blocks.entries()) {
+    for (const part of block.parts) {
+      if (part.layers.length > 0) onEvent({ kind: 'layers', recipeId: part.recipeId, block: index - 1, layers: part.layers })
+    }
+    if (index > 0) onEvent({ kind: 'block-stored', block: index - 1 })
+  }
+}
+
+/** Writes the journal of a finished block, then lets go of what it replaces. */
+async function keep(
+  run: { readonly input: WalkInput; readonly context: WalkContext; readonly blocks: StoredBlock[]; readonly files: RunFile[] },
+  finished: { readonly parts: StoredBlock['parts']; commit(): void },
+  forwardBackend: string,
+): Promise<void> {
+  const { input, context, blocks, files } = run
+  const { store, checkpoint } = input
+  const streams = [context.float, ...context.recipes.map((one) => one.states)]
+  const old = streams.flatMap((stream) => (stream.file === null ? [] : [stream.file.path]))
+  const block: StoredBlock = { forwardBackend, kernelBackend: context.kernels.backend, parts: finished.parts }
+  files.push(await writeJson(store, `${context.folder}/blocks/${blocks.length}.json`, block))
+  blocks.push(block)
+  finished.commit()
+  await saveJournal(store, {
+    version: journalVersion,
+    planHash: input.planHash,
+    modelName: checkpoint.name,
+    fingerprint: checkpoint.origin.fingerprint,
+    request: input.request,
+    blocks: checkpoint.graph.blocks.length,
+    blocksDone: blocks.length - 1,
+    secondsSoFar: context.progress.seconds,
+    savedAt: new Date().toISOString(),
+    streams: streams.flatMap((stream) => (stream.file === null ? [] : [stream.file])),
+    parts: files,
+  })
+  for (const path of old) await store.delete(path)
+}
+
+/** Runs a step, and repeats it on the next engine when the one in use is lost. */
+async function onAnyEngine<T>(
+  scope: { readonly input: WalkInput; readonly onEvent: (event: RunEvent) => void; readonly signal: AbortSignal; readonly what: string },
+  step: (runner: ModelRunner) => Promise<T>,
+): Promise<{ readonly value: T; readonly backend: string }> {
+  const { input, onEvent, signal, what } = scope
+  for (;;) {
+    let lost = 'The preferred engine'
+    try {
+      const { backend, runner } = await input.engines.get(signal)
+      lost = backend
+      return { value: await step(runner), backend }
+    } catch (error) {
+      if (isAbort(error) || !input.engines.canFallBack(error)) throw error
+      await input.engines.fallBack()
+      const { backend } = await input.engines.get(signal)
+      const text = `${lost} went away. ${what} is repeated on ${backend}. The result will say which part ran where.`
+      onEvent({ kind: 'notice', severity: 'warning', text })
+    }
+  }
+}
+
+/** Says where the storage ended and what is safe. */
+function withPosition(error: unknown, block: number, blocks: number): unknown {
+  if (!(error instanceof StudioError) || error.code !== 'storage-full') return error
+  const facts = {
+    title: `Storage ran out at block ${block + 1}`,
+    message: `${block} of ${blocks} blocks are safe. ${error.message}`,
+    remedy: 'Free storage or remove recipes, then resume.',
+    details: { ...error.details, block, blocks },
+  }
+  return new StudioError('storage-full', facts, { cause: error })
+}
