@@ -205,5 +205,12 @@ function hubFile({ path, sizeBytes, oid }: ListedFile, { target, listing, access
   const spill = cache === null ? null : { store: cache, path: `whole/${contentId}` }
   const remote = httpSource({ name: path, url, sizeBytes, contentId, access, spill })
   // By content, not by name: revisions share what did not change.
-  return cache === null || budget === null ? remote : cachedSource(remote, { store: cache, folder: `pieces/${contentId}`, budget })
+  return cache === null || budget === null
+    ? remote
+    : cachedSource(remote, { store: cache, folder: `pieces/${contentId}`, budget, pieceBytes: pieceBytesOf(sizeBytes) })
+}
+
+/** 1 MiB, so that a header is one small request; 4 MiB for large files, so that a cache of many gigabytes has few files. */
+function pieceBytesOf(sizeBytes: number): number {
+  return sizeBytes <= 536_870_912 ? 1_048_576 : 4_194_304
 }

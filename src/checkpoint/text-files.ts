@@ -63,8 +63,12 @@ function embeddedTemplate(config: JsonObject): string | null {
   const value = config['chat_template']
   if (typeof value === 'string') return value
   if (!Array.isArray(value)) return null
-  const named = value.find((item): item is { template: string } => item?.name === 'default' && typeof item.template === 'string')
+  const named = value.find((item: unknown): item is { template: string } => isNamedTemplate(item) && item.name === 'default')
   return named?.template ?? null
+}
+
+function isNamedTemplate(item: unknown): item is { name: string; template: string } {
+  return typeof item === 'object' && item !== null && 'name' in item && 'template' in item && typeof item.template === 'string'
 }
 
 /** One more than the largest token id that tokenizer.json can produce. Throws `tokenizer-invalid` when it has no vocabulary. */

@@ -62,3 +62,10 @@ export function tokenIds(config: RawConfig, key: string): readonly number[] {
     throw configInvalid(`config.json: ${key} is ${JSON.stringify(value)}; a token id or a list of them is needed.`, { key })
   })
 }
+
+/** `architectures[0]`, or `null` when the config names none. */
+export function namedArchitecture(config: RawConfig): string | null {
+  const named = config['architectures']
+  const first: unknown = Array.isArray(named) ? named[0] : null
+  return typeof first === 'string' ? first : null
+}

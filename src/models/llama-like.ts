@@ -1,4 +1,4 @@
-import { configInvalid, count, flag, positive, text, tokenIds } from './config-reader.ts'
+import { configInvalid, count, flag, namedArchitecture, positive, text, tokenIds } from './config-reader.ts'
 import type { ModelFamily, RawConfig } from './family.ts'
 import type { BlockDesign, BlockSpec, LinearSpec, ModelConfig, ModelGraph } from './model-graph.ts'
 import { rejectRope, ropeScaling, ropeTheta } from './rope.ts'
@@ -42,12 +42,11 @@ export function llamaLike(family: LlamaLike): ModelFamily {
 
 function rejectArchitecture(config: RawConfig, family: LlamaLike): readonly string[] {
   const reasons: string[] = []
-  const named = config['architectures']
-  const architecture: unknown = Array.isArray(named) ? named[0] : undefined
+  const architecture = namedArchitecture(config)
   // Early conversions spell it "LLaMAForCausalLM".
-  const isKnown = family.architectures.some((known) => known.toLowerCase() === String(architecture).toLowerCase())
-  if (architecture !== undefined && !isKnown) {
-    reasons.push(`config.json says ${String(architecture)}; of this type only ${family.architectures.join(' and ')} works today.`)
+  const isKnown = family.architectures.some((known) => known.toLowerCase() === architecture?.toLowerCase())
+  if (architecture !== null && !isKnown) {
+    reasons.push(`config.json says ${architecture}; of this type only ${family.architectures.join(' and ')} works today.`)
   }
   const activation = config['hidden_act'] ?? 'silu'
   if (activation !== 'silu' && activation !== 'swish') {
@@ -60,7 +59,7 @@ function rejectAttention(config: RawConfig): readonly string[] {
   const reasons: string[] = []
   const types = config['layer_types']
   const known = ['full_attention', 'sliding_attention']
-  const unknown = Array.isArray(types) ? types.find((type) => !known.includes(String(type))) : undefined
+  const unknown: unknown = Array.isArray(types) ? types.find((type) => !known.includes(String(type))) : undefined
   if (unknown !== undefined) reasons.push(`It has layers of type ${JSON.stringify(unknown)}, which are not supported.`)
   if (config['use_qk_norm'] === true || config['qk_layernorm'] === true) {
     reasons.push('It normalises queries and keys, which is not supported.')
@@ -102,12 +101,10 @@ function modelConfig(config: RawConfig, family: LlamaLike): ModelConfig {
 function describe(raw: RawConfig, family: LlamaLike): ModelGraph {
   const config = modelConfig(raw, family)
   const { layers, hidden, vocab, isTied } = config
-  const named = raw['architectures']
-  const architecture: unknown = Array.isArray(named) ? named[0] : undefined
   const biases = new Set(family.biases(raw))
   return {
     familyId: family.id,
-    architecture: typeof architecture === 'string' ? architecture : (text(raw, 'model_type') ?? family.id),
+    architecture: namedArchitecture(raw) ?? text(raw, 'model_type') ?? family.id,
     config,
     design,
     embedding: { name: 'model.embed_tokens.weight', shape: [vocab, hidden] },

@@ -1,3 +1,4 @@
+import { namedArchitecture } from './config-reader.ts'
 import type { RawConfig } from './family.ts'
 
 /** What no family of this studio can be, found by what the config itself says; the first that fits is told. */
@@ -24,11 +25,9 @@ const quantizers: Readonly<Record<string, string>> = { bitsandbytes: 'bitsandbyt
  * weights that are quantized already.
  */
 export function kindRemark(config: RawConfig, isKnownType: boolean): readonly string[] {
-  const named = config['architectures']
-  const first: unknown = Array.isArray(named) ? named[0] : undefined
   const type = config['model_type']
   const remark = kinds.find(([test]) => test(config))?.[1]
-  const called = typeof first === 'string' ? first : typeof type === 'string' ? `model_type ${type}` : null
+  const called = namedArchitecture(config) ?? (typeof type === 'string' ? `model_type ${type}` : null)
   const sentences: string[] = []
   if (called === null) sentences.push('config.json names no architecture.')
   else if (!isKnownType || remark !== undefined) sentences.push(`config.json says ${called}${remark === undefined ? '' : `, ${remark}`}.`)

@@ -3,7 +3,7 @@ import type { FileStore } from '../io/file-store.ts'
 /** One promise of the `FileStore` contract: throws when the store breaks it. Data, so that a worker can run it too. */
 export interface StoreCase {
   readonly name: string
-  run(store: FileStore): Promise<void>
+  readonly run: (store: FileStore) => Promise<void>
 }
 
 const bytes = (text: string) => new TextEncoder().encode(text)

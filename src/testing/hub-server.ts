@@ -127,11 +127,11 @@ function refuses(behaviour: HubBehaviour, host: 'hub' | 'storage', response: Ser
   if (refuse === null || refuse.times <= 0 || (refuse.host ?? 'hub') !== host) return false
   refuse.times -= 1
   if (refuse.retryAfterSeconds !== undefined) response.setHeader('Retry-After', String(refuse.retryAfterSeconds))
-  fail(response, refuse.status, refuse.errorCode ?? '')
+  void fail(response, refuse.status, refuse.errorCode ?? '')
   return true
 }
 
-function fail(response: ServerResponse, status: number, errorCode: string): void {
+async function fail(response: ServerResponse, status: number, errorCode: string): Promise<void> {
   if (errorCode !== '') response.setHeader('X-Error-Code', errorCode)
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify({ error: errorCode || `status ${status}` }))
 }
@@ -230,7 +230,7 @@ function treeEntry({ path, sizeBytes, oid }: ListedFile): unknown {
   return { type: 'file', path, size: sizeBytes, oid: oid.slice(0, 40), lfs: { oid, size: sizeBytes, pointerSize: 134 } }
 }
 
-function sendJson(response: ServerResponse, value: unknown): void {
+async function sendJson(response: ServerResponse, value: unknown): Promise<void> {
   response.writeHead(200, { 'Content-Type': 'application/json; charset=utf-8' }).end(JSON.stringify(value))
 }
 

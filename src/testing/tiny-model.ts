@@ -82,7 +82,7 @@ export function asSources(files: ReadonlyMap<string, Uint8Array>): Map<string, B
 /** A byte-level BPE tokenizer without merges: letters a to z after three special tokens. */
 function tokenizer(vocabSize: number): unknown {
   const special = ['<unk>', '<s>', '</s>']
-  const letters = [...'abcdefghijklmnopqrstuvwxyz'].slice(0, Math.max(0, vocabSize - special.length))
+  const letters = Array.from('abcdefghijklmnopqrstuvwxyz').slice(0, Math.max(0, vocabSize - special.length))
   return {
     version: '1.0',
     added_tokens: special.map((content, id) => ({

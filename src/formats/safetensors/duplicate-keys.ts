@@ -7,32 +7,21 @@ export function duplicateKey(json: string): string | null {
   let depth = 0
   let expectsKey = false
   for (let at = 0; at < json.length; at++) {
-    switch (json[at]) {
-      case '"': {
-        const end = closingQuote(json, at)
-        if (depth === 1 && expectsKey) {
-          const key = String(JSON.parse(json.slice(at, end + 1)))
-          if (seen.has(key)) return key
-          seen.add(key)
-          expectsKey = false
-        }
-        at = end
-        break
+    const sign = json[at]
+    if (sign === '"') {
+      const end = closingQuote(json, at)
+      if (depth === 1 && expectsKey) {
+        const key = String(JSON.parse(json.slice(at, end + 1)))
+        if (seen.has(key)) return key
+        seen.add(key)
+        expectsKey = false
       }
-      case '{':
-      case '[':
-        depth++
-        if (depth === 1) expectsKey = true
-        break
-      case '}':
-      case ']':
-        depth--
-        break
-      case ',':
-        if (depth === 1) expectsKey = true
-        break
-      default:
-    }
+      at = end
+    } else if (sign === '{' || sign === '[') {
+      depth++
+      if (depth === 1) expectsKey = true
+    } else if (sign === '}' || sign === ']') depth--
+    else if (sign === ',' && depth === 1) expectsKey = true
   }
   return null
 }

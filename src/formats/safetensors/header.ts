@@ -107,6 +107,11 @@ function checkMetadata(raw: unknown, fail: Fail, file: string): Readonly<Record<
   return Object.fromEntries(strings)
 }
 
+/** A value of the header for a message; absent ones are `none`. */
+function shown(value: unknown): string {
+  return value === undefined ? 'none' : JSON.stringify(value)
+}
+
 interface RawEntry {
   readonly name: string
   readonly raw: unknown
@@ -123,13 +128,13 @@ function checkEntry({ name, raw, dataStart, file, fail }: RawEntry): Safetensors
   const where = `Tensor ${name} in ${file}`
   if (!isRecord(raw)) throw fail(`${where} is not described by an object.`, { tensor: name })
   const { dtype, shape, data_offsets: offsets } = raw
-  if (!isSafetensorsDType(dtype)) throw fail(`${where} has an unknown dtype, ${JSON.stringify(dtype) ?? 'none'}.`, { tensor: name })
+  if (!isSafetensorsDType(dtype)) throw fail(`${where} has an unknown dtype, ${shown(dtype)}.`, { tensor: name })
   if (!isCountList(shape) || shape.length > maxDimensions) {
-    throw fail(`${where} has no valid shape: ${JSON.stringify(shape) ?? 'none'}.`, { tensor: name })
+    throw fail(`${where} has no valid shape: ${shown(shape)}.`, { tensor: name })
   }
   const [begin, end] = isCountList(offsets) ? offsets : []
   if (begin === undefined || end === undefined || !isCountList(offsets) || offsets.length !== 2 || begin > end) {
-    throw fail(`${where} has no valid data_offsets: ${JSON.stringify(offsets) ?? 'none'}.`, { tensor: name })
+    throw fail(`${where} has no valid data_offsets: ${shown(offsets)}.`, { tensor: name })
   }
   const size = tensorBytes(dtype, shape)
   if (size === null) throw fail(`${where} has a shape of ${shape.join(' x ')} that no file can hold as ${dtype}.`, { tensor: name })
