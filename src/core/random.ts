@@ -4,11 +4,11 @@
  */
 export interface Random {
   /** Uniform in [0, 2^32). */
-  nextUint32(): number
+  readonly nextUint32: () => number
   /** Uniform in [0, 1), 53 bits. */
-  next(): number
+  readonly next: () => number
   /** Normal with mean 0 and deviation 1 (Box and Muller). */
-  nextNormal(): number
+  readonly nextNormal: () => number
 }
 
 /** Four 32-bit words of state, not all zero. */

@@ -40,6 +40,8 @@ export function webWorkerPort(worker: WebWorkerLike): KernelPort {
     for (const listener of lostListeners) listener(reason)
   }
   worker.addEventListener('error', (event) => {
+    // The pool answers it; without this it is reported as unhandled as well.
+    event.preventDefault()
     const { message } = event as Partial<ErrorEvent>
     lose(message === undefined || message === '' ? 'the worker could not be started' : message)
   })

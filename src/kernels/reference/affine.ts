@@ -47,14 +47,19 @@ function gridOf(range: ValueRange, { bits, isSymmetric }: AffineParams): GroupGr
 /** The f32 step nearest to `exact` by which the largest weight, at levels / 2 steps, rounds as it does in f64. */
 function settleTie(exact: number, largest: number, levels: number): number {
   const wanted = roundHalfEven(largest / ((largest + largest) / levels))
-  const bits = new Uint32Array(1)
-  const step = new Float32Array(bits.buffer)
-  step[0] = exact
-  for (;;) {
-    const rounded = roundHalfEven(Math.fround(largest / (step[0] ?? 1)))
-    if (rounded === wanted) return step[0] ?? 1
-    bits[0] = (bits[0] ?? 0) + (rounded > wanted ? 1 : -1)
+  for (let step = exact; ; ) {
+    const rounded = roundHalfEven(Math.fround(largest / step))
+    if (rounded === wanted) return step
+    step = neighbour(step, rounded > wanted ? 1 : -1)
   }
+}
+
+/** The next f32 above (`by` 1) or below (-1) a positive one. */
+function neighbour(value: number, by: 1 | -1): number {
+  const view = new DataView(new ArrayBuffer(4))
+  view.setFloat32(0, value)
+  view.setUint32(0, view.getUint32(0) + by)
+  return view.getFloat32(0)
 }
 
 export function quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor {

@@ -16,7 +16,8 @@ export const q4_1: BlockCodec = {
     block.setUint16(0, halfFromFloat(scale), true)
     block.setUint16(2, halfFromFloat(min), true)
     const code = (i: number): number => truncPlusHalf(Math.fround((values[i] ?? 0) - min) * inverse)
-    writeNibbles(block, 4, (i) => Math.max(0, Math.min(15, code(i))))
+    // max - min may overflow: the inverse is 0 then, and infinity times 0 counts as 0.
+    writeNibbles(block, 4, (i) => Math.max(0, Math.min(15, code(i) || 0)))
   },
   decode(block, values) {
     const scale = floatFromHalf(block.getUint16(0, true))

@@ -2,11 +2,11 @@
 import { floatOfHalf, halfBits } from './half'
 import { INFINITY_BITS, integers, inverseScale, largestF32, largestU32, magnitudeBits, narrowU8, smallestF32 } from './lanes'
 
-/** min(15, trunc((x - least) * inverse + 0.5)), which is never negative. */
+/** min(15, trunc((x - least) * inverse + 0.5)), never negative; 0 where x - least overflows and the inverse is 0. */
 @inline
 function codes(x: usize, least: v128, inverse: v128): v128 {
   const sum = f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), least), inverse), f32x4.splat(0.5))
-  return integers(f32x4.pmin(f32x4.splat(15), f32x4.trunc(sum)))
+  return integers(f32x4.pmin(f32x4.splat(15), f32x4.pmax(f32x4.splat(0), f32x4.trunc(sum))))
 }
 
 /** Which zero comes first decides the sign of a minimum of 0. */

@@ -1,0 +1,54 @@
+import { afterAll, describe, expect, test } from 'vitest'
+import { sampleMatrix } from './conformance/inputs.ts'
+import { judge } from './conformance/judge.ts'
+import type { Kernels } from './contract/kernels.ts'
+import { createKernelPool } from './pool.ts'
+import { webWorkerPort } from './port.ts'
+import { createReferenceKernels } from './reference/index.ts'
+
+const workers: Worker[] = []
+const pools: Kernels[] = []
+
+async function workerPool(threads: number): Promise<Kernels> {
+  const pool = await createKernelPool({
+    threads,
+    spawn() {
+      const worker = new Worker(new URL('../../workers/kernel.ts', import.meta.url), { type: 'module' })
+      workers.push(worker)
+      return webWorkerPort(worker)
+    },
+  })
+  pools.push(pool)
+  return pool
+}
+
+afterAll(async () => {
+  for (const pool of pools) await pool.close()
+})
+
+describe('Web Workers', () => {
+  test('two of them do what the reference does', async () => {
+    const pool = await workerPool(2)
+    expect(pool.backend).toBe('wasm x2')
+    const verdicts = await judge(createReferenceKernels(), pool)
+    expect(verdicts.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
+    expect(verdicts).toHaveLength(9)
+  }, 120_000)
+
+  test('a worker that is killed without a word is noticed and replaced', async () => {
+    const started = workers.length
+    const pool = await workerPool(1)
+    const input = sampleMatrix('normal', 64, 1024)
+    const before = await pool.quantizeGgml(input, 'Q4_0')
+    // From outside: the page's own handle, not the pool's; no event follows.
+    workers[started]?.terminate()
+    const after = await pool.quantizeGgml(input, 'Q4_0')
+    expect(after).toEqual(before)
+    expect(workers).toHaveLength(started + 2)
+  })
+
+  test('a worker that cannot start makes the pool fail to start', async () => {
+    const spawn = () => webWorkerPort(new Worker('data:text/javascript,throw new Error("broken script")', { type: 'module' }))
+    await expect(createKernelPool({ threads: 1, spawn })).rejects.toMatchObject({ code: 'worker-lost' })
+  })
+})

@@ -1,0 +1,187 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { sampleMatrix } from './conformance/inputs.ts'
+import { startThreadDouble, type ThreadDouble } from './conformance/thread-double.ts'
+import type { Kernels } from './contract/kernels.ts'
+import type { KernelOperations } from './contract/operations.ts'
+import { createKernelPool } from './pool.ts'
+import { createReferenceKernels, referenceOperations } from './reference/index.ts'
+import { loadWasmOperations } from './wasm/index.ts'
+
+const pools: Kernels[] = []
+afterEach(async () => {
+  for (const pool of pools.splice(0)) await pool.close()
+})
+
+async function poolOf(threads: number, load: () => Promise<KernelOperations> = loadWasmOperations) {
+  const doubles: ThreadDouble[] = []
+  const spawn = () => {
+    const double = startThreadDouble(load)
+    doubles.push(double)
+    return double.port
+  }
+  const kernels = await createKernelPool({ threads, spawn })
+  pools.push(kernels)
+  return { kernels, doubles }
+}
+
+/** Larger than one piece, with a last piece that is shorter. */
+const large = sampleMatrix('normal', 1100, 1024)
+const grid = { bits: 4, isSymmetric: false, group: 32 } as const
+
+describe('any number of threads', () => {
+  test('gives the same bytes and sums', async () => {
+    const expected = await results(createReferenceKernels())
+    const one = await results((await poolOf(1)).kernels)
+    const three = await results((await poolOf(3)).kernels)
+    expect(three).toEqual(one)
+    // Sums in f64 follow another order than the reference's; bytes do not.
+    expect(one.bytes).toEqual(expected.bytes)
+  }, 30_000)
+
+  async function results(kernels: Kernels) {
+    const affine = await kernels.quantizeAffine(large, grid)
+    const tensorWide = await kernels.quantizeAffine(large, { ...grid, group: 'tensor' })
+    const q4 = await kernels.quantizeGgml(large, 'Q4_0')
+    const values = await kernels.dequantizeAffine(affine)
+    const tokens = sampleMatrix('normal', 100, 136)
+    const gram = await kernels.accumulateGram(new Float32Array(136 * 136), tokens)
+    const description = await kernels.describeWeights(large, 64)
+    return {
+      bytes: {
+        affine: digest(affine.codes, affine.scales, affine.zeroPoints),
+        tensorWide: digest(tensorWide.codes, tensorWide.scales, tensorWide.zeroPoints),
+        q4: digest(q4),
+        fromQ4: digest(await kernels.dequantizeGgml(q4, large, 'Q4_0')),
+        values: digest(values),
+        gram: digest(gram),
+        histogram: digest(description.histogram, description.columnLargest),
+      },
+      sums: [
+        await kernels.compareWeights(large.data, values),
+        await kernels.traceThroughGram(sampleMatrix('normal', 40, 136), gram),
+        description.mean,
+        description.standardDeviation,
+      ],
+    }
+  }
+
+  /** FNV-1a, to compare megabytes without printing them. */
+  function digest(...arrays: readonly (Uint8Array | Float32Array | Uint32Array)[]): number {
+    let hash = 0x811c9dc5
+    for (const array of arrays) {
+      for (const byte of new Uint8Array(array.buffer, array.byteOffset, array.byteLength)) hash = Math.imul(hash ^ byte, 0x01000193)
+    }
+    return hash >>> 0
+  }
+})
+
+test('the name of the backend says how many threads', async () => {
+  const { kernels } = await poolOf(2)
+  expect(kernels.backend).toBe('wasm x2')
+  expect(kernels.threads).toBe(2)
+})
+
+test('inputs stay the caller’s, unchanged', async () => {
+  const { kernels } = await poolOf(2)
+  const input = sampleMatrix('heavy tails', 9, 64)
+  const before = input.data.slice()
+  const tensor = await kernels.quantizeAffine(input, grid)
+  const codes = tensor.codes.slice()
+  await kernels.dequantizeAffine(tensor)
+  const gram = new Float32Array(64 * 64)
+  await kernels.accumulateGram(gram, input)
+  expect(input.data).toEqual(before)
+  expect(tensor.codes).toEqual(codes)
+  expect(gram).toEqual(new Float32Array(64 * 64))
+})
+
+describe('a thread that dies', () => {
+  test('is replaced and its piece repeated', async () => {
+    const { kernels, doubles } = await poolOf(2)
+    const pending = kernels.quantizeAffine(large, grid)
+    doubles[0]?.kill('out of memory')
+    const expected = await createReferenceKernels().quantizeAffine(large, grid)
+    expect(Buffer.compare((await pending).codes, expected.codes)).toBe(0)
+    expect(doubles).toHaveLength(3)
+  })
+
+  test('again under the same piece rejects with worker-lost, and the pool works on', async () => {
+    let deaths = 0
+    const doubles: ThreadDouble[] = []
+    const kernels = await createKernelPool({
+      threads: 1,
+      spawn() {
+        const double = startThreadDouble(async () => ({
+          ...referenceOperations,
+          quantizeGgml(...args) {
+            if (deaths >= 2) return referenceOperations.quantizeGgml(...args)
+            deaths++
+            queueMicrotask(() => doubles.at(-1)?.kill('out of memory'))
+            return new Uint8Array()
+          },
+        }))
+        doubles.push(double)
+        return double.port
+      },
+    })
+    pools.push(kernels)
+    const input = sampleMatrix('normal', 4, 64)
+    await expect(kernels.quantizeGgml(input, 'Q8_0')).rejects.toMatchObject({ code: 'worker-lost', details: { reason: 'out of memory' } })
+    expect(deaths).toBe(2)
+    expect((await kernels.quantizeGgml(input, 'Q8_0')).length).toBe(4 * 2 * 34)
+  })
+
+  test('before it is ready makes the pool fail to start', async () => {
+    const failing = () => Promise.reject(new Error('no WebAssembly here'))
+    await expect(poolOf(2, failing)).rejects.toMatchObject({
+      code: 'worker-lost',
+      message: expect.stringContaining('no WebAssembly here') as string,
+    })
+  })
+})
+
+describe('abort', () => {
+  test('rejects at once and leaves the pool usable', async () => {
+    const { kernels } = await poolOf(1)
+    const stop = new AbortController()
+    const pending = kernels.quantizeAffine(large, grid, stop.signal)
+    stop.abort()
+    await expect(pending).rejects.toMatchObject({ code: 'aborted' })
+    expect((await kernels.quantizeGgml(sampleMatrix('normal', 1, 32), 'Q4_0')).length).toBe(18)
+  })
+
+  test('before the call starts nothing', async () => {
+    const kernels = createReferenceKernels()
+    await expect(kernels.quantizeAffine(large, grid, AbortSignal.abort())).rejects.toMatchObject({ code: 'aborted' })
+  })
+
+  test('is heard between pieces where the work is done in this thread', async () => {
+    const kernels = createReferenceKernels()
+    const stop = new AbortController()
+    setTimeout(() => stop.abort(), 1)
+    const wide = { data: new Float32Array(6 * 2 ** 20), rows: 6, columns: 2 ** 20 }
+    await expect(kernels.quantizeGgml(wide, 'Q4_1', stop.signal)).rejects.toMatchObject({ code: 'aborted' })
+  })
+})
+
+test('a fault in a thread keeps its code, place and remedy', async () => {
+  const { kernels } = await poolOf(2)
+  const broken = { ...large, data: large.data.slice() }
+  broken.data[1050 * 1024 + 17] = Number.NaN
+  await expect(kernels.quantizeAffine(broken, grid)).rejects.toMatchObject({
+    code: 'weights-not-finite',
+    details: { row: 1050, column: 17 },
+    remedy: expect.stringContaining('override') as string,
+  })
+})
+
+test('a closed pool refuses work and ends its threads', async () => {
+  const { kernels, doubles } = await poolOf(2)
+  await kernels.close()
+  await expect(kernels.quantizeAffine(large, grid)).rejects.toMatchObject({ code: 'worker-lost' })
+  expect(doubles.every(({ isTerminated }) => isTerminated())).toBe(true)
+})
+
+test('a pool without threads is refused', async () => {
+  await expect(poolOf(0)).rejects.toMatchObject({ code: 'internal' })
+})
