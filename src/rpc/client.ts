@@ -1,0 +1,140 @@
+import { proxy, type Remote, wrap } from 'comlink'
+import { StudioError } from '../core/errors.ts'
+import { installCodec } from './codec.ts'
+import type { StudioService } from './contract.ts'
+
+/** What is used of a Web Worker; tests bring their own. */
+export type PipelineWorker = Pick<Worker, 'postMessage' | 'addEventListener' | 'removeEventListener' | 'terminate'>
+
+/** Calls that put a worker into the state a new one must be brought to. */
+const openings = new Set(['openFiles', 'openHub', 'openSample'])
+
+const studioMethods = [
+  'environment',
+  'configure',
+  'openFiles',
+  'openHub',
+  'openSample',
+  'closeModel',
+  'describeTensor',
+  'catalogue',
+  'parseRecipe',
+  'recipeLink',
+  'recipesFromLink',
+  'commandLine',
+  'plan',
+  'gridValues',
+  'run',
+  'unfinishedRun',
+  'discardRun',
+  'generate',
+  'exportRecipe',
+  'readExport',
+  'storage',
+  'clearStorage',
+] as const satisfies readonly (keyof StudioService)[]
+
+type Args = readonly unknown[]
+
+/**
+ * The studio in a worker, as the page holds it. A worker that dies (out of memory, killed) rejects the calls in flight with
+ * `worker-lost`; the next call starts a new one, with the same settings and the same model open.
+ */
+export function connectStudio(spawn: () => PipelineWorker = spawnPipeline): StudioService {
+  installCodec()
+  const connection = new Connection(spawn)
+  const service = Object.fromEntries(studioMethods.map((name) => [name, (...args: Args) => connection.call(name, args)]))
+  return service as unknown as StudioService
+}
+
+function spawnPipeline(): PipelineWorker {
+  return new Worker(new URL('../../workers/pipeline.ts', import.meta.url), { type: 'module', name: 'pipeline' })
+}
+
+interface Session {
+  readonly remote: Remote<Record<string, (...args: unknown[]) => Promise<unknown>>>
+  /** Rejects when the worker dies; never resolves. */
+  readonly lost: Promise<never>
+}
+
+class Connection {
+  readonly #spawn: () => PipelineWorker
+  #session: Promise<Session> | null = null
+  #configuration: Args | null = null
+  #opening: { readonly name: string; readonly args: Args } | null = null
+
+  constructor(spawn: () => PipelineWorker) {
+    this.#spawn = spawn
+  }
+
+  async call(name: string, args: Args): Promise<unknown> {
+    this.#session ??= this.#start()
+    const session = await this.#session
+    const result = await send(session, name, args)
+    if (name === 'configure') this.#configuration = args
+    if (openings.has(name)) this.#opening = { name, args: args.map(replayed) }
+    if (name === 'closeModel') this.#opening = null
+    return result
+  }
+
+  async #start(): Promise<Session> {
+    const worker = this.#spawn()
+    const lost = new Promise<never>((_, reject) => {
+      watch(worker, (reason) => {
+        worker.terminate()
+        this.#session = null
+        reject(workerLost(reason))
+      })
+    })
+    lost.catch(() => undefined) // each call hears of it by itself
+    const session: Session = { remote: wrap(worker as Worker), lost }
+    const wanted = [...(this.#configuration === null ? [] : [{ name: 'configure', args: this.#configuration }]), this.#opening]
+    try {
+      for (const call of wanted) if (call !== null) await send(session, call.name, call.args)
+    } catch (error) {
+      // The model cannot be opened any more; the call that follows says so in its own words.
+      if (error instanceof StudioError && error.code === 'worker-lost') throw error
+      this.#opening = null
+    }
+    return session
+  }
+}
+
+function send(session: Session, name: string, args: Args): Promise<unknown> {
+  const method = session.remote[name]
+  if (method === undefined) throw new RangeError(`the studio has no "${name}"`)
+  const sent = args.map((arg) => (typeof arg === 'function' ? proxy(arg) : arg))
+  return Promise.race([method(...sent), session.lost])
+}
+
+/** Arguments of an opening as a later worker gets them: silent, and not stopped by a signal of then. */
+function replayed(arg: unknown): unknown {
+  if (typeof arg === 'function') return () => undefined
+  return arg instanceof AbortSignal ? new AbortController().signal : arg
+}
+
+/**
+ * A worker that is killed sends no event, but it loses its Web Lock: the page waits for the lock that the worker holds as
+ * long as it lives.
+ */
+function watch(worker: PipelineWorker, onLost: (reason: string) => void): void {
+  worker.addEventListener('error', (event) => onLost(event.message === '' ? 'the worker could not be started' : event.message))
+  const name = `quantization-studio-pipeline-${crypto.randomUUID()}`
+  const onMessage = (event: Event): void => {
+    const { data } = event as MessageEvent<unknown>
+    if (typeof data !== 'object' || data === null || !('holdsLock' in data) || data.holdsLock !== name) return
+    worker.removeEventListener('message', onMessage)
+    navigator.locks.request(name, () => onLost('the worker ended')).catch(() => undefined) // only when the page itself ends
+  }
+  worker.addEventListener('message', onMessage)
+  worker.postMessage({ holdLock: name })
+}
+
+function workerLost(reason: string): StudioError {
+  return new StudioError('worker-lost', {
+    title: 'A worker stopped and was restarted',
+    message: `The worker that runs the studio ended: ${reason}.`,
+    remedy: 'Finished blocks are kept: run again to go on. If this happens again, lower the memory limit or use fewer recipes.',
+    details: { reason },
+  })
+}
