@@ -24,7 +24,7 @@ interface Golden {
   readonly prompt_last_logits_first16: readonly number[]
 }
 
-describe.skipIf(!isPresent)('stories260K in float, WASM', () => {
+describe.skipIf(!isPresent)('stories260K in float, WASM', { timeout: 60_000 }, () => {
   const text = (path: string): string => readFileSync(new URL(path, shared), 'utf8')
   let golden: Golden
   let engine: ForwardEngine

@@ -1,7 +1,7 @@
 import type { ModelConfig } from '../models/model-graph.ts'
 
-/** Queries of one part of the attention; see `graphs/block.ts`. Measured in bench/forward.bench.ts. */
-const queriesPerPart = 128
+/** Queries of one part of the attention; see `graphs/block.ts`. Smaller ones waste less on masked scores; measured with bench/forward.ts. */
+const queriesPerPart = 64
 /** More parts than this make the graph long without saving much. */
 const largestPartCount = 16
 

@@ -13,6 +13,8 @@ interface OnnxBlockCache extends BlockCache {
   readonly values: Tensor
 }
 
+type Resident = Readonly<Record<string, ResidentTensor>>
+
 /** Runs one model: a session for each variant of its block and one for the head. */
 export class OnnxModelRunner implements ModelRunner {
   readonly #graph: ModelGraph
@@ -33,32 +35,33 @@ export class OnnxModelRunner implements ModelRunner {
     await this.#sessions.prepare('head', () => headGraph(this.#graph.config))
   }
 
-  loadBlock(weights: BlockWeights): Promise<LoadedBlock> {
-    const resident = this.#makeResident(weights)
+  async loadBlock(weights: BlockWeights): Promise<LoadedBlock> {
+    const resident = await this.#makeResident(blockShapes(this.#block), weights)
     const feeds = tensorsOf(resident)
-    return Promise.resolve({
+    return {
       run: (input, options) => this.#runBlock(feeds, input, options?.taps === true),
       step: (input, cache) => this.#stepBlock(feeds, input, cache as OnnxBlockCache | null),
       release: () => releaseAll(resident),
-    })
+    }
   }
 
-  loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>): Promise<LoadedHeadTile> {
+  async loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>): Promise<LoadedHeadTile> {
     const { hidden } = this.#graph.config
     const width = headRows.length / hidden
-    const resident = {
-      [headInputs.finalNorm]: this.#sessions.resident(finalNorm, [hidden]),
-      [headInputs.rows]: this.#sessions.resident(headRows, [width, hidden]),
-    }
+    const shapes = new Map<string, readonly number[]>([
+      [headInputs.finalNorm, [hidden]],
+      [headInputs.rows, [width, hidden]],
+    ])
+    const resident = await this.#makeResident(shapes, { [headInputs.finalNorm]: finalNorm, [headInputs.rows]: headRows })
     const feeds = tensorsOf(resident)
-    return Promise.resolve({
+    return {
       width,
       run: async (rows, tokens) => {
         const input = { [headInputs.hidden]: this.#sessions.floats(rows, [tokens, hidden]) }
         return floatsOf(await this.#sessions.run('head', () => headGraph(this.#graph.config), { ...feeds, ...input }), headOutput)
       },
       release: () => releaseAll(resident),
-    })
+    }
   }
 
   async close(): Promise<void> {
@@ -136,28 +139,44 @@ export class OnnxModelRunner implements ModelRunner {
     return this.#rope
   }
 
-  #makeResident(weights: BlockWeights): Readonly<Record<string, ResidentTensor>> {
-    const shapes = new Map<string, readonly number[]>()
-    for (const { role, bias, outFeatures, inFeatures } of this.#block.linears) {
-      shapes.set(role, [outFeatures, inFeatures])
-      if (bias !== null) shapes.set(`${role}.bias`, [outFeatures])
-    }
-    for (const [role, norm] of Object.entries(this.#block.norms)) shapes.set(role, norm.shape)
+  /** All or none: what was uploaded before a refusal is freed. */
+  async #makeResident(shapes: ReadonlyMap<string, readonly number[]>, weights: BlockWeights): Promise<Resident> {
     const resident: Record<string, ResidentTensor> = {}
-    for (const [role, shape] of shapes) {
-      const data = weights[role]
-      if (data === undefined) throw new RangeError(`The block needs "${role}", which was not given.`)
-      resident[role] = this.#sessions.resident(data, shape)
+    try {
+      for (const [role, shape] of shapes) resident[role] = await this.#sessions.resident(checkedWeight(weights, role, shape), shape)
+    } catch (cause) {
+      await releaseAll(resident)
+      throw cause
     }
     return resident
   }
 }
 
-function tensorsOf(resident: Readonly<Record<string, ResidentTensor>>): Feeds {
+function blockShapes(block: BlockSpec): ReadonlyMap<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>()
+  for (const { role, bias, outFeatures, inFeatures } of block.linears) {
+    shapes.set(role, [outFeatures, inFeatures])
+    if (bias !== null) shapes.set(`${role}.bias`, [outFeatures])
+  }
+  for (const [role, norm] of Object.entries(block.norms)) shapes.set(role, norm.shape)
+  return shapes
+}
+
+/** A wrong weight is a fault of the caller, caught here because a graphics buffer of the wrong size would be read as it is. */
+function checkedWeight(weights: BlockWeights, role: string, shape: readonly number[]): Float32Array<ArrayBuffer> {
+  const data = weights[role]
+  const count = shape.reduce((product, size) => product * size, 1)
+  if (data === undefined) throw new RangeError(`The weight "${role}" was not given.`)
+  if (data.length !== count)
+    throw new RangeError(`The weight "${role}" has ${String(data.length)} values; its shape asks for ${String(count)}.`)
+  return data
+}
+
+function tensorsOf(resident: Resident): Feeds {
   return Object.fromEntries(Object.entries(resident).map(([name, { tensor }]) => [name, tensor]))
 }
 
-function releaseAll(resident: Readonly<Record<string, ResidentTensor>>): Promise<void> {
+function releaseAll(resident: Resident): Promise<void> {
   for (const { release } of Object.values(resident)) release()
   return Promise.resolve()
 }

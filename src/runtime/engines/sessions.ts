@@ -3,6 +3,9 @@ import { StudioError } from '../../core/errors.ts'
 import { encodeModel, type OnnxGraph } from '../../formats/onnx/model.ts'
 import type { EngineBackend, Ort } from './load-onnxruntime.ts'
 
+/** ONNX Runtime's level for errors; below it, it reports that shape arithmetic of a WebGPU graph runs on the processor. */
+const errorsOnly = 3
+
 export type Feeds = Readonly<Record<string, Tensor>>
 
 /** A weight that stays where the backend computes, for many runs. */
@@ -19,8 +22,10 @@ export class OnnxSessions {
   readonly #ort: Ort
   readonly #backend: EngineBackend
   readonly #sessions = new Map<string, Promise<InferenceSession>>()
+  /** Rejects when the device is lost, whatever is going on then. */
   readonly #lost: Promise<never>
-  #reportLost: (error: StudioError) => void = () => undefined
+  #lostError: StudioError | null = null
+  #rejectLost: (error: StudioError) => void = () => undefined
   #device: GPUDevice | null = null
   #last: Promise<unknown> = Promise.resolve()
 
@@ -28,7 +33,7 @@ export class OnnxSessions {
     this.#ort = ort
     this.#backend = backend
     this.#lost = new Promise<never>((_resolve, reject) => {
-      this.#reportLost = reject
+      this.#rejectLost = reject
     })
     // awaited only inside a race; without a listener a loss between runs would count as unhandled
     this.#lost.catch(() => undefined)
@@ -55,13 +60,20 @@ export class OnnxSessions {
   }
 
   /** On WebGPU a copy in graphics memory, elsewhere the array itself, which the caller must leave alone until released. */
-  resident(data: Float32Array<ArrayBuffer>, shape: readonly number[]): ResidentTensor {
+  async resident(data: Float32Array<ArrayBuffer>, shape: readonly number[]): Promise<ResidentTensor> {
     const device = this.#device
     if (device === null) return { tensor: this.floats(data, shape), release: () => undefined }
+    if (this.#lostError !== null) throw this.#lostError
+    device.pushErrorScope('out-of-memory')
     const size = Math.ceil(data.byteLength / 16) * 16
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
     const buffer = device.createBuffer({ size, usage })
     device.queue.writeBuffer(buffer, 0, data)
+    const refusal = await Promise.race([device.popErrorScope(), this.#lost])
+    if (refusal !== null) {
+      buffer.destroy()
+      throw engineFailed(this.#backend, refusal)
+    }
     const tensor = this.#ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims: [...shape] })
     return {
       tensor,
@@ -85,6 +97,7 @@ export class OnnxSessions {
     const session = this.#ort.InferenceSession.create(encodeModel(graph()), {
       executionProviders: [this.#backend],
       graphOptimizationLevel: 'all',
+      logSeverityLevel: errorsOnly,
     })
     this.#sessions.set(name, session)
     try {
@@ -103,13 +116,14 @@ export class OnnxSessions {
     const device = await this.#ort.env.webgpu.device
     this.#device = device
     void device.lost.then((info) => {
-      this.#reportLost(deviceLost(info.message))
+      this.#lostError = deviceLost(info.message)
+      this.#rejectLost(this.#lostError)
     })
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last
-      .then(() => Promise.race([work(), this.#lost]))
+      .then(() => (this.#lostError === null ? Promise.race([work(), this.#lost]) : this.#lost))
       .catch((cause: unknown) => {
         throw cause instanceof StudioError ? cause : engineFailed(this.#backend, cause)
       })
@@ -127,7 +141,7 @@ function deviceLost(reason: string): StudioError {
 }
 
 function engineFailed(backend: string, cause: unknown): StudioError {
-  const text = cause instanceof Error ? cause.message : String(cause)
+  const text = messageOf(cause)
   const isMemory = /bad_alloc|out of memory|memory access out of bounds|allocat/i.test(text)
   return new StudioError(
     'engine-failed',
@@ -143,4 +157,10 @@ function engineFailed(backend: string, cause: unknown): StudioError {
     },
     { cause },
   )
+}
+
+/** Errors of WebGPU's scopes are not `Error`s. */
+function messageOf(cause: unknown): string {
+  if (typeof cause !== 'object' || cause === null || !('message' in cause)) return String(cause)
+  return String(cause.message)
 }

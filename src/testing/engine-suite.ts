@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Activations, ForwardEngine, ModelRunner } from '../runtime/engine.ts'
+import { type BlockCase, blockCases, buildBlock, largestDifference } from './block-cases.ts'
+import { linear, rmsNorm } from './reference-forward.ts'
+
+interface SuiteOptions {
+  /** Largest absolute difference to f64; values are of order 1. */
+  readonly tolerance: number
+  /** Block shapes to run; default all. */
+  readonly cases?: readonly BlockCase[]
+}
+
+/** What every forward engine must do, whatever it runs on. */
+export function describeEngine(name: string, open: () => Promise<ForwardEngine>, { tolerance, cases = blockCases }: SuiteOptions): void {
+  describe(name, { timeout: 60_000 }, () => {
+    const first = buildBlock(firstCase())
+    let engine: ForwardEngine
+    let runner: ModelRunner
+
+    beforeAll(async () => {
+      engine = await open()
+      runner = await engine.openModel(first.graph)
+    })
+
+    afterAll(async () => {
+      await runner.close()
+      await engine.close()
+    })
+
+    it.each(cases)('computes a block as f64 does: $name', async (blockCase) => {
+      const built = buildBlock(blockCase)
+      const own = await engine.openModel(built.graph)
+      const block = await own.loadBlock(built.weights)
+      const { output } = await block.run(built.input)
+      expect(largestDifference(output.data, built.expected)).toBeLessThan(tolerance)
+      await block.release()
+      await own.close()
+    })
+
+    it('returns the inputs of the linears by tap', async () => {
+      const built = first
+      const block = await runner.loadBlock(built.weights)
+      const { output, taps } = await block.run(built.input, { taps: true })
+      const { config, blocks } = built.graph
+      expect(Object.keys(taps ?? {}).sort()).toEqual([...new Set(blocks[0]?.linears.map((spec) => spec.tap))].sort())
+      const tapOf = (role: string): Float32Array =>
+        taps?.[blocks[0]?.linears.find((spec) => spec.role === role)?.tap ?? ''] ?? new Float32Array()
+      const normed = rmsNorm(Float64Array.from(built.input.data), built.weights['attnIn'] ?? new Float32Array(), config.normEps)
+      expect(largestDifference(tapOf('q'), normed)).toBeLessThan(tolerance)
+      // the last two taps are tied together by what the block adds to its input
+      const attended = linear(Float64Array.from(tapOf('o')), config.heads * config.headDim, built.weights, 'o')
+      const mlp = linear(Float64Array.from(tapOf('down')), config.intermediate, built.weights, 'down')
+      const rebuilt = built.input.data.map((value, index) => value + (attended[index] ?? 0) + (mlp[index] ?? 0))
+      expect(largestDifference(output.data, rebuilt)).toBeLessThan(tolerance)
+    })
+
+    it('steps with a cache to the same result as all at once', async () => {
+      const built = buildBlock({ ...firstCase(), batch: 1 })
+      const block = await runner.loadBlock(built.weights)
+      const { length, width } = built.input
+      const part = (start: number, end: number): Activations => ({
+        ...built.input,
+        data: built.input.data.slice(start * width, end * width),
+        length: end - start,
+      })
+      const first = await block.step(part(0, 4), null)
+      const second = await block.step(part(4, 5), first.cache)
+      const third = await block.step(part(5, length), second.cache)
+      expect(third.cache.length).toBe(length)
+      const joined = [first, second, third].flatMap((step) => [...step.output.data])
+      expect(largestDifference(joined, built.expected)).toBeLessThan(tolerance)
+    })
+
+    it('gives logits tile by tile', async () => {
+      const built = first
+      const { hidden, normEps } = built.graph.config
+      const gain = built.weights['mlpIn'] ?? new Float32Array()
+      const rows = (built.weights['gate'] ?? new Float32Array()).slice()
+      const tokens = built.input.data.length / hidden
+      const normed = rmsNorm(Float64Array.from(built.input.data), gain, normEps)
+      const expected = linear(normed, hidden, { rows }, 'rows')
+      const vocab = rows.length / hidden
+      for (const [start, end] of [[0, 10] as const, [10, vocab] as const]) {
+        const tile = await runner.loadHeadTile(gain, rows.slice(start * hidden, end * hidden))
+        expect(tile.width).toBe(end - start)
+        const logits = await tile.run(built.input.data.slice(), tokens)
+        const wanted = Array.from({ length: tokens * (end - start) }, (_, index) => {
+          const token = Math.floor(index / (end - start))
+          return expected[token * vocab + start + (index % (end - start))] ?? 0
+        })
+        expect(largestDifference(logits, wanted)).toBeLessThan(tolerance)
+        await tile.release()
+      }
+    })
+
+    it('serves blocks loaded side by side, and calls made at once', async () => {
+      const built = first
+      const zeroed = {
+        ...built.weights,
+        down: new Float32Array(built.weights['down']?.length ?? 0),
+        o: new Float32Array(built.weights['o']?.length ?? 0),
+      }
+      const [block, identity] = await Promise.all([runner.loadBlock(built.weights), runner.loadBlock(zeroed)])
+      const [a, b] = await Promise.all([block.run(built.input), identity.run(built.input)])
+      expect(largestDifference(a.output.data, built.expected)).toBeLessThan(tolerance)
+      expect(largestDifference(b.output.data, built.input.data)).toBe(0)
+    })
+
+    it('refuses a weight of the wrong size and a missing one', async () => {
+      const built = first
+      await expect(runner.loadBlock({ ...built.weights, q: new Float32Array(3) })).rejects.toThrow('"q" has 3 values')
+      await expect(runner.loadBlock({})).rejects.toThrow('was not given')
+    })
+  })
+}
+
+function firstCase(): (typeof blockCases)[number] {
+  const [first] = blockCases
+  if (first === undefined) throw new RangeError('There are cases.')
+  return first
+}

@@ -1,0 +1,102 @@
+import type { ModelConfig } from '../models/model-graph.ts'
+import type { BlockWeights } from '../runtime/engine.ts'
+
+/**
+ * One decoder block in f64, written as the formulas read and with nothing shared with the runtime: loops over positions,
+ * heads and features. Input and output [length, hidden].
+ */
+export function referenceBlock(config: ModelConfig, weights: BlockWeights, input: Float64Array): Float64Array {
+  const { hidden, heads, kvHeads, headDim, normEps } = config
+  const length = input.length / hidden
+  const normed = rmsNorm(input, weight(weights, 'attnIn'), normEps)
+  const queries = rotate(config, linear(normed, hidden, weights, 'q'), heads)
+  const keys = rotate(config, linear(normed, hidden, weights, 'k'), kvHeads)
+  const values = linear(normed, hidden, weights, 'v')
+  const mixed = new Float64Array(length * heads * headDim)
+  for (let head = 0; head < heads; head++) {
+    const shared = Math.floor((head * kvHeads) / heads)
+    for (let at = 0; at < length; at++) {
+      const scores = Array.from({ length: at + 1 }, (_, other) => {
+        let sum = 0
+        for (let i = 0; i < headDim; i++) {
+          sum += (queries[(at * heads + head) * headDim + i] ?? 0) * (keys[(other * kvHeads + shared) * headDim + i] ?? 0)
+        }
+        return sum / Math.sqrt(headDim)
+      })
+      const largest = Math.max(...scores)
+      const total = scores.reduce((sum, score) => sum + Math.exp(score - largest), 0)
+      for (const [other, score] of scores.entries()) {
+        for (let i = 0; i < headDim; i++) {
+          const index = (at * heads + head) * headDim + i
+          mixed[index] = (mixed[index] ?? 0) + (Math.exp(score - largest) / total) * (values[(other * kvHeads + shared) * headDim + i] ?? 0)
+        }
+      }
+    }
+  }
+  const middle = sum(input, linear(mixed, heads * headDim, weights, 'o'))
+  const mlpIn = rmsNorm(middle, weight(weights, 'mlpIn'), normEps)
+  const gate = linear(mlpIn, hidden, weights, 'gate')
+  const up = linear(mlpIn, hidden, weights, 'up')
+  const gated = gate.map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] ?? 0))
+  return sum(middle, linear(gated, gated.length / length, weights, 'down'))
+}
+
+/** x / sqrt(mean(x^2) + eps) * gain, row by row of the gain's width. */
+export function rmsNorm(input: Float64Array, gain: Float32Array, epsilon: number): Float64Array {
+  const width = gain.length
+  return input.map((value, index) => {
+    const start = Math.floor(index / width) * width
+    const squares = input.subarray(start, start + width).reduce((total, x) => total + x * x, 0)
+    return (value / Math.sqrt(squares / width + epsilon)) * (gain[index - start] ?? 0)
+  })
+}
+
+/** Rows of `input` times W^T, W [out, in] row-major, plus the bias if there is one. */
+export function linear(input: Float64Array, inFeatures: number, weights: BlockWeights, role: string): Float64Array {
+  const matrix = weight(weights, role)
+  const bias = weights[`${role}.bias`]
+  const outFeatures = matrix.length / inFeatures
+  return Float64Array.from({ length: (input.length / inFeatures) * outFeatures }, (_, index) => {
+    const row = Math.floor(index / outFeatures)
+    const out = index % outFeatures
+    let total = bias?.[out] ?? 0
+    for (let i = 0; i < inFeatures; i++) total += (input[row * inFeatures + i] ?? 0) * (matrix[out * inFeatures + i] ?? 0)
+    return total
+  })
+}
+
+/** Pairs (i, i + headDim / 2) of every head turned by position times frequency. */
+function rotate(config: ModelConfig, rows: Float64Array, heads: number): Float64Array {
+  const { headDim } = config
+  const half = headDim / 2
+  return rows.map((value, index) => {
+    const inHead = index % headDim
+    const position = Math.floor(index / (heads * headDim))
+    const angle = position * frequency(config, inHead % half)
+    const partner = rows[inHead < half ? index + half : index - half] ?? 0
+    return value * Math.cos(angle) + (inHead < half ? -partner : partner) * Math.sin(angle)
+  })
+}
+
+function frequency({ headDim, ropeTheta, ropeScaling }: ModelConfig, pair: number): number {
+  const plain = 1 / ropeTheta ** ((2 * pair) / headDim)
+  if (ropeScaling.kind === 'none') return plain
+  if (ropeScaling.kind === 'linear') return plain / ropeScaling.factor
+  // llama3, in wavelengths as transformers' `_compute_llama3_parameters` has it
+  const wavelength = (2 * Math.PI) / plain
+  const { factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions } = ropeScaling
+  if (wavelength < originalMaxPositions / highFrequencyFactor) return plain
+  if (wavelength > originalMaxPositions / lowFrequencyFactor) return plain / factor
+  const smooth = (originalMaxPositions / wavelength - lowFrequencyFactor) / (highFrequencyFactor - lowFrequencyFactor)
+  return ((1 - smooth) * plain) / factor + smooth * plain
+}
+
+function sum(a: Float64Array, b: Float64Array): Float64Array {
+  return a.map((value, index) => value + (b[index] ?? 0))
+}
+
+function weight(weights: BlockWeights, role: string): Float32Array {
+  const data = weights[role]
+  if (data === undefined) throw new RangeError(`No weight "${role}".`)
+  return data
+}
