@@ -22,6 +22,7 @@ const mayImport = {
 };
 /** Rooms whose *types* may be known on the main thread although their code runs in workers. */
 const mayKnowTypesOf = {
+  pipeline: ['rpc'],
   rpc: ['models', 'quantization', 'evaluation', 'export', 'pipeline'],
   state: ['models', 'quantization', 'evaluation', 'export', 'pipeline'],
   ui: ['models', 'quantization', 'evaluation', 'export', 'pipeline', 'rpc'],

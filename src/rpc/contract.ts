@@ -135,6 +135,9 @@ export interface TensorDescription {
   readonly channels: number
   readonly loudestChannels: readonly { readonly channel: number; readonly ratio: number }[]
   readonly outlierRatio: number
+  /** Rows that the figures are made from; fewer than `rows` for matrices above 64 MiB, then evenly spread. Default all. */
+  readonly rowsSeen?: number
+  readonly rows?: number
 }
 
 export interface Catalogue {
