@@ -6,7 +6,7 @@ import { MemoryFileStore } from '../io/memory-store.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { type HubServer, startHubServer } from '../testing/hub-server.ts'
 import { asSources, tinyModelFiles } from '../testing/tiny-model.ts'
-import { type HubProgress, openHubFiles, parseHubId } from './hub.ts'
+import { clearHubCache, type HubProgress, openHubFiles, parseHubId } from './hub.ts'
 import { openCheckpoint } from './open.ts'
 
 let hub: HubServer
@@ -238,7 +238,8 @@ describe('the cache', () => {
     const { endpoint } = hub
     await hub.close()
     expect(sha256((await readShard({ cache, endpoint })).bytes)).toBe(shardHash)
-    await cache.delete('pieces')
+    await clearHubCache(cache)
+    expect(await cache.list('')).toEqual([])
     expect((await faultOf(() => readShard({ cache, endpoint }))).code).toBe('hub-unreachable')
     hub = await startHubServer({})
   })

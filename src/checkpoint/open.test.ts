@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { StudioError } from '../core/errors.ts'
 import { nodeFolderFiles } from '../headless/node-source.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { memorySource } from '../io/memory-source.ts'
@@ -261,6 +263,40 @@ describe('what contradicts', () => {
     const files = tinyModel()
     files.set(name, text(content))
     expect((await faultOf(() => open(files))).code).toBe(code)
+  })
+})
+
+describe('any damage', () => {
+  it('ends in a model or in a sentence, never in another error', async () => {
+    const files = tinyModelFiles({ shards: 2 })
+    const paths = [...files.keys()]
+    const damage = fc.record({
+      path: fc.constantFrom(...paths),
+      // The first bytes are lengths and headers, where damage is most interesting.
+      at: fc.oneof(fc.nat({ max: 400 }), fc.nat({ max: 20_000 })),
+      bytes: fc.uint8Array({ minLength: 1, maxLength: 6 }),
+      isCut: fc.boolean(),
+    })
+    let refused = 0
+    await fc.assert(
+      fc.asyncProperty(damage, async ({ path, at, bytes, isCut }) => {
+        const damaged = new Map(files)
+        const content = files.get(path)?.slice() ?? new Uint8Array()
+        const start = at % content.length
+        if (isCut) damaged.set(path, content.slice(0, start))
+        else {
+          content.set(bytes.subarray(0, content.length - start), start)
+          damaged.set(path, content)
+        }
+        const outcome: unknown = await open(asSources(damaged)).catch((error: unknown) => error)
+        if (outcome instanceof StudioError) {
+          refused += 1
+          for (const said of [outcome.title, outcome.message, outcome.remedy]) expect(said).toMatch(/\S/)
+        } else expect(outcome).toHaveProperty('graph')
+      }),
+      { numRuns: 400 },
+    )
+    expect(refused).toBeGreaterThan(40)
   })
 })
 
