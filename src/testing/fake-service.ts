@@ -14,7 +14,10 @@ export interface FakeOptions {
 
 const pause = (milliseconds: number, signal?: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(abortError())
+    if (signal?.aborted === true) {
+      reject(abortError())
+      return
+    }
     const timer = setTimeout(resolve, milliseconds)
     signal?.addEventListener('abort', () => {
       clearTimeout(timer)

@@ -19,55 +19,55 @@ export interface GridValues {
  * one of its kind that still runs. Looking at things (pins, hiding, sorting) is done on the stores directly.
  */
 export interface StudioActions {
-  openFiles(files: readonly PickedFile[]): Promise<void>
-  openHub(id: string, accessToken: string | null): Promise<void>
-  openSample(): Promise<void>
+  readonly openFiles: (files: readonly PickedFile[]) => Promise<void>
+  readonly openHub: (id: string, accessToken: string | null) => Promise<void>
+  readonly openSample: () => Promise<void>
   /** Opens the sample, takes the first preset set, runs it and goes to Compare. */
-  quantizeSample(): Promise<void>
-  cancelOpening(): void
-  dismissFault(): void
+  readonly quantizeSample: () => Promise<void>
+  readonly cancelOpening: () => void
+  readonly dismissFault: () => void
 
-  selectTensor(name: string): void
+  readonly selectTensor: (name: string) => void
   gridValues(
     recipe: Recipe,
     tensor: string,
     limit: number,
   ): Promise<{ readonly values: readonly number[]; readonly storedAs: string } | null>
 
-  addSet(setId: string): Promise<void>
-  addPreset(recipe: Recipe): void
+  readonly addSet: (setId: string) => Promise<void>
+  readonly addPreset: (recipe: Recipe) => void
   /** A preset id or a recipe as JSON, also a list of either. Returns a sentence when it cannot be read. */
-  pasteRecipe(text: string): Promise<string | null>
+  readonly pasteRecipe: (text: string) => Promise<string | null>
   /** Changes the recipe in the editor: a preset or a recipe with results is renamed. */
-  editRecipe(id: string, change: Partial<Omit<Recipe, 'id'>>): Promise<void>
+  readonly editRecipe: (id: string, change: Partial<Omit<Recipe, 'id'>>) => Promise<void>
   /** Returns a sentence when the name cannot be taken. */
-  renameRecipe(id: string, name: string): string | null
+  readonly renameRecipe: (id: string, name: string) => string | null
   /** To the clipboard: a link that opens the page with these recipes, or the headless command. */
-  copyLink(recipes: readonly Recipe[]): Promise<void>
-  copyCommand(recipes: readonly Recipe[]): Promise<void>
+  readonly copyLink: (recipes: readonly Recipe[]) => Promise<void>
+  readonly copyCommand: (recipes: readonly Recipe[]) => Promise<void>
 
-  run(): Promise<void>
-  stop(): void
-  resumeUnfinished(): Promise<void>
-  discardUnfinished(): Promise<void>
+  readonly run: () => Promise<void>
+  readonly stop: () => void
+  readonly resumeUnfinished: () => Promise<void>
+  readonly discardUnfinished: () => Promise<void>
 
   /** Continues the prompt of the generation store by float and by every recipe with results. */
-  generate(): Promise<void>
-  stopGeneration(): void
+  readonly generate: () => Promise<void>
+  readonly stopGeneration: () => void
 
   /** Writes the chosen recipe and format pairs, into places the person picks or into this browser's storage. */
-  exportChosen(destination: 'picked' | 'stored'): Promise<void>
+  readonly exportChosen: (destination: 'picked' | 'stored') => Promise<void>
   /** Writes one pair again after a fault. */
-  retryExport(choice: ExportChoice): Promise<void>
-  stopExport(): void
+  readonly retryExport: (choice: ExportChoice) => Promise<void>
+  readonly stopExport: () => void
   /** Saves a finished export that lies in this browser's storage as a download. */
-  download(choice: ExportChoice): Promise<void>
+  readonly download: (choice: ExportChoice) => Promise<void>
 
   /** Whether this browser lets a page write into a folder the person picks. */
   readonly canPickFolder: boolean
 
-  configure(settings: EngineSettings): Promise<void>
-  clearStorage(kind: 'hub' | 'runs' | 'exports'): Promise<StorageOverview | null>
+  readonly configure: (settings: EngineSettings) => Promise<void>
+  readonly clearStorage: (kind: 'hub' | 'runs' | 'exports') => Promise<StorageOverview | null>
 }
 
 const ActionsContext = createContext<StudioActions | null>(null)

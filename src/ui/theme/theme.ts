@@ -1,5 +1,5 @@
 import type { CSSVariablesResolver, MantineColorsTuple } from '@mantine/core'
-import { createTheme } from '@mantine/core'
+import { ActionIcon, Button, createTheme, Drawer, Modal, NativeSelect, SegmentedControl, Switch, Textarea, TextInput } from '@mantine/core'
 import { schemeVariables } from './tokens.ts'
 
 export const sansStack =
@@ -21,7 +21,39 @@ const ink: MantineColorsTuple = [
   '#0f1011',
 ]
 
+/** Control heights: 26 small, 32 normal, 40 main action. */
+const buttonSizes: Readonly<Record<string, readonly [height: string, padding: string, font: string]>> = {
+  xs: ['26px', '9px', '12px'],
+  sm: ['32px', '12px', '13px'],
+  lg: ['40px', '18px', '14px'],
+}
+const iconSizes: Readonly<Record<string, string>> = { xs: '26px', sm: '32px', lg: '40px' }
+
+const fieldSizes = { size: 'sm' } as const
+const sheetOverlay = { overlayProps: { backgroundOpacity: 0.35, blur: 0 }, transitionProps: { duration: 120 } } as const
+
 export const theme = createTheme({
+  components: {
+    Button: Button.extend({
+      defaultProps: { variant: 'default', size: 'sm' },
+      vars: (_theme, { size }) => {
+        const [height, padding, font] = buttonSizes[size ?? 'sm'] ?? buttonSizes['sm'] ?? []
+        if (height === undefined || padding === undefined || font === undefined) return { root: {} }
+        return { root: { '--button-height': height, '--button-padding-x': padding, '--button-fz': font } }
+      },
+    }),
+    ActionIcon: ActionIcon.extend({
+      defaultProps: { variant: 'subtle', size: 'sm' },
+      vars: (_theme, { size }) => ({ root: { '--ai-size': iconSizes[String(size ?? 'sm')] ?? '32px' } }),
+    }),
+    SegmentedControl: SegmentedControl.extend({ defaultProps: { size: 'xs', radius: 6, transitionDuration: 0 } }),
+    TextInput: TextInput.extend({ defaultProps: fieldSizes }),
+    Textarea: Textarea.extend({ defaultProps: fieldSizes }),
+    NativeSelect: NativeSelect.extend({ defaultProps: fieldSizes }),
+    Switch: Switch.extend({ defaultProps: fieldSizes }),
+    Modal: Modal.extend({ defaultProps: { ...sheetOverlay, radius: 12, centered: true } }),
+    Drawer: Drawer.extend({ defaultProps: { ...sheetOverlay, position: 'right', size: 420 } }),
+  },
   primaryColor: 'ink',
   primaryShade: { light: 8, dark: 1 },
   autoContrast: true,

@@ -1,0 +1,105 @@
+import { type ExportChoice, type ExportJob, exportsStore, isSameChoice, updateJob } from '../../state/exports-store.ts'
+import { faultOf } from '../../state/fault.ts'
+import { modelStore } from '../../state/model-store.ts'
+import { runStore } from '../../state/run-store.ts'
+import { announce, notify } from '../../state/ui-store.ts'
+import type { StudioActions } from '../../ui/actions.ts'
+import { type ControllerContext, createSlot, isStopped } from './context.ts'
+
+type ExportActions = Pick<StudioActions, 'exportChosen' | 'retryExport' | 'stopExport' | 'download'>
+
+/** Not in the DOM library yet (File System Access, a WICG draft). */
+type DirectoryPicker = (options: { readonly mode: 'readwrite'; readonly id: string }) => Promise<FileSystemDirectoryHandle>
+
+export const directoryPicker = (): DirectoryPicker | null => {
+  const picker = (globalThis as { showDirectoryPicker?: DirectoryPicker }).showDirectoryPicker
+  return picker === undefined ? null : picker.bind(globalThis)
+}
+
+/** Browsers start a download from a link only; the address is released once they have taken it. */
+function saveAs(file: Blob, name: string): void {
+  const url = URL.createObjectURL(file)
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name
+  link.click()
+  setTimeout(() => URL.revokeObjectURL(url), 60_000)
+}
+
+export function createExporting({ service }: ControllerContext): ExportActions {
+  const exporting = createSlot()
+
+  const write = async (job: ExportJob, place: FileSystemDirectoryHandle | null, signal: AbortSignal): Promise<void> => {
+    const planHash = runStore.getState().report?.planHash
+    if (planHash === undefined) return
+    const started = performance.now()
+    updateJob(job, { status: 'working', progress: null, result: null, fault: null })
+    try {
+      // Each export has a folder of its own, so that file names of two recipes cannot meet.
+      const folder =
+        place === null
+          ? null
+          : await (await place.getDirectoryHandle(job.recipeId, { create: true })).getDirectoryHandle(job.targetId, { create: true })
+      const request = { planHash, recipeId: job.recipeId, targetId: job.targetId, destination: folder }
+      const result = await service.exportRecipe(request, (progress) => updateJob(job, { progress }), signal)
+      updateJob(job, { status: 'done', result, seconds: (performance.now() - started) / 1000 })
+      announce(`${job.recipeId} is written and checked.`)
+    } catch (error) {
+      if (isStopped(error, signal)) updateJob(job, { status: 'waiting', progress: null })
+      else {
+        updateJob(job, { status: 'failed', fault: faultOf(error) })
+        announce(faultOf(error).title)
+      }
+    }
+  }
+
+  const writeAll = async (jobs: readonly ExportJob[], place: FileSystemDirectoryHandle | null): Promise<void> => {
+    const signal = exporting.begin()
+    for (const job of jobs) if (!signal.aborted) await write(job, place, signal)
+    const storage = await service.storage().catch(() => null)
+    if (storage !== null) modelStore.setState({ storage })
+  }
+
+  const download = async (choice: ExportChoice): Promise<void> => {
+    const job = exportsStore.getState().jobs.find((candidate) => isSameChoice(candidate, choice))
+    for (const path of job?.result?.storedPaths ?? []) {
+      try {
+        saveAs(await service.readExport(path), path.slice(path.lastIndexOf('/') + 1))
+      } catch (error) {
+        notify(faultOf(error).message)
+      }
+    }
+  }
+
+  return {
+    async exportChosen(destination) {
+      let place: FileSystemDirectoryHandle | null = null
+      if (destination === 'picked') {
+        try {
+          place = (await directoryPicker()?.({ mode: 'readwrite', id: 'exports' })) ?? null
+        } catch {
+          return // The person closed the picker.
+        }
+        if (place === null) return
+      }
+      const { chosen, jobs } = exportsStore.getState()
+      const next = chosen.map((choice): ExportJob => {
+        const done = jobs.find((job) => isSameChoice(job, choice) && job.status === 'done' && job.destination === destination)
+        return done ?? { ...choice, status: 'waiting', progress: null, result: null, fault: null, seconds: null, destination }
+      })
+      exportsStore.setState({ jobs: next })
+      await writeAll(
+        next.filter((job) => job.status !== 'done'),
+        place,
+      )
+    },
+    async retryExport(choice) {
+      const job = exportsStore.getState().jobs.find((candidate) => isSameChoice(candidate, choice))
+      if (job !== undefined) await writeAll([{ ...job, destination: 'stored' }], null)
+    },
+    stopExport() {
+      exporting.stop()
+    },
+    download,
+  }
+}

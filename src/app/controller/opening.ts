@@ -1,0 +1,125 @@
+import type { ModelSummary, OpenProgress } from '../../rpc/contract.ts'
+import { exportsStore, initialExportsState } from '../../state/exports-store.ts'
+import { faultOf } from '../../state/fault.ts'
+import { generationStore, initialGenerationState } from '../../state/generation-store.ts'
+import { modelStore, type OpenedFrom } from '../../state/model-store.ts'
+import { initialRunState, runStore } from '../../state/run-store.ts'
+import { type ChosenText, textsStore } from '../../state/texts-store.ts'
+import { announce } from '../../state/ui-store.ts'
+import type { StudioActions } from '../../ui/actions.ts'
+import { goTo } from '../routing.ts'
+import { type ControllerContext, createSlot, isStopped } from './context.ts'
+
+type OpeningActions = Pick<StudioActions, 'openFiles' | 'openHub' | 'openSample' | 'cancelOpening' | 'dismissFault' | 'selectTensor'> & {
+  /** Opens the sample without going to Inspect; `false` when it could not be opened. */
+  readonly openSampleQuietly: () => Promise<boolean>
+}
+
+/** The text a model came with, by what it is for. */
+function bundledText(summary: ModelSummary, id: 'calibration' | 'evaluation'): ChosenText | null {
+  const found = summary.bundledTexts.find((text) => text.id === id)
+  return found === undefined ? null : { name: found.name, text: found.text, origin: 'bundled' }
+}
+
+/** The model is in: what was measured on the one before is gone, texts of the person's own stay. */
+function adopt(summary: ModelSummary): void {
+  modelStore.setState({
+    summary,
+    opening: { kind: 'idle' },
+    descriptions: {},
+    selectedTensor: null,
+    describing: null,
+    describeFault: null,
+    unfinished: null,
+  })
+  runStore.setState(initialRunState, true)
+  generationStore.setState((state) => ({ ...initialGenerationState, prompt: state.prompt }), true)
+  exportsStore.setState(initialExportsState, true)
+  textsStore.setState((state) => ({
+    evaluation: state.evaluation?.origin === 'own' ? state.evaluation : bundledText(summary, 'evaluation'),
+    calibration: state.calibration?.origin === 'own' ? state.calibration : bundledText(summary, 'calibration'),
+    contextLength: Math.min(state.contextLength, summary.config.maxPositions),
+    plan: null,
+    planFault: null,
+  }))
+  announce(`${summary.name} is open.`)
+}
+
+export function createOpening({ service }: ControllerContext): OpeningActions {
+  const opening = createSlot()
+  const describing = createSlot()
+
+  type Open = (onProgress: (progress: OpenProgress) => void, signal: AbortSignal) => Promise<ModelSummary>
+
+  const open = async (from: OpenedFrom, what: string, start: Open): Promise<boolean> => {
+    const signal = opening.begin()
+    modelStore.setState({ opening: { kind: 'opening', from, what, progress: null } })
+    const onProgress = (progress: OpenProgress): void => {
+      if (opening.isCurrent(signal) && !signal.aborted) modelStore.setState({ opening: { kind: 'opening', from, what, progress } })
+    }
+    try {
+      const summary = await start(onProgress, signal)
+      if (!opening.isCurrent(signal)) return false
+      adopt(summary)
+      const [unfinished, storage] = await Promise.all([service.unfinishedRun(), service.storage()])
+      modelStore.setState({ unfinished, storage })
+      return true
+    } catch (error) {
+      if (!opening.isCurrent(signal)) return false
+      const isQuiet = isStopped(error, signal)
+      modelStore.setState({ opening: isQuiet ? { kind: 'idle' } : { kind: 'failed', from, what, fault: faultOf(error) } })
+      if (!isQuiet) announce(faultOf(error).title)
+      return false
+    }
+  }
+
+  const thenInspect = (isOpen: boolean): void => {
+    if (!isOpen) return
+    goTo('inspect')
+    const first = modelStore.getState().summary?.tensors.find((tensor) => tensor.isQuantizable && tensor.block >= 0)
+    if (first !== undefined) actions.selectTensor(first.name)
+  }
+
+  const openSampleQuietly = (): Promise<boolean> => open('sample', 'the sample', (_onProgress, signal) => service.openSample(signal))
+
+  const actions: OpeningActions = {
+    openSampleQuietly,
+    async openFiles(files) {
+      const what = files[0]?.path.split('/')[0] ?? 'files'
+      thenInspect(await open('files', what, (onProgress, signal) => service.openFiles(files, onProgress, signal)))
+    },
+    async openHub(id, accessToken) {
+      thenInspect(await open('hub', id, (onProgress, signal) => service.openHub({ id, accessToken }, onProgress, signal)))
+    },
+    async openSample() {
+      thenInspect(await openSampleQuietly())
+    },
+    cancelOpening() {
+      opening.stop()
+      modelStore.setState({ opening: { kind: 'idle' } })
+    },
+    dismissFault() {
+      if (modelStore.getState().opening.kind === 'failed') modelStore.setState({ opening: { kind: 'idle' } })
+    },
+    selectTensor(name) {
+      const { descriptions } = modelStore.getState()
+      modelStore.setState({ selectedTensor: name, describeFault: null })
+      if (descriptions[name] !== undefined) return
+      const signal = describing.begin()
+      modelStore.setState({ describing: name })
+      service.describeTensor(name, signal).then(
+        (description) => {
+          modelStore.setState((state) => ({
+            descriptions: { ...state.descriptions, [name]: description },
+            describing: state.describing === name ? null : state.describing,
+          }))
+        },
+        (error: unknown) => {
+          if (!describing.isCurrent(signal)) return
+          modelStore.setState({ describing: null, describeFault: isStopped(error, signal) ? null : faultOf(error) })
+        },
+      )
+    },
+  }
+  return actions
+}

@@ -1,0 +1,131 @@
+import type { Recipe } from '../../quantization/recipe.ts'
+import { faultOf } from '../../state/fault.ts'
+import { modelStore } from '../../state/model-store.ts'
+import { addRecipes, editedId, recipesStore, replaceRecipe, selectRecipe } from '../../state/recipes-store.ts'
+import { runStore } from '../../state/run-store.ts'
+import { notify } from '../../state/ui-store.ts'
+import type { StudioActions } from '../../ui/actions.ts'
+import type { ControllerContext } from './context.ts'
+
+type RecipeActions = Pick<
+  StudioActions,
+  'addSet' | 'addPreset' | 'pasteRecipe' | 'editRecipe' | 'renameRecipe' | 'gridValues' | 'copyLink' | 'copyCommand'
+>
+
+const validId = /^[A-Za-z0-9._+-]{1,80}$/
+
+/** A recipe whose figures are on screen, or a preset: its name stands for exactly that recipe. */
+function isNameTaken(id: string): boolean {
+  const hasResults = runStore.getState().report?.recipes.some((recipe) => recipe.id === id) ?? false
+  const runs = runStore.getState().request?.recipes.some((recipe) => recipe.id === id) ?? false
+  return hasResults || runs || isPresetId(id)
+}
+
+const isPresetId = (id: string): boolean => modelStore.getState().catalogue?.presets.some((preset) => preset.recipe.id === id) ?? false
+
+export function createRecipeActions({ service }: ControllerContext): RecipeActions {
+  const shelfIds = (): string[] => recipesStore.getState().entries.map((entry) => entry.recipe.id)
+
+  const presetsOf = (recipeIds: readonly string[]): Promise<Recipe[]> =>
+    Promise.all(
+      recipeIds.map(async (id) => {
+        const known = modelStore.getState().catalogue?.presets.find((preset) => preset.recipe.id === id)
+        return known === undefined ? service.parseRecipe(id) : known.recipe
+      }),
+    )
+
+  /** Several recipes may be pasted: a list in JSON, a link, or one id a line. */
+  const parse = async (text: string): Promise<readonly Recipe[]> => {
+    const link = /#?(recipes=[\w-]+={0,2})/.exec(text)?.[1]
+    if (link !== undefined) return service.recipesFromLink(link)
+    const trimmed = text.trim()
+    if (trimmed.startsWith('[')) {
+      const list: unknown = JSON.parse(trimmed)
+      if (Array.isArray(list))
+        return Promise.all(list.map((item) => service.parseRecipe(typeof item === 'string' ? item : JSON.stringify(item))))
+    }
+    if (trimmed.startsWith('{')) return [await service.parseRecipe(trimmed)]
+    return Promise.all(trimmed.split(/[\s,]+/).map((id) => service.parseRecipe(id)))
+  }
+
+  const copy = async (text: string, what: string): Promise<void> => {
+    await navigator.clipboard.writeText(text)
+    notify(`${what} copied.`)
+  }
+
+  return {
+    async addSet(setId) {
+      const set = modelStore.getState().catalogue?.sets.find((candidate) => candidate.id === setId)
+      if (set === undefined) return
+      try {
+        addRecipes(await presetsOf(set.recipeIds))
+      } catch (error) {
+        notify(faultOf(error).message)
+      }
+    },
+    addPreset(recipe) {
+      addRecipes([recipe])
+      selectRecipe(recipe.id)
+    },
+    async pasteRecipe(text) {
+      if (text.trim() === '') return 'There is nothing to read yet.'
+      try {
+        const recipes = await parse(text)
+        const first = recipes[0]
+        if (first === undefined) return 'The list is empty.'
+        addRecipes(recipes)
+        selectRecipe(first.id)
+        return null
+      } catch (error) {
+        if (error instanceof SyntaxError) return `This is not JSON: ${error.message}.`
+        const fault = faultOf(error)
+        return `${fault.message} ${fault.remedy}`
+      }
+    },
+    async editRecipe(id, change) {
+      const entry = recipesStore.getState().entries.find((candidate) => candidate.recipe.id === id)
+      if (entry === undefined) return
+      const name = isNameTaken(id) ? editedId(id, shelfIds()) : id
+      const next: Recipe = { ...entry.recipe, ...change, id: name }
+      // Shown at once, so that controls answer at once; a recipe that cannot be is put back with the reason.
+      replaceRecipe(id, next)
+      try {
+        await service.parseRecipe(JSON.stringify(next))
+      } catch (error) {
+        const isStillThis = recipesStore.getState().entries.some((candidate) => candidate.recipe === next)
+        if (isStillThis) replaceRecipe(name, entry.recipe)
+        notify(faultOf(error).message)
+      }
+    },
+    renameRecipe(id, name) {
+      const entry = recipesStore.getState().entries.find((candidate) => candidate.recipe.id === id)
+      if (entry === undefined || name === id) return null
+      if (!validId.test(name)) return 'A name may hold letters, digits and . _ + - and is at most 80 long.'
+      if (shelfIds().includes(name)) return `There is another recipe called ${name}.`
+      if (isPresetId(name)) return `${name} is the name of a preset.`
+      replaceRecipe(id, { ...entry.recipe, id: name })
+      return null
+    },
+    async gridValues(recipe, tensor, limit) {
+      try {
+        return await service.gridValues(recipe, tensor, limit)
+      } catch {
+        // The editor shows the histogram without the grid's lines; the plan says what is wrong with the recipe.
+        return null
+      }
+    },
+    async copyLink(recipes) {
+      const fragment = await service.recipeLink(recipes)
+      await copy(
+        `${location.origin}${location.pathname}#${fragment}`,
+        recipes.length === 1 ? 'Link to this recipe' : 'Link to these recipes',
+      )
+    },
+    async copyCommand(recipes) {
+      const summary = modelStore.getState().summary
+      const plans = runStore.getState().plan?.recipes ?? []
+      const targets = new Set(plans.flatMap((plan) => plan.targets.filter((target) => target.support === true).map((target) => target.id)))
+      await copy(await service.commandLine(summary?.name ?? 'MODEL', recipes, [...targets].slice(0, 1)), 'Command')
+    },
+  }
+}

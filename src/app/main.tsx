@@ -1,0 +1,4 @@
+import { connectStudio } from '../rpc/client.ts'
+import { startPage } from './start-page.tsx'
+
+startPage(connectStudio())

@@ -1,0 +1,84 @@
+import { Button } from '@mantine/core'
+import { useStore } from 'zustand'
+import { exportsStore } from '../../../state/exports-store.ts'
+import { runStore } from '../../../state/run-store.ts'
+import { useActions } from '../../actions.ts'
+import { bytes, counted } from '../../format/numbers.ts'
+import { useResults } from '../../frame/use-results.ts'
+import { Headline } from '../../parts/headline.tsx'
+import { Icon } from '../../parts/icon.tsx'
+import { EmptyState } from '../../parts/small-parts.tsx'
+import { FormatMatrix } from './format-matrix.tsx'
+import { Proof } from './proof.tsx'
+import './export.css'
+
+/** Writing, then saving what is proved; one primary action at a time. */
+function ExportActions() {
+  const { exportChosen, stopExport, download, canPickFolder } = useActions()
+  const chosen = useStore(exportsStore, (state) => state.chosen)
+  const jobs = useStore(exportsStore, (state) => state.jobs)
+  const isWorking = jobs.some((job) => job.status === 'working')
+  if (isWorking)
+    return (
+      <Button leftSection={<Icon name="stop" />} onClick={stopExport}>
+        Stop
+      </Button>
+    )
+  const saved = jobs.filter((job) => job.status === 'done' && job.destination === 'stored' && job.result !== null)
+  const open = chosen.filter(
+    (choice) => !jobs.some((job) => job.status === 'done' && job.recipeId === choice.recipeId && job.targetId === choice.targetId),
+  )
+  const files = saved.flatMap((job) => job.result?.files ?? [])
+  const canSave = saved.length > 0 && open.length === 0
+  const save = async (): Promise<void> => {
+    for (const job of saved) await download(job)
+  }
+  return (
+    <>
+      {canPickFolder && open.length > 0 ? (
+        <Button onClick={() => void exportChosen('picked')} title="Writes straight into a folder of yours; nothing is kept in this browser">
+          Write into a folder
+        </Button>
+      ) : null}
+      {canSave ? (
+        <Button variant="filled" leftSection={<Icon name="save" />} onClick={() => void save()}>
+          Save {counted(files.length, 'file')}, {bytes(files.reduce((sum, file) => sum + file.bytes, 0))}
+        </Button>
+      ) : (
+        <Button variant="filled" disabled={open.length === 0} onClick={() => void exportChosen('stored')}>
+          Write and check {open.length === 0 ? '' : counted(open.length, 'export')}
+        </Button>
+      )}
+    </>
+  )
+}
+
+/** Which format, and the proof that the file is what was measured. */
+export function ExportScreen() {
+  const { results, pins } = useResults()
+  const hasReport = useStore(runStore, (state) => state.report !== null)
+  if (!hasReport || results.length === 0)
+    return (
+      <EmptyState
+        title="Nothing to export yet"
+        actions={
+          <Button variant="filled" component="a" href="#recipes">
+            Go to recipes
+          </Button>
+        }
+      >
+        Run at least one recipe first.
+      </EmptyState>
+    )
+  return (
+    <>
+      <Headline title="Which file will you take?" actions={<ExportActions />}>
+        Nothing is quantized again; the stored tensors are written out, read back and compared.
+      </Headline>
+      <div className="qs-grid qs-grid-7-5">
+        <FormatMatrix results={results} pinned={pins.a?.recipe.id ?? null} />
+        <Proof />
+      </div>
+    </>
+  )
+}

@@ -1,0 +1,80 @@
+import { Button } from '@mantine/core'
+import { useStore } from 'zustand'
+import type { ErrorCode } from '../../../core/errors.ts'
+import { modelStore, type OpenedFrom } from '../../../state/model-store.ts'
+import { useActions } from '../../actions.ts'
+import { bytes, counted } from '../../format/numbers.ts'
+import { FaultNote } from '../../parts/note.tsx'
+import { usePickers } from './drop-card.tsx'
+
+/** The one thing to do about a fault of opening; the rest is in its remedy. */
+function wayOut(code: ErrorCode, from: OpenedFrom): 'choose-file' | 'choose-other' | 'retry' {
+  if (from !== 'files') return 'retry'
+  return code === 'file-missing' ? 'choose-file' : 'choose-other'
+}
+
+function Failed() {
+  const opening = useStore(modelStore, (state) => state.opening)
+  const { dismissFault, openHub, openSample } = useActions()
+  const { inputs, pickFiles } = usePickers()
+  if (opening.kind !== 'failed') return null
+  const { code } = opening.fault
+  const way = wayOut(code, opening.from)
+  const retry = (): void => void (opening.from === 'hub' ? openHub(opening.what, null) : openSample())
+  return (
+    <>
+      {inputs}
+      <FaultNote
+        fault={opening.fault}
+        actions={
+          <>
+            {way === 'choose-file' ? (
+              <Button size="xs" variant="filled" onClick={pickFiles}>
+                Choose the file
+              </Button>
+            ) : null}
+            {way === 'choose-other' ? (
+              <Button size="xs" onClick={pickFiles}>
+                Choose another file
+              </Button>
+            ) : null}
+            {way === 'retry' && code !== 'hub-forbidden' ? (
+              <Button size="xs" onClick={retry}>
+                Retry
+              </Button>
+            ) : null}
+            <Button size="xs" variant="subtle" onClick={dismissFault}>
+              Dismiss
+            </Button>
+          </>
+        }
+      />
+    </>
+  )
+}
+
+/** Opening under way, or why it did not work. */
+export function OpenState() {
+  const opening = useStore(modelStore, (state) => state.opening)
+  const { cancelOpening } = useActions()
+  if (opening.kind === 'failed') return <Failed />
+  if (opening.kind === 'idle') return null
+  const { progress } = opening
+  return (
+    <section className="qs-card qs-card-body" aria-label="Opening" aria-busy="true">
+      <h2>{progress?.text ?? `Opening ${opening.what}`}</h2>
+      <div className="qs-stack" style={{ gap: 8, margin: '10px 0' }} aria-hidden="true">
+        <div className="qs-skeleton" style={{ width: '80%' }} />
+        <div className="qs-skeleton" style={{ width: '62%' }} />
+      </div>
+      <p className="qs-muted">
+        {progress === null
+          ? 'Reading headers.'
+          : `${progress.filesDone} of ${counted(progress.files, 'file')}, ${bytes(progress.bytesRead)} so far.`}
+      </p>
+      <div className="qs-row" style={{ marginTop: 10 }}>
+        <Button onClick={cancelOpening}>Cancel</Button>
+      </div>
+    </section>
+  )
+}

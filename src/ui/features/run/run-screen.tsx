@@ -1,0 +1,241 @@
+import { Button } from '@mantine/core'
+import { useEffect, useState } from 'react'
+import { useStore } from 'zustand'
+import { modelStore } from '../../../state/model-store.ts'
+import { recipesStore } from '../../../state/recipes-store.ts'
+import { runStore } from '../../../state/run-store.ts'
+import { textsStore } from '../../../state/texts-store.ts'
+import { useActions } from '../../actions.ts'
+import { bytes, clock, counted, duration, rate, significant } from '../../format/numbers.ts'
+import { backendInWords } from '../../frame/backend.ts'
+import { Card } from '../../parts/card.tsx'
+import { Headline, productName } from '../../parts/headline.tsx'
+import { Icon } from '../../parts/icon.tsx'
+import { FaultNote, Note } from '../../parts/note.tsx'
+import { EmptyState, Pairs, Progress } from '../../parts/small-parts.tsx'
+import { LiveLayers } from './live-layers.tsx'
+import { runHeadline, runPhase } from './run-text.ts'
+import { Walk } from './walk.tsx'
+import './run.css'
+
+/** Seconds since `moment` was given, so that the clock runs between events. */
+function useSecondsSince(moment: unknown, isOn: boolean): number {
+  const [tick, setTick] = useState<{ readonly moment: unknown; readonly seconds: number }>({ moment, seconds: 0 })
+  useEffect(() => {
+    if (!isOn) return
+    const began = performance.now()
+    const timer = setInterval(() => setTick({ moment, seconds: (performance.now() - began) / 1000 }), 1000)
+    return () => clearInterval(timer)
+  }, [moment, isOn])
+  return isOn && tick.moment === moment ? tick.seconds : 0
+}
+
+function Now() {
+  const progress = useStore(runStore, (state) => state.progress)
+  const planned = useStore(runStore, (state) => state.plan?.peakMemoryBytes ?? null)
+  const status = useStore(runStore, (state) => state.status)
+  const report = useStore(runStore, (state) => state.report)
+  const environment = useStore(modelStore, (state) => state.environment)
+  const isRunning = status === 'running' || status === 'stopping'
+  const since = useSecondsSince(progress, isRunning)
+  const elapsed = report?.seconds ?? (progress?.elapsedSeconds ?? 0) + since
+  const remaining = progress?.remainingSeconds ?? null
+  const { weightsPerSecond = null, tokensPerSecond = null, gflops = null } = progress?.rates ?? {}
+  return (
+    <section className="qs-card qs-card-body" aria-label="Now">
+      <div className="qs-times">
+        <div>
+          <span className="qs-muted">Elapsed</span>
+          <b>{clock(elapsed)}</b>
+        </div>
+        {isRunning ? (
+          <div>
+            <span className="qs-muted">Left, about</span>
+            <b>{remaining === null ? '…' : clock(Math.max(0, remaining - since))}</b>
+          </div>
+        ) : null}
+      </div>
+      <Pairs
+        pairs={[
+          ['Now', runPhase(progress, status)],
+          [
+            'Forward passes',
+            tokensPerSecond === null
+              ? '–'
+              : `${rate(tokensPerSecond, 'tokens')}${gflops === null ? '' : `, ${significant(gflops, 2)} GFLOP/s`}`,
+          ],
+          ['Quantizing', weightsPerSecond === null ? '–' : rate(weightsPerSecond, 'weights')],
+          [
+            'Memory',
+            progress === null || progress.memoryBytes === null
+              ? planned === null
+                ? '–'
+                : `at most ${bytes(planned)}`
+              : `${bytes(progress.memoryBytes)}${planned === null ? '' : ` of ${bytes(planned)} planned`}`,
+          ],
+          ['Backend', environment === null ? '–' : backendInWords(environment)],
+        ]}
+      />
+    </section>
+  )
+}
+
+function Messages() {
+  const messages = useStore(runStore, (state) => state.messages)
+  if (messages.length === 0) return null
+  return (
+    <Card title="What happened">
+      <ol className="qs-log" tabIndex={0} aria-label="Events, newest first">
+        {messages.map((message, index) => (
+          <li key={`${messages.length - index}`} data-severity={message.severity}>
+            <time>{clock(message.at)}</time>
+            <span>{message.text}</span>
+          </li>
+        ))}
+      </ol>
+    </Card>
+  )
+}
+
+function Warnings() {
+  const warnings = useStore(runStore, (state) => state.warnings)
+  const [isAll, setAll] = useState(false)
+  const shown = isAll ? warnings : warnings.slice(-3)
+  return (
+    <>
+      {shown.map((text, index) => (
+        <Note key={`${index}${text}`} title="Worth knowing" tone="warning">
+          {text}
+        </Note>
+      ))}
+      {warnings.length > shown.length ? (
+        <Button size="xs" onClick={() => setAll(true)}>
+          {warnings.length - shown.length} more
+        </Button>
+      ) : null}
+    </>
+  )
+}
+
+function EmptyRun() {
+  const { run } = useActions()
+  const recipes = useStore(recipesStore, (state) => state.entries.length)
+  const plan = useStore(textsStore, (state) => state.plan)
+  const isReady = recipes > 0 && plan !== null && !plan.issues.some((issue) => issue.severity === 'error')
+  const seconds = plan?.seconds.find((estimate) => estimate.seconds !== null)?.seconds ?? null
+  return (
+    <EmptyState
+      title="Nothing is running"
+      actions={
+        isReady ? (
+          <Button variant="filled" leftSection={<Icon name="play" />} onClick={() => void run()}>
+            Run
+          </Button>
+        ) : (
+          <Button variant="filled" component="a" href={plan === null ? '#open' : '#recipes'}>
+            {plan === null ? 'Open a model' : 'Go to recipes'}
+          </Button>
+        )
+      }
+    >
+      {isReady
+        ? `The plan is ready: ${counted(recipes, 'recipe')}${seconds === null ? '' : `, ${duration(seconds)}`}.`
+        : 'A run needs a model and at least one recipe.'}
+    </EmptyState>
+  )
+}
+
+function RunActions() {
+  const { stop, run } = useActions()
+  const status = useStore(runStore, (state) => state.status)
+  const stored = useStore(runStore, (state) => state.storedBlocks)
+  if (status === 'running' || status === 'stopping')
+    return (
+      <>
+        <Button component="a" href="#compare">
+          Look at results so far
+        </Button>
+        <Button
+          leftSection={<Icon name="stop" />}
+          disabled={status === 'stopping'}
+          title={`Stops after this block; ${stored} blocks are kept`}
+          onClick={stop}
+        >
+          {status === 'stopping' ? 'Stopping' : 'Stop'}
+        </Button>
+      </>
+    )
+  if (status === 'finished')
+    return (
+      <Button variant="filled" component="a" href="#compare">
+        Compare
+      </Button>
+    )
+  return (
+    <Button variant="filled" leftSection={<Icon name="play" />} onClick={() => void run()}>
+      {stored > 0 ? 'Resume' : 'Run again'}
+    </Button>
+  )
+}
+
+/** Tab title `13/22 · 3 min` while a run is on, whatever step is open. */
+export function useRunTitle(): void {
+  const status = useStore(runStore, (state) => state.status)
+  const stored = useStore(runStore, (state) => state.storedBlocks)
+  const blocks = useStore(runStore, (state) => state.blocks)
+  const remaining = useStore(runStore, (state) => state.progress?.remainingSeconds ?? null)
+  useEffect(() => {
+    if (status !== 'running' || blocks === 0) return
+    const before = document.title
+    const left =
+      remaining === null ? '' : ` · ${remaining > 60 ? `${Math.ceil(remaining / 60)} min` : `${Math.ceil(remaining / 10) * 10} s`}`
+    document.title = `${stored}/${blocks}${left} · ${productName}`
+    return () => {
+      document.title = before
+    }
+  }, [status, stored, blocks, remaining])
+}
+
+/** Know it works and when it ends. */
+export function RunScreen() {
+  const { discardUnfinished } = useActions()
+  const state = useStore(runStore)
+  if (state.status === 'idle') return <EmptyRun />
+  const { status, fault, storedBlocks, blocks, request } = state
+  const recipes = request?.recipes.length ?? 0
+  const done = state.report !== null ? 1 : blocks === 0 ? 0 : storedBlocks / (blocks + 1)
+  return (
+    <>
+      <Headline title={runHeadline(state)} actions={<RunActions />}>
+        {status === 'stopped'
+          ? `${storedBlocks} of ${blocks} blocks are kept for ${counted(recipes, 'recipe')}. Resuming goes on from there.`
+          : 'Each block is read once and used by every recipe. What is finished is stored; closing the tab loses at most one block.'}
+      </Headline>
+      <Progress value={done} label="Blocks stored" />
+      <div className="qs-grid qs-grid-8-4" style={{ marginTop: 16 }}>
+        <div className="qs-stack">
+          {fault === null ? null : <FaultNote fault={fault} />}
+          <Walk />
+          <LiveLayers />
+        </div>
+        <div className="qs-stack">
+          <Now />
+          {status === 'stopped' && storedBlocks > 0 ? (
+            <Note
+              title={`Stopped after block ${storedBlocks}`}
+              actions={
+                <Button size="xs" variant="subtle" onClick={() => void discardUnfinished()}>
+                  Discard
+                </Button>
+              }
+            >
+              {storedBlocks} of {blocks} blocks are kept.
+            </Note>
+          ) : null}
+          <Warnings />
+          <Messages />
+        </div>
+      </div>
+    </>
+  )
+}

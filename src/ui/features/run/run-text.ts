@@ -1,0 +1,33 @@
+import type { RunState } from '../../../state/run-store.ts'
+import { clock, counted, duration } from '../../format/numbers.ts'
+
+/** Headline of the run: where it is and when it ends; nothing about time before the second block. */
+export function runHeadline({ status, progress, blocks, storedBlocks, report, request }: RunState): string {
+  if (status === 'finished' && report !== null)
+    return `${counted(request?.recipes.length ?? 0, 'recipe')} measured in ${clock(report.seconds)}`
+  if (status === 'stopped') return storedBlocks > 0 ? `Stopped after block ${storedBlocks}` : 'Stopped before the first block was stored'
+  if (status === 'failed')
+    return storedBlocks > 0 ? `The run ended after block ${storedBlocks}` : 'The run ended before the first block was stored'
+  if (status === 'stopping') return 'Stopping after this block'
+  if (progress === null || blocks === 0) return 'Starting'
+  const left = progress.remainingSeconds === null ? 'measuring …' : `${duration(progress.remainingSeconds)} left`
+  return progress.block >= blocks ? `Head, ${left}` : `Block ${progress.block + 1} of ${blocks}, ${left}`
+}
+
+const phases: Readonly<Record<NonNullable<RunState['progress']>['phase'], string>> = {
+  reading: 'reading weights',
+  float: 'float pass',
+  quantizing: 'quantizing',
+  measuring: 'measuring layers',
+  forward: 'forward pass',
+  head: 'head',
+}
+
+/** What is happening now, and to whom. */
+export function runPhase(progress: RunState['progress'], status: RunState['status']): string {
+  if (status === 'finished') return 'finished'
+  if (status === 'stopped') return 'stopped'
+  if (status === 'failed') return 'ended'
+  if (progress === null) return 'starting'
+  return progress.recipeId === null ? phases[progress.phase] : `${progress.recipeId}, ${phases[progress.phase]}`
+}

@@ -1,0 +1,53 @@
+import { ActionIcon, Button } from '@mantine/core'
+import { useEffect } from 'react'
+import { useStore } from 'zustand'
+import { dismissNotice, type Notice, uiStore } from '../../state/ui-store.ts'
+import { Icon } from '../parts/icon.tsx'
+
+/** Long enough to read and to reach Undo by keyboard. */
+const SHOWN = 10_000
+
+function NoticeLine({ notice }: { readonly notice: Notice }) {
+  useEffect(() => {
+    const timer = setTimeout(() => dismissNotice(notice.id), SHOWN)
+    return () => clearTimeout(timer)
+  }, [notice.id])
+  const { undo } = notice
+  return (
+    <div className="qs-notice">
+      <span>{notice.text}</span>
+      {undo === null ? null : (
+        <Button
+          size="xs"
+          onClick={() => {
+            undo()
+            dismissNotice(notice.id)
+          }}
+        >
+          Undo
+        </Button>
+      )}
+      <ActionIcon size="xs" aria-label="Dismiss" onClick={() => dismissNotice(notice.id)}>
+        <Icon name="cross" />
+      </ActionIcon>
+    </div>
+  )
+}
+
+/** Lines at the foot of the page, and the polite live region for everything the page announces. */
+export function Notices() {
+  const notices = useStore(uiStore, (state) => state.notices)
+  const announcement = useStore(uiStore, (state) => state.announcement)
+  return (
+    <>
+      <div className="qs-hidden-text" role="status" aria-live="polite">
+        {announcement}
+      </div>
+      <div className="qs-notices" role="group" aria-label="Notices">
+        {notices.map((notice) => (
+          <NoticeLine key={notice.id} notice={notice} />
+        ))}
+      </div>
+    </>
+  )
+}
