@@ -38,21 +38,21 @@ export function halfDecadeTicks(domain: Domain, most = 8): readonly number[] {
   return ticks.length > most ? decadeTicks(domain, most) : ticks
 }
 
-/** Ticks at 1, 2 or 5 times a power of ten, about `count` of them, all inside the domain. */
-export function linearTicks(domain: Domain, count = 6): readonly number[] {
+/** Ticks at multiples of 1, 2 or 5 times a power of ten, all inside the domain: the finest such step with at most `most` ticks. */
+export function linearTicks(domain: Domain, most = 6): readonly number[] {
   const span = domain[1] - domain[0]
   if (!(span > 0)) return [domain[0]]
-  const raw = span / Math.max(1, count)
-  const exponent = Math.floor(Math.log10(raw))
-  const mantissa = raw / 10 ** exponent
-  const nice = mantissa <= 1 ? 1 : mantissa <= 2 ? 2 : mantissa <= 5 ? 5 : 10
-  const step = nice === 10 ? power(exponent + 1) : Number(`${nice}e${exponent}`)
-  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9))
-  const ticks: number[] = []
-  for (let index = Math.ceil(domain[0] / step - 1e-9); index * step <= domain[1] + step * 1e-9; index++) {
-    ticks.push(Number((index * step).toFixed(Math.min(decimals, 20))))
+  const first = Math.floor(Math.log10(span / most)) - 1
+  for (let exponent = first; ; exponent++) {
+    for (const mantissa of [1, 2, 5]) {
+      const step = Number(`${mantissa}e${exponent}`)
+      const from = Math.ceil(domain[0] / step - 1e-9)
+      const to = Math.floor(domain[1] / step + 1e-9)
+      if (to - from + 1 > Math.max(2, most)) continue
+      const decimals = Math.min(20, Math.max(0, -exponent))
+      return Array.from({ length: to - from + 1 }, (_, index) => Number(((from + index) * step).toFixed(decimals)))
+    }
   }
-  return ticks
 }
 
 /** Domain fitted to the data with `share` of its span as room on both sides; never below zero for data that is not. */

@@ -95,7 +95,7 @@ interface ToolProps {
 function Tool({ label, onClick, children }: ToolProps) {
   return (
     <Tooltip label={label} openDelay={400}>
-      <ActionIcon variant="subtle" size={26} aria-label={label} onClick={onClick} className="qs-chart-tool">
+      <ActionIcon size="xs" aria-label={label} onClick={onClick} className="qs-chart-tool">
         {children}
       </ActionIcon>
     </Tooltip>

@@ -90,9 +90,9 @@ export function scatterGeometry(
   return {
     isLog,
     x,
-    xTicks: linearTicks(x, Math.max(2, Math.floor(width / 72))),
+    xTicks: linearTicks(x, Math.max(4, Math.floor(width / 62))),
     y,
-    yTicks: isLog ? halfDecadeTicks([y[0] * 1.35, y[1]], most) : linearTicks(y, most - 1).filter((tick) => tick > 0),
+    yTicks: isLog ? halfDecadeTicks([y[0] * 1.35, y[1]], most) : linearTicks(y, most).filter((tick) => tick > 0),
     band: band === null || band <= y[0] ? null : Math.min(band, y[1]),
     points: losses.map(({ point, value, error }) => {
       const loss = Math.min(y[1], Math.max(y[0], value))

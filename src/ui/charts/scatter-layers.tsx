@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { usePlotArea, useXAxisScale, useYAxisScale, ZIndexLayer } from 'recharts'
 import { fadedOpacity } from './chart-types.ts'
 import type { TradeOff } from './frontier.ts'
-import { type LabelRequest, placeLabels, type Segment } from './label-placement.ts'
+import { type Box, type LabelRequest, placeLabels, type Segment } from './label-placement.ts'
 import { type PlottedPoint, perplexityTick, type ScatterGeometry, type ScatterMeasure, type ScatterPoint } from './scatter-geometry.ts'
 
 interface BackdropProps {
@@ -77,10 +77,15 @@ export function Labels({ points, plotted, edge, hovered, isNarrow, budgetBytes }
   const worst = plotted.reduce<PlottedPoint | null>((worse, point) => (worse === null || point.loss > worse.loss ? point : worse), null)
   const text = new Map<string, string>()
   const requests: LabelRequest[] = []
+  const unlabelled: Box[] = []
   for (const place of plotted) {
     const pin = points.find((point) => point.id === place.id)?.pin ?? null
     const isKept = !isNarrow || pin !== null || onEdge.has(place.id) || place === worst || place.id === hovered
-    if (!isKept) continue
+    if (!isKept) {
+      const [px, py] = at(place.bytes, place.loss)
+      unlabelled.push({ x: px - 7, y: py - 7, width: 14, height: 14 })
+      continue
+    }
     const label = isNarrow && pin !== null && place.id !== hovered ? pin : pin === null ? place.id : `${place.id} · ${pin}`
     text.set(place.id, label)
     const [px, py] = at(place.bytes, place.loss)
@@ -92,7 +97,7 @@ export function Labels({ points, plotted, edge, hovered, isNarrow, budgetBytes }
       width: label.length * 6.75,
       height: 14,
       priority: (pin === null ? 0 : 4) + (onEdge.has(place.id) ? 2 : 0) + (place === worst ? 1 : 0),
-      isRequired: pin !== null || !isNarrow,
+      isRequired: pin !== null || !isNarrow || onEdge.has(place.id),
     })
   }
   const lines: Segment[] = edge.slice(1).map((point, index) => {
@@ -102,7 +107,7 @@ export function Labels({ points, plotted, edge, hovered, isNarrow, budgetBytes }
   const budget = budgetBytes === null ? undefined : x(budgetBytes)
   if (budget !== undefined) lines.push({ from: [budget, plot.y], to: [budget, plot.y + plot.height] })
   const budgetLabel = budget === undefined ? [] : [{ x: budget - 6, y: plot.y - 8, width: 130, height: 20 }]
-  const placed = placeLabels(requests, { bounds: plot, obstacles: budgetLabel, lines })
+  const placed = placeLabels(requests, { bounds: plot, obstacles: [...budgetLabel, ...unlabelled], lines })
   return (
     <ZIndexLayer zIndex={700}>
       {placed.map(({ id, box, anchor }) => (

@@ -26,7 +26,14 @@ export function CompareScreen() {
   const layers = useLayerData(data)
   if (data === null && layers === null) {
     return (
-      <EmptyState title="Nothing measured yet" actions={<Button onClick={() => goTo('recipes')}>Go to recipes</Button>}>
+      <EmptyState
+        title="Nothing measured yet"
+        actions={
+          <Button variant="filled" onClick={() => goTo('recipes')}>
+            Go to recipes
+          </Button>
+        }
+      >
         Charts fill while a run goes on; the first ones appear after one block.
       </EmptyState>
     )
@@ -59,7 +66,7 @@ function SoFar({ layers }: { readonly layers: LayerData }) {
           ? 'Charts fill while the run goes on. Size against quality comes last, when the head has turned hidden states into words.'
           : 'The run stopped before the head, so there is no perplexity yet. Resume it to see size against quality.'}
       </Headline>
-      <div className="qs-stack">
+      <div className="qs-stack qs-compare-page">
         <LayersSection data={null} layers={layers} cursor={cursor} onCursor={setCursor} />
       </div>
     </>
@@ -124,14 +131,18 @@ function Measured({ data, layers }: { readonly data: CompareData; readonly layer
               data={[...views]}
               onChange={(next) => show(views.find((candidate) => candidate.value === next)?.value ?? 'overview')}
             />
-            {a !== null && <Button onClick={() => exportRecipe(a)}>Export A</Button>}
+            {a !== null && (
+              <Button variant="filled" onClick={() => exportRecipe(a)}>
+                Export A
+              </Button>
+            )}
           </>
         }
       >
         {text?.text}
         {wasSampleRun && ' This was the sample. Drop your own model anywhere on the page.'}
       </Headline>
-      <div className="qs-stack">
+      <div className="qs-stack qs-compare-page">
         <div className="qs-grid qs-grid-8-4 qs-compare-section" ref={(element) => void (sections.current.overview = element)} tabIndex={-1}>
           <SizeQualityScatter
             source={data.source}

@@ -78,7 +78,8 @@ export function loudLayers(layers: readonly LayerResult[]): {
     const candidate = sorted.slice(0, count)
     const part = candidate.reduce((sum, layer) => sum + layer.outputError, 0) / total
     const quietest = candidate.at(-1)?.outputError ?? 0
-    if (quietest < 4 * median) break
+    const before = candidate.at(-2)?.outputError ?? quietest
+    if (quietest < 4 * median || quietest < before / 2) break
     if (part >= Math.max(0.1, (4 * count) / sorted.length)) {
       chosen = candidate
       share = part

@@ -13,7 +13,7 @@ import { Card } from '../../parts/card.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { PinBadge } from '../../parts/small-parts.tsx'
 import { FloatMark, Marker } from '../../theme/recipe-style.tsx'
-import { type Column, columns, resultsCsv, type Sort, sortResults } from './columns.ts'
+import { type Cell, type Column, columns, resultsCsv, type Sort, sortResults } from './columns.ts'
 import { addressOfSort, sortAfterPress, sortInAddress } from './sort-address.ts'
 import { type CompareData, pinLetter } from './use-compare.ts'
 
@@ -160,7 +160,7 @@ function Wide(props: WideProps) {
               const cell = column.float(data.report.evaluation.float, data.facts)
               return (
                 <td key={column.key} title={cell.title} className={/^(baseline|0|–)$/.test(cell.text) ? 'qs-compare-least' : undefined}>
-                  {cell.text} {cell.error === undefined ? null : <span className="qs-compare-error">{cell.error}</span>}
+                  <CellText cell={cell} />
                 </td>
               )
             })}
@@ -183,8 +183,16 @@ function Wide(props: WideProps) {
                   const cell = column.cell(result, data.facts)
                   return (
                     <td key={column.key} title={cell.title}>
-                      {column.key === 'above' && <ChangeBar value={aboveBaseline(result.report, data.baseline).value} domain={domain} />}
-                      {cell.text} {cell.error === undefined ? null : <span className="qs-compare-error">{cell.error}</span>}
+                      {column.key === 'above' ? (
+                        <>
+                          <ChangeBar value={aboveBaseline(result.report, data.baseline).value} domain={domain} />
+                          <span className="qs-compare-figure">
+                            <CellText cell={cell} />
+                          </span>
+                        </>
+                      ) : (
+                        <CellText cell={cell} />
+                      )}
                     </td>
                   )
                 })}
@@ -197,6 +205,15 @@ function Wide(props: WideProps) {
         </tbody>
       </table>
     </div>
+  )
+}
+
+function CellText({ cell }: { readonly cell: Cell }) {
+  return (
+    <>
+      {cell.text}
+      {cell.error === undefined ? null : <span className="qs-compare-error"> {cell.error}</span>}
+    </>
   )
 }
 
@@ -232,7 +249,7 @@ function RowMenu({ result, onEditCopy, onExport, onDetails }: ResultsTableProps 
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <ActionIcon variant="subtle" size={26} aria-label={`More for ${id}`}>
+        <ActionIcon size="xs" aria-label={`More for ${id}`}>
           <Icon name="more" />
         </ActionIcon>
       </Menu.Target>
