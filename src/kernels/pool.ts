@@ -2,7 +2,7 @@ import { abortError, StudioError, throwIfAborted } from '../core/errors.ts'
 import type { Kernels } from './contract/kernels.ts'
 import type { KernelOperations } from './contract/operations.ts'
 import type { Cut, KernelExecutor, OperationName } from './executor.ts'
-import { buffersOf, errorOf, type PieceMessage, type ThreadMessage } from './messages.ts'
+import { buffersOf, errorOf, faultOf, type PieceMessage, type ThreadMessage } from './messages.ts'
 import { isObject, type KernelPort } from './port.ts'
 import { createSplitKernels } from './split.ts'
 
@@ -181,9 +181,14 @@ class ThreadPool {
       const thread = ready.sort((a, b) => a.jobs.length - b.jobs.length)[0]
       const job = thread === undefined ? undefined : this.#queue.shift()
       if (thread === undefined || job === undefined) return
-      thread.jobs.push(job)
-      const message: PieceMessage = { id: job.id, name: job.name, args: job.makeArguments(copy) }
-      thread.port.post(message, buffersOf(message.args))
+      try {
+        const message: PieceMessage = { id: job.id, name: job.name, args: job.makeArguments(copy) }
+        thread.port.post(message, buffersOf(message.args))
+        thread.jobs.push(job)
+      } catch (error) {
+        // No memory for the copies: the fault of this piece alone.
+        job.reject(errorOf(faultOf(error)))
+      }
     }
   }
 

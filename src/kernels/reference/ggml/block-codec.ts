@@ -1,10 +1,9 @@
 /**
- * One ggml type. Both directions see whole blocks laid end to end, since a row is a whole number of them.
- * Values are finite. `block` and `values` have exactly the sizes of `ggmlTypes`.
+ * One ggml type, one block at a time: `values` has the block's elements, all finite, and the block lies at `at` in `bytes`.
  */
 export interface BlockCodec {
-  encode(values: Float32Array, block: DataView): void
-  decode(block: DataView, values: Float32Array): void
+  encode(values: Float32Array, bytes: DataView, at: number): void
+  decode(bytes: DataView, at: number, values: Float32Array): void
 }
 
 /**
@@ -31,10 +30,10 @@ export function largestElement(values: Float32Array): number {
 }
 
 /** 32 codes of 4 bits in 16 bytes: code j in the low half of byte j, code j + 16 in the high half. */
-export function writeNibbles(block: DataView, offset: number, code: (element: number) => number): void {
-  for (let j = 0; j < 16; j++) block.setUint8(offset + j, code(j) | (code(j + 16) << 4))
+export function writeNibbles(bytes: DataView, at: number, code: (element: number) => number): void {
+  for (let j = 0; j < 16; j++) bytes.setUint8(at + j, code(j) | (code(j + 16) << 4))
 }
 
-export function readNibble(block: DataView, offset: number, element: number): number {
-  return element < 16 ? block.getUint8(offset + element) & 15 : block.getUint8(offset + element - 16) >>> 4
+export function readNibble(bytes: DataView, at: number, element: number): number {
+  return element < 16 ? bytes.getUint8(at + element) & 15 : bytes.getUint8(at + element - 16) >>> 4
 }

@@ -1,8 +1,8 @@
 import type { BlockCodec } from './block-codec.ts'
 
 export const f32: BlockCodec = {
-  encode: (values, block) => block.setFloat32(0, values[0] ?? 0, true),
-  decode(block, values) {
-    values[0] = block.getFloat32(0, true)
+  encode: (values, bytes, at) => bytes.setFloat32(at, values[0] ?? 0, true),
+  decode(bytes, at, values) {
+    values[0] = bytes.getFloat32(at, true)
   },
 }

@@ -11,19 +11,15 @@ import { q8_0 } from './q8-0.ts'
 
 const codecs: Readonly<Record<GgmlType, BlockCodec>> = { F32: f32, F16: f16, Q4_0: q4_0, Q4_1: q4_1, Q8_0: q8_0 }
 
-function blockPairs(type: GgmlType, values: Float32Array<ArrayBuffer>, blocks: Uint8Array<ArrayBuffer>) {
-  const { blockSize, blockBytes } = ggmlTypes[type]
-  return Array.from({ length: values.length / blockSize }, (_, i) => ({
-    values: values.subarray(i * blockSize, (i + 1) * blockSize),
-    block: new DataView(blocks.buffer, blocks.byteOffset + i * blockBytes, blockBytes),
-  }))
-}
-
 export function quantizeGgml(piece: MatrixPiece, type: GgmlType): Uint8Array<ArrayBuffer> {
   requireBlocks(piece, type)
   if (piece.data.some((value) => !Number.isFinite(value))) throw weightNotFinite(piece)
   const blocks = new Uint8Array(ggmlBytes(type, piece.rows, piece.columns))
-  for (const { values, block } of blockPairs(type, piece.data, blocks)) codecs[type].encode(values, block)
+  const view = new DataView(blocks.buffer)
+  const { blockSize, blockBytes } = ggmlTypes[type]
+  for (let block = 0; block * blockSize < piece.data.length; block++) {
+    codecs[type].encode(piece.data.subarray(block * blockSize, (block + 1) * blockSize), view, block * blockBytes)
+  }
   return blocks
 }
 
@@ -31,6 +27,10 @@ export function dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixSha
   requireBlocks(shape, type)
   requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, shape.rows, shape.columns))
   const data = new Float32Array(shape.rows * shape.columns)
-  for (const { values, block } of blockPairs(type, data, blocks)) codecs[type].decode(block, values)
+  const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.byteLength)
+  const { blockSize, blockBytes } = ggmlTypes[type]
+  for (let block = 0; block * blockSize < data.length; block++) {
+    codecs[type].decode(view, block * blockBytes, data.subarray(block * blockSize, (block + 1) * blockSize))
+  }
   return data
 }

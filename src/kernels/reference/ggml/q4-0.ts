@@ -4,14 +4,14 @@ import { type BlockCodec, inverseScale, largestElement, readNibble, writeNibbles
 
 /** Half scale, 32 codes of 4 bits; x = d (q - 8). ggml-quants.c, quantize_row_q4_0_ref. */
 export const q4_0: BlockCodec = {
-  encode(values, block) {
+  encode(values, bytes, at) {
     const scale = Math.fround(largestElement(values) / -8)
     const inverse = inverseScale(scale)
-    block.setUint16(0, halfFromFloat(scale), true)
-    writeNibbles(block, 2, (i) => Math.max(0, Math.min(15, truncPlusHalf((values[i] ?? 0) * inverse, 8))))
+    bytes.setUint16(at, halfFromFloat(scale), true)
+    writeNibbles(bytes, at + 2, (i) => Math.max(0, Math.min(15, truncPlusHalf((values[i] ?? 0) * inverse, 8))))
   },
-  decode(block, values) {
-    const scale = floatFromHalf(block.getUint16(0, true))
-    for (let i = 0; i < values.length; i++) values[i] = scale * (readNibble(block, 2, i) - 8)
+  decode(bytes, at, values) {
+    const scale = floatFromHalf(bytes.getUint16(at, true))
+    for (let i = 0; i < values.length; i++) values[i] = scale * (readNibble(bytes, at + 2, i) - 8)
   },
 }

@@ -4,7 +4,7 @@ import { type BlockCodec, inverseScale, readNibble, writeNibbles } from './block
 
 /** Half scale and minimum, 32 codes of 4 bits; x = d q + m. ggml-quants.c, quantize_row_q4_1_ref. */
 export const q4_1: BlockCodec = {
-  encode(values, block) {
+  encode(values, bytes, at) {
     let min = values[0] ?? 0
     let max = min
     for (const value of values) {
@@ -13,15 +13,15 @@ export const q4_1: BlockCodec = {
     }
     const scale = Math.fround(Math.fround(max - min) / 15)
     const inverse = inverseScale(scale)
-    block.setUint16(0, halfFromFloat(scale), true)
-    block.setUint16(2, halfFromFloat(min), true)
+    bytes.setUint16(at, halfFromFloat(scale), true)
+    bytes.setUint16(at + 2, halfFromFloat(min), true)
     const code = (i: number): number => truncPlusHalf(Math.fround((values[i] ?? 0) - min) * inverse)
     // max - min may overflow: the inverse is 0 then, and infinity times 0 counts as 0.
-    writeNibbles(block, 4, (i) => Math.max(0, Math.min(15, code(i) || 0)))
+    writeNibbles(bytes, at + 4, (i) => Math.max(0, Math.min(15, code(i) || 0)))
   },
-  decode(block, values) {
-    const scale = floatFromHalf(block.getUint16(0, true))
-    const min = floatFromHalf(block.getUint16(2, true))
-    for (let i = 0; i < values.length; i++) values[i] = Math.fround(scale * readNibble(block, 4, i)) + min
+  decode(bytes, at, values) {
+    const scale = floatFromHalf(bytes.getUint16(at, true))
+    const min = floatFromHalf(bytes.getUint16(at + 2, true))
+    for (let i = 0; i < values.length; i++) values[i] = Math.fround(scale * readNibble(bytes, at + 4, i)) + min
   },
 }

@@ -4,14 +4,14 @@ import { type BlockCodec, inverseScale, largestElement } from './block-codec.ts'
 
 /** Half scale, 32 signed bytes; x = d q. ggml-quants.c, quantize_row_q8_0_ref. */
 export const q8_0: BlockCodec = {
-  encode(values, block) {
+  encode(values, bytes, at) {
     const scale = Math.fround(Math.abs(largestElement(values)) / 127)
     const inverse = inverseScale(scale)
-    block.setUint16(0, halfFromFloat(scale), true)
-    for (let i = 0; i < 32; i++) block.setInt8(2 + i, roundHalfAway(Math.fround((values[i] ?? 0) * inverse)))
+    bytes.setUint16(at, halfFromFloat(scale), true)
+    for (let i = 0; i < 32; i++) bytes.setInt8(at + 2 + i, roundHalfAway(Math.fround((values[i] ?? 0) * inverse)))
   },
-  decode(block, values) {
-    const scale = floatFromHalf(block.getUint16(0, true))
-    for (let i = 0; i < values.length; i++) values[i] = scale * block.getInt8(2 + i)
+  decode(bytes, at, values) {
+    const scale = floatFromHalf(bytes.getUint16(at, true))
+    for (let i = 0; i < values.length; i++) values[i] = scale * bytes.getInt8(at + 2 + i)
   },
 }

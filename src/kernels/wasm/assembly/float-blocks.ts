@@ -1,5 +1,4 @@
 // F32 and F16 as ggml types of one element.
-import { floatOfHalf, halfBits } from './half'
 import { INFINITY_BITS, largestU32, magnitudeBits } from './lanes'
 
 /** 1 when one of count values is not finite. */
@@ -46,6 +45,22 @@ export function encodeF16(x: usize, count: i32, to: usize): i32 {
   return 0
 }
 
+/**
+ * Exponent and mantissa of a half, moved to their places in an f32, make its value times 2^-112: subnormal halves too. All
+ * ones in the exponent (infinity, NaN) are put back afterwards.
+ */
+@inline
+function floats(half: v128): v128 {
+  const sign = i32x4.shl(v128.and(half, i32x4.splat(0x8000)), 16)
+  const magnitude = i32x4.shl(v128.and(half, i32x4.splat(0x7fff)), 13)
+  const value = f32x4.mul(magnitude, f32x4.splat(5.192296858534828e33)) // 2^112
+  const special = v128.and(i32x4.ge_s(magnitude, i32x4.splat(0x0f800000)), i32x4.splat(INFINITY_BITS))
+  return v128.or(v128.or(value, special), sign)
+}
+
+/** Reads and writes up to 3 elements past the end. */
 export function decodeF16(blocks: usize, count: i32, values: usize): void {
-  for (let i: usize = 0; i < <usize>count; i++) store<f32>(values + (i << 2), floatOfHalf(load<u16>(blocks + (i << 1))))
+  for (let i: usize = 0; i < <usize>count; i += 4) {
+    v128.store(values + (i << 2), floats(v128.load_ext<u16>(blocks + (i << 1))))
+  }
 }

@@ -1,0 +1,191 @@
+import { Worker } from 'node:worker_threads'
+import { createRandom } from '../src/core/random.ts'
+import type { Kernels, Matrix } from '../src/kernels/contract/kernels.ts'
+import { createKernelPool } from '../src/kernels/pool.ts'
+import { nodeWorkerPort } from '../src/kernels/port.ts'
+import { createReferenceKernels } from '../src/kernels/reference/index.ts'
+import { createWasmKernels } from '../src/kernels/wasm/index.ts'
+
+/** One operation on one input; `work` is what a second is divided into. */
+interface KernelBench {
+  readonly operation: string
+  /** Millions of weights, of logits, or thousands of millions of floating point operations a second. */
+  readonly unit: 'Mw/s' | 'Ml/s' | 'GFLOP/s'
+  /** Weights, logits or operations of one call at full size. */
+  readonly work: number
+  readonly run: (kernels: Kernels) => Promise<unknown>
+}
+
+export interface KernelRow {
+  readonly operation: string
+  readonly unit: string
+  /** Medians over the rounds; each round times one backend after the other. */
+  readonly reference: number
+  readonly wasm: number
+}
+
+export interface ScalingRow {
+  readonly operation: string
+  readonly unit: string
+  readonly rates: readonly { readonly threads: number; readonly rate: number }[]
+}
+
+function normal(rows: number, columns: number): Matrix {
+  const random = createRandom(columns)
+  return { data: Float32Array.from({ length: rows * columns }, () => random.nextNormal() * 0.03), rows, columns }
+}
+
+/** Rates of work per second in units of the bench. */
+function rateOf({ unit, work }: KernelBench, seconds: number): number {
+  return work / seconds / (unit === 'GFLOP/s' ? 1e9 : 1e6)
+}
+
+function quantizers(weights: Matrix): KernelBench[] {
+  const work = weights.data.length
+  const affine = (operation: string, group: number | 'row', isSymmetric: boolean, bits = 4): KernelBench => ({
+    operation,
+    unit: 'Mw/s',
+    work,
+    run: (kernels) => kernels.quantizeAffine(weights, { bits, isSymmetric, group }),
+  })
+  const ggml = (['Q4_0', 'Q4_1', 'Q8_0', 'F16'] as const).map(
+    (type): KernelBench => ({ operation: type, unit: 'Mw/s', work, run: (kernels) => kernels.quantizeGgml(weights, type) }),
+  )
+  return [
+    affine('affine 4 bits, groups of 32', 32, false),
+    affine('affine 4 bits, groups of 32, symmetric', 32, true),
+    affine('affine 3 bits, groups of 128', 128, false, 3),
+    affine('affine 8 bits, by row', 'row', false, 8),
+    ...ggml,
+  ]
+}
+
+function gram(tokens: number, columns: number): KernelBench {
+  const input = normal(tokens, columns)
+  const before = new Float32Array(columns * columns)
+  return {
+    operation: `Gram ${tokens} x ${columns}`,
+    unit: 'GFLOP/s',
+    work: tokens * columns * columns,
+    run: (kernels) => kernels.accumulateGram(before, input),
+  }
+}
+
+function logits(tokens: number, width: number): KernelBench {
+  const float = normal(tokens, width).data.map((value) => value * 100)
+  const tile = { float, recipe: float.map((value) => value * 1.01), tokens, width, vocabStart: 0, targets: new Int32Array(tokens).fill(-1) }
+  const zeros = () => new Float64Array(tokens)
+  const lowest = () => zeros().fill(-Infinity)
+  const none = () => new Int32Array(tokens).fill(-1)
+  const state = {
+    floatMax: lowest(),
+    floatSum: zeros(),
+    recipeMax: lowest(),
+    recipeSum: zeros(),
+    weighted: zeros(),
+    floatArgMax: none(),
+    recipeArgMax: none(),
+    floatTarget: zeros(),
+    recipeTarget: zeros(),
+  }
+  return { operation: 'softmax sums and KL', unit: 'Ml/s', work: tokens * width, run: (kernels) => kernels.accumulateLogits(state, tile) }
+}
+
+/** One thread: the reference and WASM in turn on the same input. */
+export async function benchKernels({ rounds = 9 } = {}): Promise<readonly KernelRow[]> {
+  const reference = createReferenceKernels()
+  const wasm = await createWasmKernels()
+  const weights = normal(512, 2048)
+  const others: KernelBench[] = [
+    {
+      operation: 'comparison of weights',
+      unit: 'Mw/s',
+      work: weights.data.length,
+      run: (kernels) => kernels.compareWeights(weights.data, weights.data),
+    },
+    {
+      operation: 'description of weights',
+      unit: 'Mw/s',
+      work: weights.data.length,
+      run: (kernels) => kernels.describeWeights(weights, 128),
+    },
+    logits(8, 32768),
+  ]
+  const rows: KernelRow[] = []
+  for (const bench of [...quantizers(weights), ...others]) {
+    const [plain, fast] = await inTurn([() => bench.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })
+    rows.push({ operation: bench.operation, unit: bench.unit, reference: rateOf(bench, plain), wasm: rateOf(bench, fast) })
+  }
+  // The reference is timed on a matrix that it gets through; the rate does not depend on the size.
+  const [small, large] = [gram(64, 256), gram(1024, 1024)]
+  const [plain, fast] = await inTurn([() => small.run(reference), () => large.run(wasm)], { rounds, warmUp: 2 })
+  rows.push({ operation: large.operation, unit: large.unit, reference: rateOf(small, plain), wasm: rateOf(large, fast) })
+  return rows
+}
+
+/** WASM on 1, 2, 4, … `threads` threads, in turn; `threadFile` is `headless/kernel-worker.ts` as a bundle. */
+export async function benchScaling(threadFile: URL, { threads = 2, rounds = 7 } = {}): Promise<readonly ScalingRow[]> {
+  const counts = [1, 2, 4, 8].filter((count) => count < threads).concat(threads)
+  const pools = await Promise.all(
+    counts.map((count) => createKernelPool({ threads: count, spawn: () => nodeWorkerPort(new Worker(threadFile)) })),
+  )
+  const [affine, , , , q4] = quantizers(normal(4096, 2048))
+  const rows: ScalingRow[] = []
+  for (const bench of [affine, q4, gram(2048, 1024)]) {
+    if (bench === undefined) continue
+    const seconds = await inTurn(
+      pools.map((pool) => () => bench.run(pool)),
+      { rounds, warmUp: 2 },
+    )
+    rows.push({
+      operation: bench.operation,
+      unit: bench.unit,
+      rates: seconds.map((value, index) => ({ threads: counts[index] ?? 0, rate: rateOf(bench, value) })),
+    })
+  }
+  for (const pool of pools) await pool.close()
+  return rows
+}
+
+/** Median seconds of each, the rounds of one between those of the others; the first `warmUp` rounds do not count. */
+async function inTurn<const Runs extends readonly (() => Promise<unknown>)[]>(
+  runs: Runs,
+  { rounds, warmUp }: { rounds: number; warmUp: number },
+): Promise<{ [Key in keyof Runs]: number }> {
+  const seconds = runs.map((): number[] => [])
+  for (let round = 0; round < rounds + warmUp; round++) {
+    for (const [index, run] of runs.entries()) {
+      const start = performance.now()
+      await run()
+      if (round >= warmUp) seconds[index]?.push((performance.now() - start) / 1000)
+    }
+  }
+  return seconds.map(median) as { [Key in keyof Runs]: number }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
+
+export function kernelTable(rows: readonly KernelRow[]): string {
+  const lines = rows.map(({ operation, unit, reference, wasm }) =>
+    [
+      operation.padEnd(42),
+      unit.padStart(8),
+      reference.toFixed(1).padStart(10),
+      wasm.toFixed(1).padStart(10),
+      `${(wasm / reference).toFixed(0)} x`.padStart(7),
+    ].join(' '),
+  )
+  const head = ['kernel, one thread'.padEnd(42), 'unit'.padStart(8), 'reference'.padStart(10), 'WASM'.padStart(10), 'ratio'.padStart(7)]
+  return [head.join(' '), ...lines].join('\n')
+}
+
+export function scalingTable(rows: readonly ScalingRow[]): string {
+  const heads = rows[0]?.rates.map(({ threads }) => `${threads} thread${threads === 1 ? '' : 's'}`.padStart(10)) ?? []
+  const lines = rows.map(({ operation, unit, rates }) =>
+    [operation.padEnd(42), unit.padStart(8), ...rates.map(({ rate }) => rate.toFixed(1).padStart(10))].join(' '),
+  )
+  return [['kernel pool'.padEnd(42), 'unit'.padStart(8), ...heads].join(' '), ...lines].join('\n')
+}
