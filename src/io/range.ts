@@ -11,10 +11,3 @@ export function assertRange(name: string, sizeBytes: number, start: number, end:
     details: { file: name, sizeBytes, start, end },
   })
 }
-
-/** Part of a range: sources that fetch in pieces split along these. */
-export interface ByteRange {
-  readonly start: number
-  /** Exclusive. */
-  readonly end: number
-}
