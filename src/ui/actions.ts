@@ -28,11 +28,8 @@ export interface StudioActions {
   readonly dismissFault: () => void
 
   readonly selectTensor: (name: string) => void
-  gridValues(
-    recipe: Recipe,
-    tensor: string,
-    limit: number,
-  ): Promise<{ readonly values: readonly number[]; readonly storedAs: string } | null>
+  /** Values of a recipe's grid around a histogram; `null` when it has none to show. */
+  readonly gridValues: (recipe: Recipe, tensor: string, limit: number) => Promise<GridValues | null>
 
   readonly addSet: (setId: string) => Promise<void>
   readonly addPreset: (recipe: Recipe) => void

@@ -6,7 +6,7 @@ import { modelStore, type OpenedFrom } from '../../state/model-store.ts'
 import { initialRunState, runStore } from '../../state/run-store.ts'
 import { type ChosenText, textsStore } from '../../state/texts-store.ts'
 import { announce } from '../../state/ui-store.ts'
-import type { StudioActions } from '../../ui/actions.ts'
+import type { PickedFile, StudioActions } from '../../ui/actions.ts'
 import { goTo } from '../routing.ts'
 import { type ControllerContext, createSlot, isStopped } from './context.ts'
 
@@ -73,6 +73,16 @@ export function createOpening({ service }: ControllerContext): OpeningActions {
     }
   }
 
+  // Files of an opening that lacked one: the missing file may come by itself.
+  let given: readonly PickedFile[] = []
+  const withEarlier = (files: readonly PickedFile[]): readonly PickedFile[] => {
+    const { opening: state } = modelStore.getState()
+    if (state.kind !== 'failed' || state.fault.code !== 'file-missing' || state.from !== 'files') return files
+    const base = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+    const names = new Set(files.map(({ path }) => base(path)))
+    return [...given.filter(({ path }) => !names.has(base(path))), ...files]
+  }
+
   const thenInspect = (isOpen: boolean): void => {
     if (!isOpen) return
     goTo('inspect')
@@ -84,7 +94,9 @@ export function createOpening({ service }: ControllerContext): OpeningActions {
 
   const actions: OpeningActions = {
     openSampleQuietly,
-    async openFiles(files) {
+    async openFiles(dropped) {
+      const files = withEarlier(dropped)
+      given = files
       const what = files[0]?.path.split('/')[0] ?? 'files'
       thenInspect(await open('files', what, (onProgress, signal) => service.openFiles(files, onProgress, signal)))
     },

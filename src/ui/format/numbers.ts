@@ -44,7 +44,8 @@ export function bytes(value: number): string {
 export const exactBytes = (value: number): string => counted(value, 'byte')
 
 /** For columns headed MB: 1,169.8; two decimals below 10 MB. */
-export const megabytes = (value: number): string => fixed(value / 1e6, Math.abs(value) < 9_995_000 ? 2 : 1)
+export const megabytes = (value: number): string =>
+  value > 0 && value < 5000 ? '< 0.01' : fixed(value / 1e6, Math.abs(value) < 9_995_000 ? 2 : 1)
 
 /** Two decimals: 4.86 */
 export const bits = (value: number): string => fixed(value, 2)

@@ -50,7 +50,7 @@ export const theme = createTheme({
     TextInput: TextInput.extend({ defaultProps: fieldSizes }),
     Textarea: Textarea.extend({ defaultProps: fieldSizes }),
     NativeSelect: NativeSelect.extend({ defaultProps: fieldSizes }),
-    Switch: Switch.extend({ defaultProps: fieldSizes }),
+    Switch: Switch.extend({ defaultProps: { ...fieldSizes, withThumbIndicator: false } }),
     Modal: Modal.extend({ defaultProps: { ...sheetOverlay, radius: 12, centered: true } }),
     Drawer: Drawer.extend({ defaultProps: { ...sheetOverlay, position: 'right', size: 420 } }),
   },

@@ -10,6 +10,7 @@ import { HistogramChart } from '../../charts/histogram-chart.tsx'
 import { OutlierChart } from '../../charts/outlier-chart.tsx'
 import { count } from '../../format/numbers.ts'
 import { FaultNote, Note } from '../../parts/note.tsx'
+import { shortName } from './tensor-rows.ts'
 
 interface FoundValues extends GridValues {
   readonly recipeId: string
@@ -34,8 +35,6 @@ export function useGridValues(description: TensorDescription | undefined): Found
   }, [gridValues, recipe, tensor, limit])
   return found !== null && found.recipe === recipe && found.tensor === tensor ? found.values : null
 }
-
-const shortName = (name: string): string => name.replace(/^model\./, '').replace(/\.weight$/, '')
 
 function Charts({ summary, description }: { readonly summary: ModelSummary; readonly description: TensorDescription }) {
   const grid = useGridValues(description)

@@ -2,6 +2,9 @@ import type { TensorRow } from '../../../rpc/contract.ts'
 
 export type Grouping = 'block' | 'kind'
 
+/** `layers.0.mlp.down_proj` for `model.layers.0.mlp.down_proj.weight`: what all names share is left out. */
+export const shortName = (name: string): string => name.replace(/^model\./, '').replace(/\.weight$/, '')
+
 /** Rows whose name holds every word of the filter; by block as the model runs, or by kind across blocks. */
 export function shownTensors(
   tensors: readonly TensorRow[],

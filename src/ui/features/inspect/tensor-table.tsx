@@ -7,7 +7,7 @@ import { modelStore } from '../../../state/model-store.ts'
 import { useActions } from '../../actions.ts'
 import { counted, megabytes, shape, significant } from '../../format/numbers.ts'
 import { Card } from '../../parts/card.tsx'
-import { type Grouping, shownTensors } from './tensor-rows.ts'
+import { type Grouping, shortName, shownTensors } from './tensor-rows.ts'
 
 const rowHeight = 32
 
@@ -20,7 +20,7 @@ function Row({ tensor, index }: { readonly tensor: TensorRow; readonly index: nu
     <tr data-row aria-rowindex={index + 2} aria-selected={isSelected} onClick={() => selectTensor(tensor.name)}>
       <td className="qs-mono">
         <button type="button" aria-pressed={isSelected} aria-label={`Show ${tensor.name}`}>
-          {tensor.name}
+          {shortName(tensor.name)}
         </button>
       </td>
       <td>{shape(tensor.shape)}</td>

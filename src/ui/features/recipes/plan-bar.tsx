@@ -15,15 +15,15 @@ function Fact({
   value,
   children,
   isFault = false,
-  isOptional = false,
+  optional = '',
 }: {
   readonly value: string
   readonly children: ReactNode
   readonly isFault?: boolean
-  readonly isOptional?: boolean
+  readonly optional?: string
 }) {
   return (
-    <div className={`qs-plan-fact${isOptional ? ' qs-plan-optional' : ''}`} data-fault={isFault ? true : undefined}>
+    <div className={`qs-plan-fact ${optional}`} data-fault={isFault ? true : undefined}>
       <b>{value}</b>
       <span>{children}</span>
     </div>
@@ -75,11 +75,11 @@ export function PlanBar() {
       <Fact value={bytes(plan.peakMemoryBytes)} isFault={plan.peakMemoryBytes > memoryLimit}>
         peak memory, at most
       </Fact>
-      <Fact value={bytes(plan.storageBytes)} isFault={plan.storageBytes > plan.freeStorageBytes} isOptional>
+      <Fact value={bytes(plan.storageBytes)} isFault={plan.storageBytes > plan.freeStorageBytes} optional="qs-plan-optional">
         kept in this browser, {bytes(plan.freeStorageBytes)} free
       </Fact>
       <Fact value={time}>{where}</Fact>
-      <Fact value={counted(plan.evaluationTokens, 'token')} isOptional>
+      <Fact value={counted(plan.evaluationTokens, 'token')} optional="qs-plan-optional qs-plan-text">
         {evaluation?.name ?? 'no text'}, {windows}
       </Fact>
       <span className="qs-space" />
