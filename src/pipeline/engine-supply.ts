@@ -13,11 +13,17 @@ export class EngineSupply {
   readonly #factories: readonly EngineFactory[]
   readonly #graph: ModelGraph
   #index = 0
+  #backend = ''
   #open: { readonly engine: ForwardEngine; readonly runner: ModelRunner } | null = null
 
   constructor(factories: readonly EngineFactory[], graph: ModelGraph) {
     this.#factories = factories
     this.#graph = graph
+  }
+
+  /** The backend in use, or used last; empty before the first. */
+  get backend(): string {
+    return this.#backend
   }
 
   async get(signal: AbortSignal): Promise<{ readonly backend: string; readonly runner: ModelRunner }> {
@@ -32,7 +38,8 @@ export class EngineSupply {
         throw error
       }
     }
-    return { backend: this.#open.engine.backend, runner: this.#open.runner }
+    this.#backend = this.#open.engine.backend
+    return { backend: this.#backend, runner: this.#open.runner }
   }
 
   /** Whether this fault is the engine's and another engine is left. */

@@ -59,7 +59,7 @@ describe.skipIf(!isPresent)('the walk over stories260K', () => {
         tools: {
           kernels,
           engines,
-          versions: { studio: 'test', onnxruntime: 'test' },
+          versions: { version: 'test', onnxruntime: 'test' },
           now: () => performance.now(),
           memoryBytes: () => null,
         },

@@ -7,10 +7,10 @@ import { batchTokens, type HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
 import { describe, GramSums } from './measure.ts'
 import { createRunFile } from './run-files.ts'
-import { readTileAt, type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
+import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
 import { type GridTensor, isOnGrid, quantizeMatrix, resolvedOf, type WalkContext } from './walk-context.ts'
 import { addSums, rowsOfTile } from './walk-embedding.ts'
-import { dequantize, readRows, readVector } from './weights.ts'
+import { dequantize, readRows, readVector, storedRange } from './weights.ts'
 
 /** f32 bytes of a tile of head rows. */
 export const headTileBytes = 32 * 2 ** 20
@@ -108,25 +108,6 @@ async function gather(states: HiddenStates, chunk: Chunk, signal: AbortSignal): 
   const { data, width } = await states.read(chunk.batch, signal)
   const rows = new Float32Array(chunk.positions.length * width)
   for (const [i, position] of chunk.positions.entries()) rows.set(data.subarray(position * width, (position + 1) * width), i * width)
-  return rows
-}
-
-/** Rows of a stored head or tied embedding; its tiles need not be the head's. */
-async function storedRange(
-  context: WalkContext,
-  stored: StoredTensor,
-  rowStart: number,
-  rowEnd: number,
-): Promise<Float32Array<ArrayBuffer>> {
-  const { columns } = stored
-  const rows = new Float32Array((rowEnd - rowStart) * columns)
-  for (let row = rowStart; row < rowEnd; ) {
-    const { first, tile } = await readTileAt(context.store, stored, row, context.signal)
-    const values = await dequantize(context.kernels, tile, context.signal)
-    const end = Math.min(rowEnd, first + tile.rows)
-    rows.set(values.subarray((row - first) * columns, (end - first) * columns), (row - rowStart) * columns)
-    row = end
-  }
   return rows
 }
 

@@ -1,9 +1,11 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
+import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { BlockSpec } from '../models/model-graph.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { BlockWeights } from '../runtime/engine.ts'
+import { readTileAt, type StoredTensor } from './stored-tensor.ts'
 
 /** f32 bytes read from a checkpoint at once: far below the 64 MiB no buffer of a tensor may pass. */
 const readBytes = 32 * 2 ** 20
@@ -58,6 +60,25 @@ export async function readVector(checkpoint: Checkpoint, name: string, signal: A
 export function dequantize(kernels: Kernels, tensor: QuantizedTensor, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
   if (tensor.encoding === 'affine') return kernels.dequantizeAffine(tensor.affine, signal)
   return kernels.dequantizeGgml(tensor.blocks, { rows: tensor.rows, columns: tensor.columns }, tensor.type, signal)
+}
+
+/** Rows [rowStart, rowEnd) of a stored matrix, dequantized; its tiles need not be those asked for. */
+export async function storedRange(
+  from: { readonly store: FileStore; readonly kernels: Kernels; readonly signal: AbortSignal },
+  stored: StoredTensor,
+  rowStart: number,
+  rowEnd: number,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { columns } = stored
+  const rows = new Float32Array((rowEnd - rowStart) * columns)
+  for (let row = rowStart; row < rowEnd; ) {
+    const { first, tile } = await readTileAt(from.store, stored, row, from.signal)
+    const values = await dequantize(from.kernels, tile, from.signal)
+    const end = Math.min(rowEnd, first + tile.rows)
+    rows.set(values.subarray((row - first) * columns, (end - first) * columns), (row - rowStart) * columns)
+    row = end
+  }
+  return rows
 }
 
 function assertFinite(name: string, data: Float32Array, at: { readonly firstRow: number; readonly columns: number }): void {

@@ -1,0 +1,99 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { StudioError } from '../core/errors.ts'
+import { exportTargets } from '../export/registry.ts'
+import type { ExportTarget } from '../export/target.ts'
+import { type ExportDestination, writeExport } from '../export/write-export.ts'
+import { blobSource } from '../io/blob-source.ts'
+import type { FileStore } from '../io/file-store.ts'
+import { fileHandleSink } from '../io/handle-sink.ts'
+import { storageError } from '../io/store-path.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { ExportProgress, ExportRequest, ExportResult } from '../rpc/contract.ts'
+import { exportSource, requireResult } from './run-result.ts'
+
+/** Between two progress messages of a file that is written in many pieces. */
+const intervalMs = 100
+
+/** Throws `usage` for an id that is no target. */
+export function exportTarget(id: string): ExportTarget {
+  const target = exportTargets.find((one) => one.id === id)
+  if (target !== undefined) return target
+  const known = exportTargets.map((one) => one.id).join(', ')
+  throw new StudioError('usage', {
+    title: 'No such export format',
+    message: `There is no export target "${id}".`,
+    remedy: `The targets are ${known}.`,
+  })
+}
+
+/** Writes one recipe of a finished run; hashed, read back and compared when it resolves. */
+export async function exportRun(
+  tools: {
+    readonly checkpoint: Checkpoint
+    readonly runs: FileStore
+    readonly exports: FileStore
+    readonly kernels: Kernels
+    readonly now: () => number
+  },
+  request: ExportRequest,
+  onProgress: (progress: ExportProgress) => void,
+  signal: AbortSignal,
+): Promise<ExportResult> {
+  const target = exportTarget(request.targetId)
+  const result = await requireResult(tools.runs, request.planHash)
+  const source = exportSource(tools.runs, tools.checkpoint, result, request.recipeId)
+  const folder = `${request.recipeId}/${target.id}`
+  const { destination } = request
+  const place = destination === null ? storeDestination(tools.exports, folder) : handleDestination(destination)
+  let last = { step: '', at: Number.NEGATIVE_INFINITY }
+  const tell = (progress: ExportProgress): void => {
+    const now = tools.now()
+    if (progress.step === last.step && now - last.at < intervalMs && progress.bytesDone < progress.bytes) return
+    last = { step: progress.step, at: now }
+    onProgress(progress)
+  }
+  const written = await writeExport({ target, source, kernels: tools.kernels, ...place }, tell, signal)
+  return {
+    recipeId: request.recipeId,
+    target: target.id,
+    files: written.files,
+    storedPaths: destination === null ? written.files.map(({ path }) => `${folder}/${path}`) : [],
+    notes: target.notes(source),
+  }
+}
+
+function storeDestination(store: FileStore, folder: string): ExportDestination {
+  return {
+    createSink: (path) => store.create(`${folder}/${path}`),
+    async openWritten(path) {
+      const source = await store.open(`${folder}/${path}`)
+      if (source === null) throw storageError('Reading', path, new Error('the file is gone'))
+      return source
+    },
+    removeWritten: (path) => store.delete(`${folder}/${path}`),
+  }
+}
+
+/** Chromium alone can remove a file through its handle. */
+interface RemovableHandle {
+  remove?(): Promise<void>
+}
+
+/** A file that the person chose holds a target of one file; a folder holds any. */
+function handleDestination(destination: FileSystemFileHandle | FileSystemDirectoryHandle): ExportDestination {
+  const fileOf = async (path: string, create: boolean): Promise<FileSystemFileHandle> => {
+    if (destination.kind === 'file') return destination
+    let folder = destination
+    const parts = path.split('/')
+    for (const part of parts.slice(0, -1)) folder = await folder.getDirectoryHandle(part, { create })
+    return folder.getFileHandle(parts.at(-1) ?? path, { create })
+  }
+  return {
+    createSink: async (path) => fileHandleSink(await fileOf(path, true)),
+    openWritten: async (path) => blobSource(path, await (await fileOf(path, false)).getFile()),
+    async removeWritten(path) {
+      const file = await fileOf(path, false)
+      await (file as RemovableHandle).remove?.()
+    },
+  }
+}

@@ -1,0 +1,172 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import { firstDifference, generate, type NextLogits } from '../evaluation/generate.ts'
+import type { FileStore } from '../io/file-store.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { BlockSpec } from '../models/model-graph.ts'
+import type { Continuation, GenerateEvent, GenerateRequest } from '../rpc/contract.ts'
+import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
+import type { Tokenizer } from '../runtime/tokenizer.ts'
+import { checkpointRows, EmbeddingLookup, storedRows } from './embedding.ts'
+import type { RunResult } from './run-result.ts'
+import { readStored, type StoredTensor } from './stored-tensor.ts'
+import { blockOperations } from './walk-context.ts'
+import { headTileRows } from './walk-head.ts'
+import { dequantize, readBlock, readRows, readVector, storedRange } from './weights.ts'
+
+export interface GenerateTools {
+  readonly checkpoint: Checkpoint
+  readonly tokenizer: Tokenizer
+  readonly store: FileStore
+  readonly kernels: Kernels
+  readonly runner: ModelRunner
+  /** Weights stay loaded between tokens when all of them fit in here; else blocks are read for every token. */
+  readonly residentBytes: number
+  readonly now: () => number
+}
+
+/** The same prompt continued by the float model and by each recipe, one after the other, from what the run stored. */
+export async function generateAll(
+  tools: GenerateTools,
+  scope: { readonly request: GenerateRequest; readonly result: RunResult },
+  onEvent: (event: GenerateEvent) => void,
+  signal: AbortSignal,
+): Promise<Continuation[]> {
+  const { request, result } = scope
+  const continuations: Continuation[] = []
+  let float: readonly number[] | null = null
+  for (const recipeId of [null, ...request.recipeIds]) {
+    const tensors = recipeId === null ? [] : (result.tensors[recipeId] ?? [])
+    const model = new StreamedModel(tools, new Map(tensors.map((tensor) => [tensor.name, tensor])), signal)
+    try {
+      const made = await continueOne(tools, { model, request, recipeId }, onEvent, signal)
+      float ??= made.tokenIds
+      continuations.push({ ...made, firstDifference: recipeId === null ? null : firstDifference(float, made.tokenIds) })
+    } finally {
+      await model.release()
+    }
+  }
+  return continuations
+}
+
+async function continueOne(
+  tools: GenerateTools,
+  scope: { readonly model: StreamedModel; readonly request: GenerateRequest; readonly recipeId: string | null },
+  onEvent: (event: GenerateEvent) => void,
+  signal: AbortSignal,
+): Promise<Omit<Continuation, 'firstDifference'>> {
+  const { tokenizer, checkpoint, now } = tools
+  const { request, recipeId, model } = scope
+  const start = tokenizer.bosTokenId === null ? [] : [tokenizer.bosTokenId]
+  const prompt = [...start, ...tokenizer.encode(request.prompt)]
+  const room = checkpoint.graph.config.maxPositions - prompt.length
+  const options = {
+    prompt,
+    maxTokens: Math.max(0, Math.min(request.maxTokens, room)),
+    temperature: request.temperature,
+    seed: request.seed,
+    stopIds: checkpoint.graph.config.eosTokenIds,
+  }
+  const tokenIds: number[] = []
+  const pieces: string[] = []
+  const before = tokenizer.decode(prompt)
+  let text = ''
+  const startedAt = now()
+  for await (const id of generate(model.next, options, signal)) {
+    tokenIds.push(id)
+    // Decoding the whole gives spaces and characters that span tokens as the tokenizer wants them.
+    const whole = tokenizer.decode([...prompt, ...tokenIds]).slice(before.length)
+    pieces.push(whole.slice(text.length))
+    text = whole
+    onEvent({ recipeId, tokens: tokenIds.length, text })
+  }
+  const seconds = (now() - startedAt) / 1000
+  return { recipeId, tokenIds, pieces, text, tokensPerSecond: seconds > 0 ? tokenIds.length / seconds : 0 }
+}
+
+/** A model whose blocks come from the checkpoint or from what a recipe stored, kept loaded when they fit. */
+class StreamedModel {
+  readonly #tools: GenerateTools
+  readonly #stored: ReadonlyMap<string, StoredTensor>
+  readonly #signal: AbortSignal
+  readonly #keepsBlocks: boolean
+  #blocks: LoadedBlock[] = []
+  #head: LoadedHeadTile[] = []
+  #caches: (BlockCache | null)[] = []
+
+  constructor(tools: GenerateTools, stored: ReadonlyMap<string, StoredTensor>, signal: AbortSignal) {
+    this.#tools = tools
+    this.#stored = stored
+    this.#signal = signal
+    const { graph } = tools.checkpoint
+    const weights = blockOperations(graph.blocks[0]?.linears ?? []) * graph.config.layers + graph.config.vocab * graph.config.hidden
+    // f32 here on their way in, and f32 in the engine.
+    this.#keepsBlocks = 2 * 4 * weights <= tools.residentBytes
+  }
+
+  readonly next: NextLogits = async (ids) => {
+    const { checkpoint } = this.#tools
+    const { hidden } = checkpoint.graph.config
+    let activations: Activations = { data: await this.#embed(ids), batch: 1, length: ids.length, width: hidden }
+    for (const block of checkpoint.graph.blocks) {
+      const loaded = this.#blocks[block.index] ?? (await this.#load(block))
+      const { output, cache } = await loaded.step(activations, this.#caches[block.index] ?? null)
+      this.#caches[block.index] = cache
+      activations = output
+      if (this.#keepsBlocks) this.#blocks[block.index] = loaded
+      else await loaded.release()
+    }
+    return this.#logits(activations.data.slice(-hidden))
+  }
+
+  async release(): Promise<void> {
+    for (const block of this.#blocks) await block.release()
+    for (const tile of this.#head) await tile.release()
+    this.#blocks = []
+    this.#head = []
+    this.#caches = []
+  }
+
+  async #embed(ids: readonly number[]): Promise<Float32Array<ArrayBuffer>> {
+    const { checkpoint, store, kernels } = this.#tools
+    const stored = this.#stored.get(checkpoint.graph.embedding.name)
+    const rows = stored === undefined ? checkpointRows(checkpoint) : storedRows(store, stored, kernels)
+    return new EmbeddingLookup([Int32Array.from(ids)], checkpoint.graph.config.hidden, rows).embed(0, this.#signal)
+  }
+
+  async #load(block: BlockSpec): Promise<LoadedBlock> {
+    const { checkpoint, store, kernels, runner } = this.#tools
+    const weights: Record<string, Float32Array<ArrayBuffer>> = { ...(await readBlock(checkpoint, block, this.#signal)) }
+    for (const linear of block.linears) {
+      const stored = this.#stored.get(linear.weight)
+      if (stored === undefined) continue
+      weights[linear.role] = await dequantize(kernels, await readStored(store, stored, this.#signal), this.#signal)
+    }
+    return runner.loadBlock(weights satisfies BlockWeights)
+  }
+
+  async #logits(hidden: Float32Array<ArrayBuffer>): Promise<Float32Array> {
+    const { checkpoint, runner } = this.#tools
+    const { config, finalNorm, head, embedding } = checkpoint.graph
+    const logits = new Float32Array(config.vocab)
+    const step = headTileRows(config.vocab, config.hidden)
+    const norm = this.#head.length > 0 ? new Float32Array(0) : await readVector(checkpoint, finalNorm.name, this.#signal)
+    for (let rowStart = 0; rowStart < config.vocab; rowStart += step) {
+      const index = rowStart / step
+      const rowEnd = Math.min(rowStart + step, config.vocab)
+      const rows = async (): Promise<Float32Array<ArrayBuffer>> => this.#headRows((head ?? embedding).name, rowStart, rowEnd)
+      const tile = this.#head[index] ?? (await runner.loadHeadTile(norm, await rows()))
+      logits.set(await tile.run(hidden, 1), rowStart)
+      if (this.#keepsBlocks) this.#head[index] = tile
+      else await tile.release()
+    }
+    return logits
+  }
+
+  async #headRows(name: string, rowStart: number, rowEnd: number): Promise<Float32Array<ArrayBuffer>> {
+    const { checkpoint, store, kernels } = this.#tools
+    const columns = checkpoint.graph.config.hidden
+    const stored = this.#stored.get(name)
+    if (stored === undefined) return readRows(checkpoint, name, { rowStart, rowEnd, columns }, this.#signal)
+    return storedRange({ store, kernels, signal: this.#signal }, stored, rowStart, rowEnd)
+  }
+}

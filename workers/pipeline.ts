@@ -1,0 +1,53 @@
+/// <reference lib="webworker" />
+import packageFile from '../package.json'
+import { defaultHubEndpoint } from '../src/checkpoint/hub.ts'
+import { OpfsFileStore } from '../src/io/opfs-store.ts'
+import { storageError } from '../src/io/store-path.ts'
+import { createKernelPool } from '../src/kernels/pool.ts'
+import { webWorkerPort } from '../src/kernels/port.ts'
+import { createStudio } from '../src/pipeline/service.ts'
+import { holdLock } from '../src/rpc/hold-lock.ts'
+import { serveStudio } from '../src/rpc/serve.ts'
+import { createOnnxEngine } from '../src/runtime/engines/onnxruntime.ts'
+import { probeWebGpu } from '../src/runtime/engines/webgpu.ts'
+
+const exportFolder = 'exports'
+/** Where the page does not say how much memory the machine has (`deviceMemory` is Chromium's and at most 8). */
+const assumedMemoryGiB = 8
+
+const studio = createStudio({
+  runs: new OpfsFileStore('runs'),
+  exports: new OpfsFileStore(exportFolder),
+  hub: new OpfsFileStore('hub'),
+  cores: navigator.hardwareConcurrency,
+  crossOriginIsolated: self.crossOriginIsolated,
+  defaultMemoryLimitBytes: (('deviceMemory' in navigator ? Number(navigator.deviceMemory) : assumedMemoryGiB) * 2 ** 30) / 2,
+  defaultHubEndpoint,
+  versions: { version: packageFile.version, onnxruntime: packageFile.dependencies['onnxruntime-web'].replace('^', '') },
+  probeWebGpu,
+  createKernels: (threads) =>
+    createKernelPool({
+      threads,
+      spawn: () => webWorkerPort(new Worker(new URL('./kernel.ts', import.meta.url), { type: 'module', name: 'kernel' })),
+    }),
+  createEngine: createOnnxEngine,
+  fetchSample: async (path, signal) => {
+    const response = await fetch(new URL(`${import.meta.env.BASE_URL}samples/${path}`, self.location.origin), { signal })
+    return response.ok ? new Uint8Array(await response.arrayBuffer()) : null
+  },
+  openExport: async (path) => {
+    try {
+      let folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(exportFolder)
+      const parts = path.split('/')
+      for (const part of parts.slice(0, -1)) folder = await folder.getDirectoryHandle(part)
+      return await (await folder.getFileHandle(parts.at(-1) ?? '')).getFile()
+    } catch (cause) {
+      throw storageError('Reading', path, cause)
+    }
+  },
+  now: () => performance.now(),
+  memoryBytes: () => null,
+})
+
+holdLock(self)
+serveStudio(studio, self)
