@@ -6,7 +6,7 @@ import { MemoryFileStore } from '../io/memory-store.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { type HubServer, startHubServer } from '../testing/hub-server.ts'
 import { asSources, tinyModelFiles } from '../testing/tiny-model.ts'
-import { clearHubCache, type HubProgress, openHubFiles, parseHubId } from './hub.ts'
+import { type HubProgress, openHubFiles, parseHubId } from './hub.ts'
 import { openCheckpoint } from './open.ts'
 
 let hub: HubServer
@@ -148,7 +148,7 @@ describe('refusals', () => {
     hub.behaviour.refuse = { status: 429, times: 2, retryAfterSeconds: 40 }
     const { waits, progress } = await list()
     expect(waits).toEqual([40_000, 40_000])
-    expect(progress[0]).toEqual({ kind: 'waiting', seconds: 40, reason: 'The Hub asks to wait' })
+    expect(progress[0]).toEqual({ kind: 'waiting', seconds: 40, reason: 'The Hub asks to wait.' })
   })
 
   it('429 without end, or with a long wait, is told', async () => {
@@ -238,7 +238,7 @@ describe('the cache', () => {
     const { endpoint } = hub
     await hub.close()
     expect(sha256((await readShard({ cache, endpoint })).bytes)).toBe(shardHash)
-    await clearHubCache(cache)
+    await cache.delete('')
     expect(await cache.list('')).toEqual([])
     expect((await faultOf(() => readShard({ cache, endpoint }))).code).toBe('hub-unreachable')
     hub = await startHubServer({})

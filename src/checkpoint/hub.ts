@@ -14,11 +14,6 @@ export const defaultHubEndpoint = 'https://huggingface.co'
 /** What the cache may hold by default: two models of 7 billion parameters in bf16. The browser's quota ends it earlier. */
 const defaultCacheBytes = 32_000_000_000
 
-/** Folders of the cache: ranges by content, whole files of servers that ignore ranges, listings for offline use. */
-const piecesFolder = 'pieces'
-const wholeFolder = 'whole'
-const listingsFolder = 'listings'
-
 /** The listing of a repository is kept for offline use; protects memory from a broken one. */
 const maxListingBytes = 16_000_000
 
@@ -29,7 +24,7 @@ export interface HubOpenRequest {
   readonly accessToken: string | null
   /** `https://huggingface.co` or a mirror. */
   readonly endpoint: string
-  /** Keeps fetched ranges; `null` keeps nothing. `FileStore.estimate` says its size, `clearHubCache` empties it. */
+  /** Keeps fetched ranges; `null` keeps nothing. `estimate` says its size, `delete('')` empties it. */
   readonly cache: FileStore | null
   /** Default `defaultCacheBytes`. */
   readonly cacheLimitBytes?: number
@@ -73,11 +68,6 @@ export async function openHubFiles(
   const budget = cache === null ? null : await createCacheBudget(cache, options.cacheLimitBytes ?? defaultCacheBytes)
   const files = listing.files.map((file) => [file.path, hubFile(file, { target, listing, access, cache, budget })] as const)
   return { name: revision === null ? repo : `${repo}@${revision}`, commit: listing.commit, files: new Map(files) }
-}
-
-/** Forgets everything that was fetched. Its size before is `cache.estimate()`. */
-export async function clearHubCache(cache: FileStore): Promise<void> {
-  for (const folder of [piecesFolder, wholeFolder, listingsFolder]) await cache.delete(folder)
 }
 
 /** Splits an id. Throws `usage` when it is none. */
@@ -150,7 +140,7 @@ interface ListingContext {
 
 /** The listing from the hub, or the one kept from before when the hub cannot be reached. */
 async function knownListing(target: HubTarget, { access, cache }: ListingContext, signal?: AbortSignal): Promise<Listing> {
-  const path = `${listingsFolder}/${target.repo}/${target.revision.replaceAll('/', '--')}.json`
+  const path = `listings/${target.repo}/${target.revision.replaceAll('/', '--')}.json`
   try {
     const listing = await fetchListing(target, access, signal)
     if (cache !== null) await keepListing(cache, path, listing)
@@ -212,12 +202,12 @@ function hubFile({ path, sizeBytes, oid }: ListedFile, { target, listing, access
   const address = path.split('/').map(encodeURIComponent).join('/')
   const url = `${target.endpoint}/${target.repo}/resolve/${listing.commit}/${address}`
   const contentId = /^[\w-]{8,128}$/.test(oid) ? oid : encodeURIComponent(oid).slice(0, 128)
-  const spill = cache === null ? null : { store: cache, path: `${wholeFolder}/${contentId}` }
+  const spill = cache === null ? null : { store: cache, path: `whole/${contentId}` }
   const remote = httpSource({ name: path, url, sizeBytes, contentId, access, spill })
   // By content, not by name: revisions share what did not change.
   return cache === null || budget === null
     ? remote
-    : cachedSource(remote, { store: cache, folder: `${piecesFolder}/${contentId}`, budget, pieceBytes: pieceBytesOf(sizeBytes) })
+    : cachedSource(remote, { store: cache, folder: `pieces/${contentId}`, budget, pieceBytes: pieceBytesOf(sizeBytes) })
 }
 
 /** 1 MiB, so that a header is one small request; 4 MiB for large files, so that a cache of many gigabytes has few files. */

@@ -81,7 +81,7 @@ export class NodeFileStore implements FileStore {
   }
 
   async delete(path: string): Promise<void> {
-    const parts = splitStorePath(path)
+    const parts = path === '' ? [] : splitStorePath(path)
     try {
       await rm(join(this.#root, ...parts), { recursive: true, force: true })
       // Folders exist only because of their files (contract); drop the ones this emptied.

@@ -15,9 +15,9 @@ export interface FileStore {
   create(path: string): Promise<ByteSink>
   /** `null` when there is no such file. */
   open(path: string): Promise<ByteSource | null>
-  /** All files below a folder, in name order. */
+  /** All files below a folder, in name order; `''` is the whole store. */
   list(folder: string): Promise<StoredFile[]>
-  /** Deletes a file or a folder with all below it; no error when there is none. */
+  /** Deletes a file, or a folder with all below it (`''`: everything); no error when there is none. */
   delete(path: string): Promise<void>
   /** What this store holds and what it may still take. */
   estimate(): Promise<{ readonly usedBytes: number; readonly freeBytes: number }>

@@ -10,7 +10,7 @@ export interface HttpAccess {
   refused(response: Response): StudioError
   /** The fault of a connection that failed or broke too often. */
   unreachable(cause: unknown): StudioError
-  /** Waits before another try; rejects on abort. `reason` is shown to the person. */
+  /** Waits before another try; rejects on abort. `reason` is a sentence for the person. */
   wait(milliseconds: number, reason: string, signal?: AbortSignal): Promise<void>
   /** Bytes as they arrive. */
   onBytes?(bytes: number): void
@@ -38,7 +38,7 @@ export async function request(url: string, init: RequestInit, access: HttpAccess
     const outcome = await once(url, init, access, signal)
     if (outcome instanceof Response) return outcome
     if (tries >= maxTries || outcome.waitMs > maxRetryAfterMs) throw outcome.fault
-    await access.wait(outcome.waitMs === 0 ? backoffMs(tries) : outcome.waitMs, outcome.fault.title, signal)
+    await access.wait(outcome.waitMs === 0 ? backoffMs(tries) : outcome.waitMs, `${outcome.fault.title}.`, signal)
   }
 }
 

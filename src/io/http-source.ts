@@ -52,7 +52,7 @@ class HttpFile {
       throwIfAborted(signal)
       tries = bytes > 0 ? 1 : tries + 1
       if (tries >= maxTries) throw this.#options.access.unreachable(fault)
-      await this.#options.access.wait(backoffMs(tries), 'The connection broke', signal)
+      await this.#options.access.wait(backoffMs(tries), 'The connection broke.', signal)
     }
     return out
   }

@@ -40,7 +40,7 @@ export async function receiveWhole(options: HttpSourceOptions, first: Response, 
     throwIfAborted(signal)
     if (fault instanceof StudioError) throw fault
     if (tries >= maxTries) throw access.unreachable(fault)
-    await access.wait(backoffMs(tries), 'The connection broke', signal)
+    await access.wait(backoffMs(tries), 'The connection broke.', signal)
     response = await request(url, {}, access, signal)
   }
 }

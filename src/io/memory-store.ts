@@ -109,8 +109,8 @@ export class MemoryFileStore implements FileStore {
   }
 
   async delete(path: string): Promise<void> {
-    const folder = splitStorePath(path).join('/')
-    for (const key of this.#files.keys()) if (key === folder || key.startsWith(`${folder}/`)) this.#files.delete(key)
+    const folder = path === '' ? '' : splitStorePath(path).join('/')
+    for (const key of this.#files.keys()) if (folder === '' || key === folder || key.startsWith(`${folder}/`)) this.#files.delete(key)
   }
 
   async estimate(): Promise<{ readonly usedBytes: number; readonly freeBytes: number }> {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { storeCases } from '../testing/file-store-contract.ts'
 import { fileHandleSink } from './handle-sink.ts'
-import { PickedFolderStore } from './handle-store.ts'
 import { OpfsFileStore } from './opfs-store.ts'
 
 async function clear(): Promise<void> {
@@ -29,18 +28,6 @@ describe('OPFS in a worker, through sync access handles', () => {
     worker.terminate()
     expect(faults).toEqual(storeCases.map(({ name }) => [name, null]))
   })
-})
-
-describe('a folder that the person chose', () => {
-  // Chromium shows the file that the picker's stream will fill as soon as it is asked for; stores of the studio do not.
-  const shown = 'has no file before it is closed, nor after an abort'
-  it.each(storeCases.filter(({ name }) => name !== shown).map(({ name, run }, index) => [name, run, index] as const))(
-    '%s',
-    async (_name, run, index) => {
-      const root = await navigator.storage.getDirectory()
-      await run(new PickedFolderStore(await root.getDirectoryHandle(`picked-${index}`, { create: true })))
-    },
-  )
 })
 
 describe('a file that the person chose', () => {

@@ -1,5 +1,7 @@
+import { blobSource } from './blob-source.ts'
 import type { ByteSink } from './byte-sink.ts'
-import { HandleFileStore } from './handle-store.ts'
+import type { ByteSource } from './byte-source.ts'
+import type { FileStore, StoredFile } from './file-store.ts'
 import { partialSuffix, splitStorePath, storageError, storageFull } from './store-path.ts'
 
 /** What OPFS handles have that the DOM types leave out, or know in workers only. */
@@ -20,29 +22,105 @@ function opfsHandle(file: FileSystemFileHandle): OpfsFileHandle {
 }
 
 /**
- * A folder of the origin private file system as a store. Writes go to `NAME.partial`, which is moved into place when
- * closed: through a sync access handle in workers (Chromium 102, Firefox 111, Safari 15.2 and later), else through
- * `createWritable`. `freeBytes` is what the browser still grants the origin, an estimate by its own account.
+ * The origin private file system as a store. Writes go to `NAME.partial`, which is moved into place when closed: through a
+ * sync access handle in workers (Chromium 102, Firefox 111, Safari 15.2 and later), else through `createWritable`.
+ * Reading uses `getFile`, which any number of readers may do at once.
  */
-export class OpfsFileStore extends HandleFileStore {
+export class OpfsFileStore implements FileStore {
+  readonly #parts: readonly string[]
+
   /** `folder` is where in the origin's storage this store lives, so that stores can be listed and cleared apart. */
   constructor(folder: string) {
-    const parts = splitStorePath(folder)
-    super({
-      async root(create) {
-        let handle = await navigator.storage.getDirectory()
-        for (const part of parts) handle = await handle.getDirectoryHandle(part, { create })
-        return handle
-      },
-      async createFile(inside, name, path) {
-        const partial = await inside.getFileHandle(`${name}${partialSuffix}`, { create: true })
-        return partialSink({ path, name, folder: inside, partial })
-      },
-      async freeBytes() {
-        const { quota = 0, usage = 0 } = await navigator.storage.estimate()
-        return Math.max(0, quota - usage)
-      },
-    })
+    this.#parts = splitStorePath(folder)
+  }
+
+  async create(path: string): Promise<ByteSink> {
+    const parts = splitStorePath(path)
+    const name = parts.at(-1) ?? ''
+    try {
+      const folder = await this.#folder(parts.slice(0, -1), true)
+      if (folder === null) throw new TypeError('a folder that was made is missing')
+      const partial = await folder.getFileHandle(`${name}${partialSuffix}`, { create: true })
+      return await partialSink({ path, name, folder, partial })
+    } catch (cause) {
+      throw storageError('Writing', path, cause)
+    }
+  }
+
+  async open(path: string): Promise<ByteSource | null> {
+    const parts = splitStorePath(path)
+    try {
+      const folder = await this.#folder(parts.slice(0, -1), false)
+      const handle = await folder?.getFileHandle(parts.at(-1) ?? '')
+      return handle === undefined ? null : blobSource(path, await handle.getFile())
+    } catch (cause) {
+      if (isAbsent(cause)) return null
+      throw storageError('Reading', path, cause)
+    }
+  }
+
+  async list(folder: string): Promise<StoredFile[]> {
+    const found: StoredFile[] = []
+    const addFrom = async (handle: FileSystemDirectoryHandle, prefix: string): Promise<void> => {
+      for await (const [name, entry] of handle.entries()) {
+        if (entry.kind === 'directory') await addFrom(entry as FileSystemDirectoryHandle, `${prefix}${name}/`)
+        else if (!isUnfinished(name)) {
+          const sizeBytes = await sizeOf(entry as FileSystemFileHandle)
+          if (sizeBytes !== null) found.push({ path: `${prefix}${name}`, sizeBytes })
+        }
+      }
+    }
+    const parts = folder === '' ? [] : splitStorePath(folder)
+    try {
+      const handle = await this.#folder(parts, false)
+      if (handle !== null) await addFrom(handle, folder === '' ? '' : `${folder}/`)
+    } catch (cause) {
+      throw storageError('Listing', folder, cause)
+    }
+    return found.sort((a, b) => (a.path < b.path ? -1 : 1))
+  }
+
+  async delete(path: string): Promise<void> {
+    const parts = [...this.#parts, ...(path === '' ? [] : splitStorePath(path))]
+    try {
+      const folder = await descend(parts.slice(0, -1), false)
+      await folder?.removeEntry(parts.at(-1) ?? '', { recursive: true })
+    } catch (cause) {
+      if (!isAbsent(cause)) throw storageError('Deleting', path, cause)
+    }
+  }
+
+  /** Used: this store's files. Free: what the browser still grants the origin, an estimate by its own account. */
+  async estimate(): Promise<{ readonly usedBytes: number; readonly freeBytes: number }> {
+    const { quota = 0, usage = 0 } = await navigator.storage.estimate()
+    const usedBytes = (await this.list('')).reduce((sum, file) => sum + file.sizeBytes, 0)
+    return { usedBytes, freeBytes: Math.max(0, quota - usage) }
+  }
+
+  #folder(parts: readonly string[], create: boolean): Promise<FileSystemDirectoryHandle | null> {
+    return descend([...this.#parts, ...parts], create)
+  }
+}
+
+/** A folder of the origin's storage; `null` when it does not exist and is not to be made. */
+async function descend(parts: readonly string[], create: boolean): Promise<FileSystemDirectoryHandle | null> {
+  try {
+    let handle = await navigator.storage.getDirectory()
+    for (const part of parts) handle = await handle.getDirectoryHandle(part, { create })
+    return handle
+  } catch (cause) {
+    if (!create && isAbsent(cause)) return null
+    throw cause
+  }
+}
+
+/** `null` when the file went away since it was listed. */
+async function sizeOf(file: FileSystemFileHandle): Promise<number | null> {
+  try {
+    return (await file.getFile()).size
+  } catch (cause) {
+    if (isAbsent(cause)) return null
+    throw cause
   }
 }
 
@@ -114,4 +192,13 @@ async function syncAppender(file: FileSystemFileHandle, path: string): Promise<A
 async function streamAppender(file: FileSystemFileHandle): Promise<Appender> {
   const stream = await file.createWritable()
   return { append: (bytes) => stream.write(bytes), finish: () => stream.close() }
+}
+
+/** Not of this store's files: written to, or a swap file that Chromium shows while a stream is open. */
+function isUnfinished(name: string): boolean {
+  return name.endsWith(partialSuffix) || name.endsWith(`${partialSuffix}.crswap`)
+}
+
+function isAbsent(cause: unknown): boolean {
+  return cause instanceof Error && (cause.name === 'NotFoundError' || cause.name === 'TypeMismatchError')
 }

@@ -110,6 +110,17 @@ export const storeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'is emptied as a whole, and usable after it',
+    async run(store) {
+      await store.delete('')
+      for (const path of ['a/b', 'c']) await put(store, path, 'x')
+      await store.delete('')
+      same(await store.list(''), [])
+      await put(store, 'c', 'y')
+      same(await get(store, 'c'), 'y')
+    },
+  },
+  {
     name: 'counts what it holds',
     async run(store) {
       await put(store, 'a/1', '12345')
