@@ -21,7 +21,7 @@ export function layerFigures(sums: WeightSums, traces: OutputTraces): LayerFigur
   return {
     mse: squaredError / count,
     relativeError: Math.sqrt(ratio(squaredError, squaredWeight)),
-    sqnrDb: squaredError === 0 ? exactSqnrDb : Math.min(exactSqnrDb, -10 * Math.log10(ratio(squaredError, squaredWeight))),
+    sqnrDb: squaredError === 0 ? exactSqnrDb : Math.min(exactSqnrDb, 10 * Math.log10(1 / ratio(squaredError, squaredWeight))),
     cosine: lengths === 0 ? (squaredError === 0 ? 1 : 0) : product / lengths,
     // rounding can leave a tiny negative trace
     outputError: ratio(Math.max(0, traces.error), traces.signal),
