@@ -83,7 +83,7 @@ function Bars({ histogram, limit, gridValues, width, height, bin, onBin }: BarsP
       margin={{ top: 6, right: 8, bottom: 0, left: 0 }}
       className="qs-chart"
     >
-      <CartesianGrid vertical={false} />
+      <CartesianGrid vertical={false} syncWithTicks />
       <XAxis
         dataKey="index"
         tick={false}

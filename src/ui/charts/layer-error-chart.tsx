@@ -148,7 +148,7 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
       margin={{ top: 8, right: blockAxisRight, bottom: 0, left: 0 }}
       className="qs-chart"
     >
-      <CartesianGrid vertical={false} />
+      <CartesianGrid vertical={false} syncWithTicks />
       <XAxis
         dataKey="block"
         type="number"

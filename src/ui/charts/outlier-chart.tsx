@@ -89,7 +89,7 @@ function Sticks({ ratios, channels, loudest, width, height, shown, onPoint }: St
       margin={{ top: 6, right, bottom: 0, left: 0 }}
       className="qs-chart"
     >
-      <CartesianGrid vertical={false} />
+      <CartesianGrid vertical={false} syncWithTicks />
       <XAxis dataKey="index" tick={false} tickLine={false} axisLine={{ className: 'qs-axis-line' }} height={24} />
       <YAxis
         type="number"

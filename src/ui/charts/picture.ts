@@ -82,6 +82,8 @@ function writeStylesIn(original: Element, copy: Element): void {
       const value = style.getPropertyValue(property)
       if (value !== '') target.setAttribute(property, value.replaceAll('"', "'"))
     }
+    // A chip under the pointer fades the others on the page, not in the picture.
+    if (element.classList.contains('qs-fade')) target.setAttribute('opacity', '1')
   }
 }
 

@@ -115,7 +115,7 @@ function Plot(props: PlotProps) {
       margin={{ top: 20, right, bottom: 22, left: 0 }}
       className="qs-chart"
     >
-      <CartesianGrid vertical={false} />
+      <CartesianGrid vertical={false} syncWithTicks />
       <XAxis
         dataKey="bytes"
         type="number"

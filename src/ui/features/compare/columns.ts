@@ -175,6 +175,16 @@ export const columns: readonly Column[] = [
     ],
   },
   {
+    key: 'speed',
+    title: 'Tokens/s',
+    longTitle: 'Tokens a second, here, while the prompt was continued',
+    isOptional: false,
+    sortBy: ({ recipe }, { speeds }) => speeds[recipe.id] ?? null,
+    cell: ({ recipe }, { speeds }) => speedCell(speeds[recipe.id]),
+    float: (_, { speeds }) => speedCell(speeds[':float']),
+    csv: ({ recipe }, { speeds }) => [['tokens per second here', speeds[recipe.id] ?? null]],
+  },
+  {
     key: 'seconds',
     title: 'Made in',
     longTitle: 'Time to quantize and measure',
@@ -183,16 +193,6 @@ export const columns: readonly Column[] = [
     cell: ({ report }) => ({ text: format.seconds(report.seconds) }),
     float: () => none,
     csv: ({ report }) => [['seconds', report.seconds]],
-  },
-  {
-    key: 'speed',
-    title: 'Tokens/s',
-    longTitle: 'Tokens a second, here, while the prompt was continued',
-    isOptional: true,
-    sortBy: ({ recipe }, { speeds }) => speeds[recipe.id] ?? null,
-    cell: ({ recipe }, { speeds }) => speedCell(speeds[recipe.id]),
-    float: (_, { speeds }) => speedCell(speeds[':float']),
-    csv: ({ recipe }, { speeds }) => [['tokens per second here', speeds[recipe.id] ?? null]],
   },
   {
     key: 'kl-median',

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, Checkbox, Menu, Select } from '@mantine/core'
+import { ActionIcon, Button, Menu, Select } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { type ReactNode, useEffect } from 'react'
 import { useStore } from 'zustand'
@@ -31,10 +31,9 @@ export function ResultsTable(props: ResultsTableProps) {
   const chosen = useStore(uiStore, (state) => state.columns)
   const isNarrow = useMediaQuery('(max-width: 600px)', false, { getInitialValueInEffect: false })
   useSortInAddress()
-  const hasSpeeds = Object.keys(data.facts.speeds).length > 0
-  const shown = columns.filter(
-    (column) => !column.isOptional || chosen.includes(column.key) || (column.key === 'speed' && hasSpeeds && !chosen.includes('no-speed')),
-  )
+  // Speed is measured while a prompt is continued; before that the column would be empty.
+  const isEmpty = (column: Column): boolean => data.results.every((result) => column.sortBy(result, data.facts) === null)
+  const shown = columns.filter((column) => (column.isOptional ? chosen.includes(column.key) : !isEmpty(column)))
   const rows = sortResults(data.results, sort, data.facts)
   const setSort = (next: Sort): void => {
     uiStore.setState({ sort: next })
@@ -88,7 +87,7 @@ function ColumnsMenu({ chosen }: { readonly chosen: readonly string[] }) {
     uiStore.setState({ columns: chosen.includes(key) ? chosen.filter((other) => other !== key) : [...chosen, key] })
   }
   return (
-    <Menu position="bottom-end" closeOnItemClick={false}>
+    <Menu position="bottom-end">
       <Menu.Target>
         <Button size="xs" variant="subtle">
           Columns
@@ -98,15 +97,9 @@ function ColumnsMenu({ chosen }: { readonly chosen: readonly string[] }) {
         {columns
           .filter((column) => column.isOptional)
           .map((column) => (
-            <Menu.Item
-              key={column.key}
-              role="menuitemcheckbox"
-              aria-checked={chosen.includes(column.key)}
-              onClick={() => toggle(column.key)}
-              leftSection={<Checkbox.Indicator size="xs" checked={chosen.includes(column.key)} />}
-            >
+            <Menu.CheckboxItem key={column.key} checked={chosen.includes(column.key)} onChange={() => toggle(column.key)}>
               {column.longTitle}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           ))}
       </Menu.Dropdown>
     </Menu>
@@ -137,7 +130,7 @@ function Wide(props: WideProps) {
     )
   }
   return (
-    <div className="qs-compare-scroll" role="region" aria-label="All recipes" tabIndex={0}>
+    <div className="qs-compare-scroll" role="region" aria-label="Table of all recipes" tabIndex={0}>
       <table className="qs-compare-table">
         <thead>
           <tr>
