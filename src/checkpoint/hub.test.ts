@@ -126,6 +126,21 @@ describe('tokens', () => {
   })
 })
 
+describe('endpoints', () => {
+  it.each(['', 'huggingface.co', 'ftp://x'])('%j is none', async (endpoint) => {
+    expect(await faultOf(() => list({ endpoint }))).toMatchObject({ code: 'usage', title: 'This is not the address of a Hub' })
+  })
+
+  it('in the clear get no token', async () => {
+    const fault = await faultOf(() => list({ endpoint: 'http://mirror.test', accessToken: 'secret' }))
+    expect(fault).toMatchObject({ code: 'usage', title: 'The token was not sent' })
+  })
+
+  it('may end in a slash', async () => {
+    expect((await list({ endpoint: `${hub.endpoint}/` })).files.size).toBe(model.size)
+  })
+})
+
 describe('refusals', () => {
   it('name what to do', async () => {
     expect(await faultOf(() => list({ id: 'owner/none' }))).toMatchObject({ code: 'hub-not-found', title: 'No such model' })

@@ -60,7 +60,7 @@ export async function openHubFiles(
   signal?: AbortSignal,
 ): Promise<HubFiles> {
   const { repo, revision } = parseHubId(options.id)
-  const endpoint = options.endpoint.replace(/\/+$/, '')
+  const endpoint = checkedEndpoint(options.endpoint, options.accessToken !== null)
   const target: HubTarget = { repo, revision: revision ?? 'main', hasToken: options.accessToken !== null, endpoint }
   const access = hubAccess(target, { ...options, fetch }, onProgress)
   const listing = await knownListing(target, { access, cache: options.cache }, signal)
@@ -68,6 +68,29 @@ export async function openHubFiles(
   const budget = cache === null ? null : await createCacheBudget(cache, options.cacheLimitBytes ?? defaultCacheBytes)
   const files = listing.files.map((file) => [file.path, hubFile(file, { target, listing, access, cache, budget })] as const)
   return { name: revision === null ? repo : `${repo}@${revision}`, commit: listing.commit, files: new Map(files) }
+}
+
+/** The endpoint without a slash at its end. Throws `usage` for what is no address, and where a token would travel in the clear. */
+function checkedEndpoint(endpoint: string, hasToken: boolean): string {
+  const url = URL.canParse(endpoint.trim()) ? new URL(endpoint.trim()) : null
+  if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+    throw new StudioError('usage', {
+      title: 'This is not the address of a Hub',
+      message: `"${endpoint}" is not an address that begins with https://.`,
+      remedy: `Correct the Hub mirror in Settings; the usual address is ${defaultHubEndpoint}.`,
+      details: { endpoint },
+    })
+  }
+  const isOwnMachine = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname)
+  if (hasToken && url.protocol === 'http:' && !isOwnMachine) {
+    throw new StudioError('usage', {
+      title: 'The token was not sent',
+      message: `${url.host} is asked over http, where others on the way could read the token.`,
+      remedy: 'Use the https:// address of the mirror, or open the model without a token.',
+      details: { endpoint },
+    })
+  }
+  return url.href.replace(/\/+$/, '')
 }
 
 /** Splits an id. Throws `usage` when it is none. */
