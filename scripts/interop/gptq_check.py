@@ -6,7 +6,7 @@ The reader knows the layout from AutoGPTQ's description alone: codes packed alon
 outputs and stored minus one, scales in half precision, g_idx naming the group of each input. What it reads is compared,
 bit for bit in float32, with
   - nearest rounding of the source weights, computed here by the studio's published rule (src/kernels/contract/affine.ts):
-    range including 0, scale rounded to half before codes, half-even, every step in float32 (recipes of nearest rounding);
+    range including 0, half-even, codes of the float32 step, the scale stored in half precision (recipes of nearest rounding);
   - or, with --weights, a safetensors file of dequantized weights from elsewhere.
 Linears that the layout cannot pack stand as plain float32 and are compared in the same way. Exit code 1 on a difference.
 """
@@ -67,7 +67,7 @@ def read_linear(tensors, module: str, bits: int) -> np.ndarray:
 
 
 def nearest(weight: np.ndarray, bits: int, group, symmetric: bool) -> np.ndarray:
-    """The studio's rule for nearest rounding, dequantized."""
+    """The studio's rule for nearest rounding, dequantized: float32 throughout, the scale stored as a half."""
     weight = weight.astype(np.float32)
     levels = np.float32(2**bits - 1)
     out, columns = weight.shape
@@ -77,16 +77,28 @@ def nearest(weight: np.ndarray, bits: int, group, symmetric: bool) -> np.ndarray
     result = np.empty_like(weight)
     for start in range(0, columns, size):
         part = weight[:, start : start + size]
-        low = np.minimum(part.min(axis=1), 0)
-        high = np.maximum(part.max(axis=1), 0)
+        low, high = np.minimum(part.min(axis=1), 0), np.maximum(part.max(axis=1), 0)
         largest = np.maximum(-low, high)
-        width = (largest + largest) if symmetric else (high - low)
-        scale = (width / levels).astype(np.float16)
-        scale = np.where(width == 0, 1, np.clip(scale.astype(np.float32), 2.0**-24, 65504)).astype(np.float32)
-        zero = np.full(out, 2 ** (bits - 1), np.float32) if symmetric else np.clip(np.rint(-low / scale), 0, levels)
-        codes = np.clip(np.rint(part / scale[:, None]) + zero[:, None], 0, levels)
-        result[:, start : start + size] = scale[:, None] * (codes - zero[:, None])
+        width = largest + largest if symmetric else high - low
+        exact = width / levels
+        stored = np.where(width == 0, np.float32(1), np.clip(exact.astype(np.float16).astype(np.float32), 2.0**-24, 65504)).astype(np.float32)
+        held = (exact >= 2.0**-14) & (exact <= 65504)
+        step = np.where(held, settle_tie(exact, largest, float(levels)) if symmetric else exact, stored)
+        zero = np.full(out, 2 ** (bits - 1), np.float32) if symmetric else np.clip(np.rint(-low / step), 0, levels)
+        codes = np.clip(np.rint(part / step[:, None]) + zero[:, None], 0, levels)
+        result[:, start : start + size] = stored[:, None] * (codes - zero[:, None])
     return result
+
+
+def settle_tie(step: np.ndarray, largest: np.ndarray, levels: float) -> np.ndarray:
+    """Moves a step to the nearest float32 by which the largest weight, half way between two codes, rounds as in float64."""
+    wide = largest.astype(np.float64)
+    wanted = np.rint(wide / np.where(wide == 0, 1, (wide + wide) / levels))
+    while True:
+        off = np.rint(largest / np.where(step == 0, np.float32(1), step)) - wanted
+        if not off.any():
+            return step
+        step = np.where(off == 0, step, np.nextafter(step, np.where(off > 0, np.float32(np.inf), np.float32(0))))
 
 
 def setting_of(config, module: str):
