@@ -21,7 +21,7 @@ export interface KernelOperations {
   quantizeGgml(piece: MatrixPiece, type: GgmlType): Uint8Array<ArrayBuffer>
   dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
   compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums
-  /** `gram` plus X^T X for the stripe; the part below the diagonal is returned as it came. */
+  /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
   traceThroughGram(stripe: GramStripe, delta: Matrix): number

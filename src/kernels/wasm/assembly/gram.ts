@@ -85,7 +85,7 @@ function packUpper(gram: usize, width: i32, first: i32, depth: i32, paddedDepth:
 }
 
 /**
- * SUM over rows d of delta [count, width] of d^T (G + G^T) d / 1, where G is the stripe [rows, width] with half its diagonal:
+ * 2 SUM d^T U d over the rows d of delta [count, width], where U is the stripe [rows, width] with half its diagonal:
  * the stripe's part of trace(D G D^T). `panels` has room for TRACE_BLOCK * (width rounded up to 8) f32, `deltaRows` for
  * 8 * (width rounded up to 8), `deltaPanel` for 8 * TRACE_BLOCK.
  */

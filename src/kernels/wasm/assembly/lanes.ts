@@ -52,20 +52,9 @@ export function integers(v: v128): v128 {
   return i32x4.sub(f32x4.add(v, f32x4.splat(MAGIC)), i32x4.splat(MAGIC_BITS))
 }
 
-/** Bytes 4i .. 4i + 3 of unsigned codes as f32: part 0 to 3. */
-@inline
-export function floatsOfLowU16(v: v128): v128 {
-  return f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(v))
-}
-
-@inline
-export function floatsOfHighU16(v: v128): v128 {
-  return f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(v))
-}
-
 /** 1 / scale, 0 where that is not finite; see `inverseScale` of the reference. */
 @inline
 export function inverseScale(scale: f32): f32 {
   const inverse: f32 = <f32>1 / scale
-  return abs(inverse) < f32.MAX_VALUE || abs(inverse) == f32.MAX_VALUE ? inverse : <f32>0
+  return abs(inverse) <= f32.MAX_VALUE ? inverse : <f32>0
 }
