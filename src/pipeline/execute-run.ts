@@ -14,7 +14,7 @@ import type { Plan, RunRequest } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 import { planHash } from './plan-hash.ts'
 import type { RunReport } from './report.ts'
-import { saveResult } from './run-result.ts'
+import { intactResult, type RunResult, saveResult } from './run-result.ts'
 import { type PreparedTexts, prepareTexts } from './texts.ts'
 import { runWalk } from './walk.ts'
 
@@ -80,6 +80,8 @@ export async function executeRun(
   const { windowSet } = texts
   refuse(plan, request)
   if (windowSet === null) throw new RangeError('a plan without errors has windows')
+  const finished = await intactResult(machine.store, plan.hash)
+  if (finished !== null) return tellFinished(finished, model.checkpoint.graph.blocks.length, onEvent)
   const walk = await runWalk(
     {
       checkpoint: model.checkpoint,
@@ -102,6 +104,20 @@ export async function executeRun(
   const report = makeReport({ checkpoint: model.checkpoint, request, plan, windowSet, versions: tools.versions, createdAt }, walk)
   const tensors = Object.fromEntries(request.recipes.map(({ id }) => [id, partsOf(walk, id).flatMap((part) => part.tensors)]))
   await saveResult(machine.store, { report, tensors })
+  await machine.store.delete(`${runFolder(plan.hash)}/hidden`)
+  onEvent({ kind: 'finished', report })
+  return report
+}
+
+/** The same plan on the same model gives the same report, so a finished run is told again instead of repeated. */
+function tellFinished({ report }: RunResult, blocks: number, onEvent: (event: RunEvent) => void): RunReport {
+  onEvent({ kind: 'started', planHash: report.planHash, blocks, resumedBlocks: blocks })
+  for (const { id, layers } of report.recipes) {
+    for (const block of new Set(layers.map((layer) => layer.block))) {
+      onEvent({ kind: 'layers', recipeId: id, block, layers: layers.filter((layer) => layer.block === block) })
+    }
+  }
+  for (let block = 0; block < blocks; block++) onEvent({ kind: 'block-stored', block })
   onEvent({ kind: 'finished', report })
   return report
 }

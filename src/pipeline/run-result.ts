@@ -26,6 +26,18 @@ export async function loadResult(store: FileStore, planHash: string): Promise<Ru
   return (await readJson(store, resultPath(planHash))) as RunResult | null
 }
 
+/** The result whose stored tensors are all still there, or `null`. */
+export async function intactResult(store: FileStore, planHash: string): Promise<RunResult | null> {
+  const result = await loadResult(store, planHash)
+  if (result === null) return null
+  const ends = new Map<string, number>()
+  for (const { path, tiles } of Object.values(result.tensors).flat()) {
+    ends.set(path, Math.max(ends.get(path) ?? 0, ...tiles.map(({ offset, sizeBytes }) => offset + sizeBytes)))
+  }
+  for (const [path, end] of ends) if ((await store.open(path))?.sizeBytes !== end) return null
+  return result
+}
+
 /** Throws `storage-fault` when the run is not in storage any more. */
 export async function requireResult(store: FileStore, planHash: string): Promise<RunResult> {
   const result = await loadResult(store, planHash)

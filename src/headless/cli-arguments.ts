@@ -1,0 +1,101 @@
+import { parseArgs } from 'node:util'
+import { StudioError } from '../core/errors.ts'
+import type { ProtocolId } from '../evaluation/result.ts'
+
+export interface CliArguments {
+  readonly model: string
+  readonly recipes: readonly string[]
+  readonly calibration: string | null
+  readonly evaluation: string | null
+  readonly protocol: ProtocolId
+  /** `null`: 256, or what the model reads if that is less. */
+  readonly context: number | null
+  readonly maxTokens: number | null
+  readonly targets: readonly string[]
+  readonly out: string | null
+  readonly seed: number
+  readonly threads: number | null
+}
+
+export const help = `npm run quantize -- MODEL --recipe R [--recipe R ...] [options]
+
+Quantizes a language model by several recipes in one pass and measures what each costs.
+
+MODEL                 a folder with config.json, tokenizer.json and *.safetensors, or a Hub id (owner/name[@revision])
+--recipe R            a preset id (nearest-4bit-g32, nearest-4bit-channel-sym, nearest-8bit-tensor, Q8_0, Q4_1, Q4_0, F16),
+                      a JSON file, or the JSON itself; may be repeated
+--evaluation FILE     text to measure on (default: the bundled evaluation text)
+--calibration FILE    text whose activations weigh the layer errors (default: the beginning of the evaluation text)
+--protocol P          windows (default) or llama.cpp (scores the second half of each window)
+--context N           tokens a window (default: 256, or what the model reads if that is less)
+--max-tokens N        run at most N tokens of the evaluation text (default: all)
+--export T,...        gguf, gptq; a recipe that a format cannot hold is left out there, with the reason
+--out DIR             where report.json and DIR/<recipe id>/<target id>/ go (default: quantized/<model name>)
+--seed N              draws the calibration windows (default: 0)
+--threads N           default: as many as cores, at most 16
+--help                this text
+
+Environment: HF_ENDPOINT (a mirror of the Hub), HF_TOKEN (for models that ask for permission).
+Exit codes: 0 done, 2 bad input (one line on stderr says what), 1 a fault of the program, 130 stopped.`
+
+const options = {
+  recipe: { type: 'string', multiple: true },
+  calibration: { type: 'string' },
+  evaluation: { type: 'string' },
+  protocol: { type: 'string' },
+  context: { type: 'string' },
+  'max-tokens': { type: 'string' },
+  export: { type: 'string', multiple: true },
+  out: { type: 'string' },
+  seed: { type: 'string' },
+  threads: { type: 'string' },
+  help: { type: 'boolean' },
+} as const
+
+/** `help` when that is asked for. Throws `usage` naming what is wrong. */
+export function parseCliArguments(argv: readonly string[]): CliArguments | 'help' {
+  let parsed: ReturnType<typeof parse>
+  try {
+    parsed = parse(argv)
+  } catch (error) {
+    throw usage(error instanceof Error ? (error.message.split('. ')[0] ?? error.message) : String(error))
+  }
+  const { values, positionals } = parsed
+  if (values.help === true) return 'help'
+  const [model, extra] = positionals
+  if (model === undefined) throw usage('No model is given')
+  if (extra !== undefined) throw usage(`One model at a time: "${extra}" is one too many`)
+  if (values.recipe === undefined) throw usage('No recipe is given')
+  const protocol = values.protocol ?? 'windows'
+  if (protocol !== 'windows' && protocol !== 'llama.cpp') throw usage(`There is no protocol "${protocol}": it is windows or llama.cpp`)
+  return {
+    model,
+    recipes: values.recipe,
+    calibration: values.calibration ?? null,
+    evaluation: values.evaluation ?? null,
+    protocol,
+    context: wholeNumber('--context', values.context, 2),
+    maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 1),
+    targets: (values.export ?? []).flatMap((list) => list.split(',')).filter((id) => id !== ''),
+    out: values.out ?? null,
+    seed: wholeNumber('--seed', values.seed, 0) ?? 0,
+    threads: wholeNumber('--threads', values.threads, 1),
+  }
+}
+
+function parse(argv: readonly string[]) {
+  return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
+}
+
+function wholeNumber(name: string, text: string | undefined, least: number): number | null {
+  if (text === undefined) return null
+  const value = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < least) {
+    throw usage(`${name} takes a whole number from ${least} on, not "${text}"`)
+  }
+  return value
+}
+
+function usage(message: string): StudioError {
+  return new StudioError('usage', { title: 'The command cannot be run', message: `${message}.`, remedy: '--help lists the options.' })
+}

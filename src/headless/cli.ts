@@ -1,0 +1,30 @@
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
+import packageFile from '../../package.json'
+import { createKernelPool } from '../kernels/pool.ts'
+import { nodeWorkerPort } from '../kernels/port.ts'
+import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
+import { runCli } from './run-cli.ts'
+
+/** Runs the command in this process; `kernelWorker` is the bundled `kernel-worker.ts`. Returns the exit code. */
+export async function main(argv: readonly string[], kernelWorker: URL): Promise<number> {
+  const stop = new AbortController()
+  const onSignal = (): void => stop.abort()
+  process.once('SIGINT', onSignal)
+  process.once('SIGTERM', onSignal)
+  return runCli(
+    argv,
+    {
+      env: process.env,
+      cores: availableParallelism(),
+      versions: { version: packageFile.version, onnxruntime: packageFile.dependencies['onnxruntime-web'].replace('^', '') },
+      samples: fileURLToPath(new URL('../../public/samples/', import.meta.url)),
+      createKernels: (threads) => createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(kernelWorker)) }),
+      createEngine: (threads) => createOnnxEngine({ backend: 'wasm', threads }),
+      tell: (line) => process.stdout.write(`${line}\n`),
+      complain: (line) => process.stderr.write(`${line}\n`),
+    },
+    stop.signal,
+  )
+}

@@ -1,0 +1,276 @@
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir, totalmem } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { defaultHubEndpoint, openHubFiles } from '../checkpoint/hub.ts'
+import { openCheckpoint } from '../checkpoint/open.ts'
+import { isAbort, StudioError } from '../core/errors.ts'
+import { writeExport } from '../export/write-export.ts'
+import type { ByteSource } from '../io/byte-source.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
+import { EngineSupply } from '../pipeline/engine-supply.ts'
+import { executeRun, type OpenModel, planRun } from '../pipeline/execute-run.ts'
+import { exportTarget } from '../pipeline/export-run.ts'
+import type { Plan, RunRequest } from '../pipeline/plan.ts'
+import { bytesText } from '../pipeline/plan-issues.ts'
+import type { Artifact, RunReport } from '../pipeline/report.ts'
+import { exportSource, requireResult } from '../pipeline/run-result.ts'
+import { parseRecipe } from '../quantization/parse-recipe.ts'
+import type { Recipe } from '../quantization/recipe.ts'
+import type { ForwardEngine } from '../runtime/engine.ts'
+import { createTokenizer } from '../runtime/engines/tokenizer.ts'
+import { type CliArguments, help, parseCliArguments } from './cli-arguments.ts'
+import { nodeFileSource, nodeFolderFiles } from './node-source.ts'
+import { NodeFileStore, nodeFileSink } from './node-store.ts'
+
+/** What the command line gets from the process it runs in. */
+export interface CliHost {
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cores: number
+  readonly versions: RunReport['studio']
+  /** Folder of `samples/`, for the bundled text. */
+  readonly samples: string
+  createKernels(threads: number): Promise<Kernels>
+  createEngine(threads: number): Promise<ForwardEngine>
+  /** A line of progress. */
+  tell(line: string): void
+  /** The one line of a refusal or a fault. */
+  complain(line: string): void
+}
+
+const defaultContext = 256
+const mostThreads = 16
+const memoryShare = 0.6
+/** Faults of the program, not of what it was given. */
+const programFaults = new Set(['internal', 'engine-failed', 'worker-lost', 'device-lost'])
+
+/**
+ * The command of `help`. Returns the exit code. Everything is written to a folder beside the asked-for one and moved there at
+ * the end; whatever happens before, that folder is removed and nothing is left behind.
+ */
+export async function runCli(argv: readonly string[], host: CliHost, signal: AbortSignal): Promise<number> {
+  try {
+    const parsed = parseCliArguments(argv)
+    if (parsed === 'help') host.tell(help)
+    else await quantize(parsed, host, signal)
+    return 0
+  } catch (error) {
+    if (isAbort(error)) {
+      host.complain('quantize: stopped; nothing was written.')
+      return 130
+    }
+    if (error instanceof StudioError) {
+      host.complain(`quantize: ${error.message} ${error.remedy}`.replaceAll(/\s+/g, ' '))
+      return programFaults.has(error.code) ? 1 : 2
+    }
+    host.complain(`quantize: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
+    return 1
+  }
+}
+
+async function quantize(args: CliArguments, host: CliHost, signal: AbortSignal): Promise<void> {
+  const targets = args.targets.map(exportTarget)
+  const recipes = await Promise.all(args.recipes.map(readRecipe))
+  const evaluationText = await readTextFile(args.evaluation ?? join(host.samples, 'evaluation.txt'))
+  const calibrationText = args.calibration === null ? null : await readTextFile(args.calibration)
+  const source = await findModel(args.model, host, signal)
+  const checkpoint = await openCheckpoint({ name: source.name, originKind: source.kind, files: source.files }, signal)
+  const out = resolve(args.out ?? join('quantized', basename(source.name)))
+  const partial = join(dirname(out), `.${basename(out)}.partial-${process.pid}`)
+  try {
+    const model: OpenModel = { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) }
+    const contextLength = args.context ?? Math.min(defaultContext, checkpoint.graph.config.maxPositions)
+    const request: RunRequest = {
+      recipes,
+      evaluation: {
+        text: evaluationText,
+        textName: args.evaluation === null ? 'Bundled evaluation text' : basename(args.evaluation),
+        protocol: args.protocol,
+        contextLength,
+        maxTokens: args.maxTokens,
+      },
+      calibration:
+        calibrationText === null || args.calibration === null
+          ? null
+          : { text: calibrationText, textName: basename(args.calibration), maxTokens: 32 * contextLength },
+      seed: args.seed,
+    }
+    await mkdir(partial, { recursive: true })
+    const report = await runAndExport({ args, host, model, request, partial, targets }, signal)
+    await writeFile(join(partial, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
+    await moveInto(partial, out)
+    tellResults(report, host)
+    host.tell(`Report: ${join(out, 'report.json')}`)
+  } finally {
+    await checkpoint.close()
+    await rm(partial, { recursive: true, force: true })
+  }
+}
+
+async function runAndExport(
+  job: {
+    readonly args: CliArguments
+    readonly host: CliHost
+    readonly model: OpenModel
+    readonly request: RunRequest
+    readonly partial: string
+    readonly targets: readonly ReturnType<typeof exportTarget>[]
+  },
+  signal: AbortSignal,
+): Promise<RunReport> {
+  const { args, host, model, request, partial, targets } = job
+  const workFolder = join(partial, '.work')
+  const store = new NodeFileStore(workFolder)
+  const threads = Math.min(args.threads ?? host.cores, mostThreads)
+  const machine = { store, threads, memoryLimitBytes: memoryShare * totalmem(), rates: [] }
+  const { plan } = await planRun(model, request, machine)
+  tellPlan(plan, host)
+  refuseTargets(plan, targets)
+  const kernels = await host.createKernels(threads)
+  const engines = new EngineSupply([() => host.createEngine(threads)], model.checkpoint.graph)
+  try {
+    const report = await executeRun(
+      {
+        model,
+        request,
+        machine,
+        tools: {
+          kernels,
+          engines,
+          versions: host.versions,
+          now: () => performance.now(),
+          memoryBytes: () => process.memoryUsage().rss,
+        },
+      },
+      (event) => {
+        if (event.kind === 'block-stored') host.tell(`Block ${event.block + 1} of ${model.checkpoint.graph.blocks.length} done`)
+        if (event.kind === 'notice') host.tell(event.text)
+      },
+      signal,
+    )
+    const result = await requireResult(store, report.planHash)
+    const artifacts = new Map<string, Artifact[]>()
+    for (const recipe of report.recipes) {
+      const source = exportSource(store, model.checkpoint, result, recipe.id)
+      const made: Artifact[] = []
+      for (const target of targets) {
+        const support = target.supports(source)
+        if (support !== true) {
+          host.tell(`${recipe.id} is not written as ${target.id}: ${support}`)
+          continue
+        }
+        const folder = `${recipe.id}/${target.id}`
+        const place = {
+          createSink: (path: string) => nodeFileSink(join(partial, folder, path)),
+          openWritten: (path: string) => nodeFileSource(join(partial, folder, path)),
+          removeWritten: (path: string) => rm(join(partial, folder, path), { force: true }),
+        }
+        const written = await writeExport({ target, source, kernels, ...place }, () => undefined, signal)
+        made.push({ target: target.id, files: written.files.map((file) => ({ ...file, path: `${folder}/${file.path}` })) })
+      }
+      artifacts.set(recipe.id, made)
+    }
+    return { ...report, recipes: report.recipes.map((recipe) => ({ ...recipe, artifacts: artifacts.get(recipe.id) ?? [] })) }
+  } finally {
+    await engines.close()
+    await kernels.close()
+    await rm(workFolder, { recursive: true, force: true })
+  }
+}
+
+/** A format that can hold none of the recipes is a mistake worth saying before the work, not after. */
+function refuseTargets(plan: Plan, targets: readonly { readonly id: string }[]): void {
+  for (const { id } of targets) {
+    const supports = plan.recipes.map((recipe) => recipe.targets.find((target) => target.id === id)?.support ?? true)
+    if (supports.length === 0 || supports.some((support) => support === true)) continue
+    const message = `No recipe can be written as ${id}: ${String(supports[0])}`
+    throw new StudioError('export-refused', { title: 'This format cannot hold the recipe', message, remedy: 'Choose another format.' })
+  }
+}
+
+async function readRecipe(idOrFile: string): Promise<Recipe> {
+  const isFile = !idOrFile.trimStart().startsWith('{') && (idOrFile.endsWith('.json') || (await isKind(idOrFile, 'file')))
+  return parseRecipe(isFile ? await readTextFile(idOrFile) : idOrFile)
+}
+
+async function readTextFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (cause) {
+    const message = `${path} cannot be read.`
+    throw new StudioError('file-missing', { title: 'A file is missing', message, remedy: 'Check the path and the permissions.' }, { cause })
+  }
+}
+
+async function isKind(path: string, kind: 'file' | 'folder'): Promise<boolean> {
+  const found = await stat(path).catch(() => null)
+  return found !== null && (kind === 'file' ? found.isFile() : found.isDirectory())
+}
+
+async function findModel(
+  model: string,
+  host: CliHost,
+  signal: AbortSignal,
+): Promise<{ readonly name: string; readonly kind: 'files' | 'hub'; readonly files: ReadonlyMap<string, ByteSource> }> {
+  if (await isKind(model, 'folder')) return { name: basename(resolve(model)), kind: 'files', files: await nodeFolderFiles(model) }
+  if (!/^[\w-][\w.-]*\/[\w.-]+(@\S+)?$/.test(model)) {
+    throw new StudioError('file-missing', {
+      title: 'No such model',
+      message: `There is no folder "${model}", and it is not a Hub id.`,
+      remedy: 'Give a folder with config.json and *.safetensors, or owner/name.',
+    })
+  }
+  const request = {
+    id: model,
+    accessToken: host.env['HF_TOKEN'] ?? null,
+    endpoint: host.env['HF_ENDPOINT'] ?? defaultHubEndpoint,
+    cache: new NodeFileStore(join(host.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quantization-studio', 'hub')),
+  }
+  const { name, files } = await openHubFiles(
+    request,
+    (progress) => {
+      if (progress.kind === 'waiting') host.tell(`${progress.reason} Trying again in ${Math.ceil(progress.seconds)} s.`)
+    },
+    signal,
+  )
+  return { name, kind: 'hub', files }
+}
+
+/** Replaces what was written before under the same names; everything else in the folder stays. */
+async function moveInto(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true })
+  for (const name of await readdir(from)) {
+    await rm(join(to, name), { recursive: true, force: true })
+    await rename(join(from, name), join(to, name))
+  }
+}
+
+function tellPlan(plan: Plan, host: CliHost): void {
+  const tokens = plan.scoredTokens.toLocaleString('en-US')
+  host.tell(
+    `${plan.recipes.length} ${plan.recipes.length === 1 ? 'recipe' : 'recipes'}, ${tokens} scored tokens, at most ${bytesText(plan.peakMemoryBytes)} of memory`,
+  )
+  for (const { severity, recipeId, text, remedy } of plan.issues) {
+    if (severity !== 'error')
+      host.tell(`${severity === 'warning' ? 'Warning' : 'Note'}${recipeId === null ? '' : `, ${recipeId}`}: ${text} ${remedy}`)
+  }
+}
+
+function tellResults(report: RunReport, host: CliHost): void {
+  const { float } = report.evaluation
+  const row = (cells: readonly string[]): string => cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(13))).join('')
+  host.tell(row(['recipe', 'bit/weight', 'size', 'perplexity', 'above float', 'KL mean', 'same top']))
+  host.tell(row(['float', '', bytesText(report.model.sourceBytes), float.perplexity.toFixed(4), '', '', '']))
+  for (const recipe of report.recipes) {
+    host.tell(
+      row([
+        recipe.id,
+        recipe.bitsPerWeight.toFixed(2),
+        bytesText(recipe.bytes),
+        recipe.perplexity.toFixed(4),
+        `${(100 * recipe.aboveFloat.value).toFixed(2)} %`,
+        recipe.klDivergence.mean.toPrecision(3),
+        `${(100 * recipe.sameTopToken.value).toFixed(1)} %`,
+      ]),
+    )
+  }
+}
