@@ -82,7 +82,7 @@ export function Frame() {
     <div className={isDropping ? 'qs-dropping' : undefined}>
       <a
         className="qs-skip"
-        href={`#${step}`}
+        href="#content"
         onClick={(event) => {
           event.preventDefault()
           document.querySelector<HTMLElement>('main h1')?.focus()
@@ -91,7 +91,7 @@ export function Frame() {
         Skip to content
       </a>
       <Header />
-      <main className="qs-main">
+      <main className="qs-main" id="content">
         {serviceFault === null ? null : <FaultNote fault={serviceFault} />}
         <OpeningElsewhere step={step} />
         <ErrorBoundary resetKey={step}>{screens[step]()}</ErrorBoundary>

@@ -43,11 +43,11 @@ export function Notices() {
       <div className="qs-hidden-text" role="status" aria-live="polite">
         {announcement}
       </div>
-      <div className="qs-notices" role="group" aria-label="Notices">
+      <section className="qs-notices" aria-label="Notices">
         {notices.map((notice) => (
           <NoticeLine key={notice.id} notice={notice} />
         ))}
-      </div>
+      </section>
     </>
   )
 }

@@ -96,7 +96,7 @@ export function Walk() {
   const summary = `${stored} of ${blocks} blocks are stored for ${entries.length} recipes.`
   return (
     <Card title="The walk" subtitle="A cell is one block in one recipe; the fuller its colour, the larger its output error.">
-      <div ref={ref} className="qs-walk">
+      <div ref={ref} className="qs-walk" tabIndex={0} role="region" aria-label="Walk over the blocks">
         {width === 0 || blocks === 0 ? (
           <p className="qs-muted">The first block is being read.</p>
         ) : (
