@@ -226,11 +226,15 @@ function hubFile({ path, sizeBytes, oid }: ListedFile, { target, listing, access
   const url = `${target.endpoint}/${target.repo}/resolve/${listing.commit}/${address}`
   const contentId = /^[\w-]{8,128}$/.test(oid) ? oid : encodeURIComponent(oid).slice(0, 128)
   const spill = cache === null ? null : { store: cache, path: `whole/${contentId}` }
-  const remote = httpSource({ name: path, url, sizeBytes, contentId, access, spill })
+  let isLocal = false
+  const onSpilled = () => {
+    isLocal = true
+  }
+  const remote = httpSource({ name: path, url, sizeBytes, contentId, access, spill, onSpilled })
   // By content, not by name: revisions share what did not change.
-  return cache === null || budget === null
-    ? remote
-    : cachedSource(remote, { store: cache, folder: `pieces/${contentId}`, budget, pieceBytes: pieceBytesOf(sizeBytes) })
+  if (cache === null || budget === null) return remote
+  const folder = `pieces/${contentId}`
+  return cachedSource(remote, { store: cache, folder, budget, keeps: () => !isLocal, pieceBytes: pieceBytesOf(sizeBytes) })
 }
 
 /** 1 MiB, so that a header is one small request; 4 MiB for large files, so that a cache of many gigabytes has few files. */

@@ -41,6 +41,8 @@ export interface CachedSourceOptions {
   /** Folder of the pieces; must name the content, for example by its hash. */
   readonly folder: string
   readonly budget: CacheBudget
+  /** Asked before each piece is stored: no, when the source has become local. Default always. */
+  readonly keeps?: () => boolean
   /** Default 1 MiB. */
   readonly pieceBytes?: number
 }
@@ -176,8 +178,8 @@ class PieceCache {
   }
 
   async #keep(piece: number, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { store, budget } = this.#options
-    if (!budget.take(bytes.byteLength)) return
+    const { store, budget, keeps } = this.#options
+    if (keeps?.() === false || !budget.take(bytes.byteLength)) return
     const sink = await store.create(this.#path(piece)).catch(() => null)
     try {
       if (sink === null) throw new TypeError('the store takes nothing')

@@ -24,6 +24,8 @@ export interface HttpSourceOptions {
   readonly access: HttpAccess
   /** Where a large file goes when the server ignores ranges; `null`: such servers are refused then. */
   readonly spill: { readonly store: FileStore; readonly path: string } | null
+  /** Told when the whole file is in `spill`, so that parts of it need no other cache. */
+  readonly onSpilled?: () => void
 }
 
 /** Tries in a row without progress before giving up. */

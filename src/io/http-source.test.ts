@@ -125,17 +125,22 @@ describe('a server that ignores ranges', () => {
   it('is read into the store otherwise, once for all readers', async () => {
     const store = new MemoryFileStore()
     let requests = 0
+    let spilled = false
     const { file } = source(
       () => {
         requests += 1
         return new Response(zeros(large))
       },
-      { sizeBytes: large, spill: { store, path: 'whole/f' } },
+      { sizeBytes: large, spill: { store, path: 'whole/f' }, onSpilled: () => void (spilled = true) },
     )
     const parts = await Promise.all([file.read(large - 5, large), file.read(0, 5)])
     expect(parts).toEqual([new Uint8Array(5), new Uint8Array(5)])
     expect((await store.list('')).map(({ sizeBytes }) => sizeBytes)).toEqual([large])
     expect(await file.read(7, 9)).toEqual(new Uint8Array(2))
+    expect(spilled).toBe(true)
+    // A later session finds it there.
+    const later = source(() => new Response('', { status: 500 }), { sizeBytes: large, spill: { store, path: 'whole/f' } })
+    expect(await later.file.read(0, 3)).toEqual(new Uint8Array(3))
     expect(requests).toBe(2) // both readers had asked before the first answer told that ranges are ignored
   })
 

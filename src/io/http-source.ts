@@ -1,7 +1,7 @@
 import { isAbort, StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSource } from './byte-source.ts'
 import { backoffMs, bodyChunks, type HttpSourceOptions, maxTries, request } from './http-request.ts'
-import { changedFile, receiveWhole } from './http-whole.ts'
+import { changedFile, receiveWhole, storedWhole } from './http-whole.ts'
 import { assertRange } from './range.ts'
 
 /**
@@ -25,6 +25,8 @@ class HttpFile {
   #direct: string | null = null
   /** The file from a server that ignores ranges, once it is here or on its way. */
   #whole: Promise<ByteSource> | null = null
+  /** Looks once for what an earlier session received from such a server. */
+  #stored: Promise<ByteSource | null> | null = null
 
   constructor(options: HttpSourceOptions) {
     this.#options = options
@@ -32,6 +34,10 @@ class HttpFile {
 
   async read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
     assertRange(this.#options.name, this.#options.sizeBytes, start, end)
+    throwIfAborted(signal)
+    this.#stored ??= storedWhole(this.#options)
+    const stored = await this.#stored
+    if (stored !== null) return stored.read(start, end, signal)
     const out = new Uint8Array(end - start)
     let filled = 0
     let tries = 0

@@ -8,6 +8,15 @@ import { MemorySink } from './memory-store.ts'
 /** A file of a server that ignores ranges is kept in memory up to here. */
 const maxInMemoryBytes = 67_108_864
 
+/** What an earlier session received; `null` when there is none, or the file is one that is kept in memory. */
+export async function storedWhole({ sizeBytes, spill, onSpilled }: HttpSourceOptions): Promise<ByteSource | null> {
+  if (spill === null || sizeBytes <= maxInMemoryBytes) return null
+  const stored = await spill.store.open(spill.path).catch(() => null)
+  if (stored?.sizeBytes !== sizeBytes) return null
+  onSpilled?.()
+  return stored
+}
+
 /**
  * The whole of a file whose server answered 200 to a question for a part: small ones into memory, others into the store.
  * `first` is that answer, on its way already; when it breaks off the file is asked for again. Throws `hub-unreachable`
@@ -34,6 +43,7 @@ export async function receiveWhole(options: HttpSourceOptions, first: Response, 
       await sink.close()
       const stored = sink === memory ? memorySource(name, memory.bytes) : await spill?.store.open(spill.path)
       if (stored === null || stored === undefined) throw new TypeError('a stored file is gone')
+      if (sink !== memory) options.onSpilled?.()
       return stored
     }
     await sink.abort()

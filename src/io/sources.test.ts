@@ -177,6 +177,13 @@ describe('the cache', () => {
     expect(await cached(source, store).read(0, 64)).toEqual(content.slice(0, 64))
   })
 
+  it('stores nothing of a source that has become local', async () => {
+    const store = new MemoryFileStore()
+    const file = cachedSource(memorySource('s', content), { store, folder: 'f', budget: unlimited, keeps: () => false })
+    expect(await file.read(0, 1000)).toEqual(content)
+    expect(await store.list('')).toEqual([])
+  })
+
   it('stays within its budget and goes on reading when the store is full', async () => {
     const source = countingSource(memorySource('s', content))
     const store = new MemoryFileStore({ limitBytes: 200 })
