@@ -19,7 +19,7 @@ export default defineConfig({
     trace: 'retain-on-failure',
   },
   webServer: {
-    command: `node scripts/start.mjs --port ${port} --hub-endpoint http://localhost:4181 --hub-endpoint http://localhost:4182`,
+    command: `node scripts/start.mjs --port ${port} --hub-endpoint http://127.0.0.1:*`,
     url: `http://localhost:${port}/`,
     reuseExistingServer: false,
     timeout: 180_000,

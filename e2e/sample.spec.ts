@@ -1,0 +1,30 @@
+import { expect, test } from './support/studio.ts'
+
+test('the sample, four recipes, charts and a GGUF download', async ({ studio, page }) => {
+  const started = Date.now()
+  await studio.open()
+  await page.getByRole('button', { name: 'Quantize the sample' }).click()
+  await studio.finished()
+  const rows = studio.table.getByRole('row')
+  await expect(rows).toHaveCount(6) // head, float, four recipes
+  for (const id of ['float', 'Q8_0', 'nearest-5bit-g32', 'Q4_0', 'nearest-3bit-g32'])
+    await expect(rows.filter({ hasText: id })).toHaveCount(1)
+  await expect(page.getByRole('heading', { name: 'Size against quality' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: 'Pinned' })).toBeVisible()
+  const file = await studio.export('Q8_0', /GGUF/)
+  console.log(`sample to GGUF in ${String(Math.round((Date.now() - started) / 1000))} s`)
+  expect(file.name).toMatch(/\.gguf$/)
+  expect(file.bytes.subarray(0, 4).toString('latin1')).toBe('GGUF')
+  expect(studio.faults).toEqual([])
+})
+
+test('the same prompt continued by float and by each recipe', async ({ studio, page }) => {
+  await studio.open()
+  await page.getByRole('button', { name: 'Quantize the sample' }).click()
+  await studio.finished()
+  await page.getByRole('radiogroup', { name: 'Sections' }).getByText('Text').click()
+  await page.getByRole('textbox', { name: 'Prompt' }).fill('Once upon a time')
+  await page.getByRole('button', { name: /^Continue/ }).click()
+  await expect(page.getByText(/first \d+ of \d+ tokens equal|all \d+ tokens equal/).first()).toBeVisible({ timeout: 60_000 })
+  expect(studio.faults).toEqual([])
+})

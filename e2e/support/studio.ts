@@ -1,0 +1,118 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { test as base, type Download, expect, type Locator, type Page } from '@playwright/test'
+
+/** The page as a person drives it: only roles, names and the pickers behind the buttons. */
+export class Studio {
+  /** Uncaught errors and console errors of the page; a test that expects none checks it. */
+  readonly faults: string[] = []
+  readonly page: Page
+
+  constructor(page: Page) {
+    this.page = page
+    page.on('pageerror', (error) => this.faults.push(error.message))
+    page.on('console', (message) => {
+      if (message.type() === 'error') this.faults.push(message.text())
+    })
+  }
+
+  async open(hash = ''): Promise<void> {
+    await this.page.goto(`/${hash}`)
+    await expect(this.heading).toBeVisible()
+  }
+
+  get heading(): Locator {
+    return this.page.getByRole('heading', { level: 1 })
+  }
+
+  async goTo(step: 'Open' | 'Inspect' | 'Recipes' | 'Run' | 'Compare' | 'Export'): Promise<void> {
+    await this.page
+      .getByRole('navigation', { name: 'Steps' })
+      .getByRole('link', { name: new RegExp(step) })
+      .click()
+  }
+
+  async dropFolder(folder: string): Promise<void> {
+    await this.page.locator('input[data-picker="folder"]').first().setInputFiles(folder)
+  }
+
+  async addFiles(files: readonly string[]): Promise<void> {
+    await this.page
+      .locator('input[data-picker="files"]')
+      .first()
+      .setInputFiles([...files])
+  }
+
+  async evaluateOn(file: { name: string; text: string }): Promise<void> {
+    await this.page
+      .locator('input[data-picker="evaluation"]')
+      .setInputFiles({ name: file.name, mimeType: 'text/plain', buffer: Buffer.from(file.text) })
+  }
+
+  /** Adds recipes by preset id or JSON through "Paste recipe". */
+  async pasteRecipes(text: string): Promise<void> {
+    await this.page.getByRole('button', { name: 'Paste recipe' }).click()
+    const dialog = this.page.getByRole('dialog')
+    await dialog.getByRole('textbox').fill(text)
+    await dialog.locator('button[type="submit"]').click()
+    await expect(dialog).toBeHidden()
+  }
+
+  /** Starts the run from the plan bar and waits for the report. */
+  async run(timeout = 90_000): Promise<void> {
+    await this.page.getByRole('button', { name: /^Run/ }).last().click()
+    await this.finished(timeout)
+  }
+
+  /** The table of all recipes exists once the report is there. */
+  async finished(timeout = 90_000): Promise<void> {
+    await this.goTo('Compare')
+    await expect(this.table).toBeVisible({ timeout })
+  }
+
+  get table(): Locator {
+    return this.page.getByRole('table', { name: 'Table of all recipes' })
+  }
+
+  /** Writes one recipe to one format, waits for the proof and saves the download; returns its bytes and name. */
+  async export(recipeId: string, title: RegExp): Promise<{ readonly bytes: Buffer; readonly name: string }> {
+    await this.goTo('Export')
+    const cell = this.page.getByRole('checkbox', { name: new RegExp(`^${escape(recipeId)} as ${title.source}`) })
+    if ((await cell.getAttribute('aria-checked')) !== 'true') await cell.click()
+    await this.page.getByRole('button', { name: /^Write and check/ }).click()
+    const save = this.page.getByRole('button', { name: /^Save \d+ file/ })
+    await expect(save).toBeVisible({ timeout: 60_000 })
+    const [download] = await Promise.all([this.page.waitForEvent('download'), save.click()])
+    return { bytes: await bytesOf(download), name: download.suggestedFilename() }
+  }
+}
+
+async function bytesOf(download: Download): Promise<Buffer> {
+  return readFileSync(await download.path())
+}
+
+const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+
+interface Fixtures {
+  readonly studio: Studio
+  /** A folder of its own for each test, removed afterwards. */
+  readonly folder: string
+}
+
+export const test = base.extend<Fixtures>({
+  studio: async ({ page }, use) => {
+    await use(new Studio(page))
+  },
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern
+  folder: async ({}, use) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'studio-'))
+    await use(folder)
+    rmSync(folder, { recursive: true, force: true })
+  },
+})
+
+export { expect } from '@playwright/test'
+
+/** Prose enough for a few windows of a byte tokenizer. */
+export const shortText = 'Once upon a time there was a small house by the river, and in it lived a girl named Anna. '.repeat(30)
