@@ -159,7 +159,10 @@ interface Seconds {
   readonly least: number
 }
 
-/** Seconds of each, the rounds of one between those of the others; the first `warmUp` rounds do not count. */
+/** A round calls until so many seconds have passed, so that a call of one millisecond does not only find cold caches. */
+const roundSeconds = 0.004
+
+/** Seconds of a call of each, the rounds of one between those of the others; the first `warmUp` rounds do not count. */
 async function inTurn<const Runs extends readonly (() => Promise<unknown>)[]>(
   runs: Runs,
   { rounds, warmUp }: { rounds: number; warmUp: number },
@@ -168,8 +171,13 @@ async function inTurn<const Runs extends readonly (() => Promise<unknown>)[]>(
   for (let round = 0; round < rounds + warmUp; round++) {
     for (const [index, run] of runs.entries()) {
       const start = performance.now()
-      await run()
-      if (round >= warmUp) seconds[index]?.push((performance.now() - start) / 1000)
+      let calls = 0
+      let passed = 0
+      for (; passed < roundSeconds; passed = (performance.now() - start) / 1000) {
+        await run()
+        calls++
+      }
+      if (round >= warmUp) seconds[index]?.push(passed / calls)
     }
   }
   const figures = seconds.map((values): Seconds => {
