@@ -72,8 +72,12 @@ def token_stream(tokenizer: Tokenizer, stories: list[str], rng: random.Random) -
     return torch.tensor(ids, dtype=torch.long)
 
 
-def draw_batch(stream: torch.Tensor, batch: int, length: int, generator: torch.Generator):
+def draw_batch(stream: torch.Tensor, options: argparse.Namespace, generator: torch.Generator):
+    batch, length = options.batch, options.length
     starts = torch.randint(0, len(stream) - length - 1, (batch,), generator=generator)
+    begins = (stream[: -length - 1] == CONFIG["bos_token_id"]).nonzero()[:, 0]
+    at_begin = torch.rand(batch, generator=generator) < options.begins
+    starts = torch.where(at_begin, begins[starts % len(begins)], starts)
     windows = torch.stack([stream[s : s + length + 1] for s in starts.tolist()])
     inputs, targets = windows[:, :-1].clone(), windows[:, 1:]
     # Some windows open with <s> in the middle of a story, as the windows of an evaluation do.
@@ -147,10 +151,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=1e9, help="fewer steps if they take longer than this")
-    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--rate", type=float, default=3e-3)
     parser.add_argument("--decay", type=float, default=0.1)
+    parser.add_argument("--begins", type=float, default=0.5, help="share of windows that begin with a story")
+    parser.add_argument("--start", type=Path, help="go on from the weights and tokenizer of this folder")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--save-every", type=int, default=250)
     options = parser.parse_args()
@@ -159,12 +165,17 @@ def main() -> None:
     torch.manual_seed(options.seed)
     generator = torch.Generator().manual_seed(options.seed)
     stories = read_stories(options.stories)
-    tokenizer = train_tokenizer(stories)
+    tokenizer = (
+        Tokenizer.from_file(str(options.start / "tokenizer.json")) if options.start else train_tokenizer(stories)
+    )
     stream = token_stream(tokenizer, stories, random.Random(options.seed))
     text = options.evaluation.read_text()
     held_out = torch.tensor(tokenizer.encode(text, add_special_tokens=False).ids)
-    model = Llama(CONFIG)
-    initialise(model)
+    if options.start:
+        model = Llama.load(options.start).train()
+    else:
+        model = Llama(CONFIG)
+        initialise(model)
     size = sum(p.numel() for p in model.parameters())
     print(f"{len(stories)} stories, {len(stream)} tokens, {len(held_out)} held out, {size} parameters", flush=True)
 
@@ -181,7 +192,7 @@ def main() -> None:
         cosine = 0.02 + 0.98 * (1 + math.cos(math.pi * min(progress, 1))) / 2
         for group in optimizer.param_groups:
             group["lr"] = options.rate * min(step / warm_up, cosine)
-        inputs, targets = draw_batch(stream, options.batch, options.length, generator)
+        inputs, targets = draw_batch(stream, options, generator)
         with torch.autocast("cpu", torch.bfloat16):
             logits = model(inputs)
         loss = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
