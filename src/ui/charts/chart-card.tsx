@@ -5,7 +5,7 @@ import type { ChartSource, ChartTable } from './chart-types.ts'
 import { toCsv } from './csv.ts'
 import { DataTable } from './data-table.tsx'
 import { ChartIcon, CsvIcon, PictureIcon, TableIcon } from './icons.tsx'
-import { composePicture, pictureFileName, rasterize, saveBlob } from './picture.ts'
+import { composePicture, type LegendEntry, pictureFileName, rasterize, saveBlob } from './picture.ts'
 
 export interface ChartCardProps {
   readonly title: string
@@ -14,6 +14,8 @@ export interface ChartCardProps {
   readonly source: ChartSource
   /** The numbers behind the chart, in full precision. */
   readonly table: ChartTable
+  /** Whose marks are whose, for the picture alone: on the page the shelf is the legend. */
+  readonly legend?: readonly LegendEntry[]
   /** Switches at the right of the title. */
   readonly controls?: ReactNode
   /** Fixed place of hover values: right of the chart, under it on narrow screens. */
@@ -27,7 +29,7 @@ export interface ChartCardProps {
 
 /** Frame of every chart: title, actions, the chart or its table, and the readout beside it. */
 export function ChartCard(props: ChartCardProps) {
-  const { title, subtitle, source, table, controls, readout, isPart = false, onFault, children } = props
+  const { title, subtitle, source, table, legend = [], controls, readout, isPart = false, onFault, children } = props
   const heading = useId()
   const body = useRef<HTMLDivElement>(null)
   const [isTable, setTable] = useState(false)
@@ -39,7 +41,7 @@ export function ChartCard(props: ChartCardProps) {
   const savePicture = async (event: MouseEvent): Promise<void> => {
     const chart = body.current?.querySelector<SVGSVGElement>('svg.qs-chart, svg.recharts-surface')
     if (chart === null || chart === undefined) return
-    const text = { title, subtitle, source: [source.model, source.protocol, source.date].filter((part) => part !== '').join(' · ') }
+    const text = { title, subtitle, legend, source: [source.model, source.protocol, source.date].filter((part) => part !== '').join(' · ') }
     const picture = composePicture(chart, text)
     if (event.shiftKey) {
       saveBlob(new Blob([picture.svg], { type: 'image/svg+xml' }), pictureFileName(source.model, title, 'svg'))

@@ -82,6 +82,7 @@ export function HeatMap(props: HeatMapProps) {
       title={title}
       subtitle={subtitle}
       source={source}
+      legend={rows}
       isPart={props.isPart ?? false}
       table={{
         columns: ['recipe', 'bits per weight', ...Array.from({ length: blocks }, (_, block) => `block ${block}`)],

@@ -84,6 +84,7 @@ export function LayerErrorChart(props: LayerErrorChartProps) {
       subtitle={subtitle}
       source={source}
       table={tableOf(series, blocks)}
+      legend={series}
       isPart={props.isPart ?? false}
       {...(props.onFault === undefined ? {} : { onFault: props.onFault })}
       controls={
@@ -159,7 +160,6 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
         axisLine={{ className: 'qs-axis-line' }}
         height={26}
         tickMargin={6}
-        allowDataOverflow
       />
       <YAxis
         type="number"
@@ -171,7 +171,6 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
         tickLine={false}
         axisLine={false}
         width={blockAxisLeft}
-        allowDataOverflow
       />
       <BlockCursor block={shown} blocks={blocks} />
       {series.map((line, index) => (

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { toCsv } from './csv.ts'
 import { dominates, frontier } from './frontier.ts'
 import { heatStep } from './heat.ts'
-import { escapeXml, pictureFileName } from './picture.ts'
+import { escapeXml, pictureFileName, placeLegend } from './picture.ts'
 import { maxPerColumn } from './thin.ts'
 
 describe('frontier', () => {
@@ -81,6 +81,17 @@ describe('CSV', () => {
 describe('pictures', () => {
   test('file names hold nothing a file system minds', () => {
     expect(pictureFileName('owner/Model 1.1B', 'Where the error is made', 'png')).toBe('owner-Model-1.1B_where-the-error-is-made.png')
+  })
+
+  test('the legend of a picture runs in rows of its width', () => {
+    const entries = ['Q8_0', 'nearest-3bit-g64', 'Q4_0'].map((id, slot) => ({ id, slot }))
+    expect(placeLegend(entries, 240).entries.map(({ x, y }) => [x, y])).toEqual([
+      [0, 8],
+      [66, 8],
+      [0, 28],
+    ])
+    expect(placeLegend(entries, 240).height).toBe(48)
+    expect(placeLegend([], 240).height).toBe(0)
   })
 
   test('titles are escaped', () => {

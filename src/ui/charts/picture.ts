@@ -1,3 +1,5 @@
+import { markerPath } from '../theme/recipe-style.tsx'
+
 /** Turns the SVG of a chart on the page into a picture that stands alone: styles written in, title above, source below. */
 export interface PictureText {
   readonly title: string
@@ -5,6 +7,13 @@ export interface PictureText {
   readonly subtitle: string
   /** Model, protocol, date. */
   readonly source: string
+  /** Whose marks are whose: on the page the shelf says it. */
+  readonly legend: readonly LegendEntry[]
+}
+
+export interface LegendEntry {
+  readonly id: string
+  readonly slot: number | null
 }
 
 export interface Picture {
@@ -53,7 +62,8 @@ export function composePicture(chart: SVGSVGElement, text: PictureText): Picture
   const page = getComputedStyle(chart)
   const ink = page.color
   const family = page.fontFamily.replaceAll('"', "'")
-  const whole = { width: Math.ceil(width) + 2 * margin, height: Math.ceil(height) + headHeight + footHeight }
+  const legend = placeLegend(text.legend, width)
+  const whole = { width: Math.ceil(width) + 2 * margin, height: Math.ceil(height) + headHeight + legend.height + footHeight }
   const line = (y: number, size: number, content: string, style = ''): string =>
     `<text x="${margin}" y="${y}" font-family="${family}" font-size="${size}" fill="${ink}" ${style}>${escapeXml(content)}</text>`
   const svg = [
@@ -62,10 +72,39 @@ export function composePicture(chart: SVGSVGElement, text: PictureText): Picture
     line(24, 15, text.title, 'font-weight="600"'),
     line(41, 12, text.subtitle, 'opacity="0.75"'),
     new XMLSerializer().serializeToString(copy),
+    ...legend.entries.map(({ id, slot, x, y }) => {
+      const place = `translate(${margin + x} ${headHeight + Math.ceil(height) + y})`
+      const colour = page.getPropertyValue(slot === null ? '--qs-ink-3' : `--qs-recipe-${slot}`)
+      const mark = `<path d="${markerPath(slot)}" fill="${escapeXml(colour)}"/>`
+      return `<g transform="${place}">${mark}<text x="18" y="10" font-family="monospace" font-size="11.5" fill="${ink}">${escapeXml(id)}</text></g>`
+    }),
     line(whole.height - 10, 11, text.source, 'opacity="0.75"'),
     '</svg>',
   ].join('')
   return { svg, ...whole }
+}
+
+const legendRow = 20
+const legendCharacter = 7
+
+/** Names in rows of the chart's width, under the chart. */
+export function placeLegend(
+  entries: readonly LegendEntry[],
+  width: number,
+): { readonly height: number; readonly entries: readonly (LegendEntry & { readonly x: number; readonly y: number })[] } {
+  let x = 0
+  let row = 0
+  const placed = entries.map((entry) => {
+    const needed = 18 + entry.id.length * legendCharacter + 20
+    if (x > 0 && x + needed > width) {
+      x = 0
+      row += 1
+    }
+    const at = { ...entry, x, y: 8 + row * legendRow }
+    x += needed
+    return at
+  })
+  return { height: entries.length === 0 ? 0 : 8 + (row + 1) * legendRow, entries: placed }
 }
 
 function writeStylesIn(original: Element, copy: Element): void {

@@ -35,7 +35,7 @@ export function Readout({ title, rows, hovered, note }: ReadoutProps) {
 /** Sentence for screen readers when the cursor moves by keyboard; empty while it does not. */
 export function LiveSentence({ text }: { readonly text: string }) {
   return (
-    <p className="qs-visually-hidden" role="status">
+    <p className="qs-hidden-text" role="status">
       {text}
     </p>
   )

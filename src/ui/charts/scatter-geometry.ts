@@ -90,7 +90,7 @@ export function scatterGeometry(
   return {
     isLog,
     x,
-    xTicks: linearTicks(x, Math.max(4, Math.floor(width / 62))),
+    xTicks: linearTicks(x, Math.max(4, Math.floor(width / 76))),
     y,
     yTicks: isLog ? halfDecadeTicks([y[0] * 1.35, y[1]], most) : linearTicks(y, most).filter((tick) => tick > 0),
     band: band === null || band <= y[0] ? null : Math.min(band, y[1]),
@@ -130,10 +130,11 @@ export function lossTick(value: number, measure: ScatterMeasure, ticks: readonly
   return `+${value.toLocaleString('en-US', { maximumFractionDigits: Math.max(3, tickDecimals(ticks)) })} %`
 }
 
-/** The same tick as a perplexity, with the decimals that tell it from the baseline. */
-export function perplexityTick(lossPercent: number, baseline: number): string {
+/** The same tick as a perplexity, with the decimals that tell the lowest of all ticks from the baseline. */
+export function perplexityTick(lossPercent: number, baseline: number, ticks: readonly number[]): string {
   const value = baseline * (1 + lossPercent / 100)
-  return value >= 1000 ? format.significant(value, 4) : value.toFixed(value - baseline >= 0.1 || lossPercent === 0 ? 2 : 3)
+  const least = (baseline * Math.min(1, ...ticks)) / 100
+  return value >= 1000 ? format.significant(value, 4) : value.toFixed(least >= 0.01 ? 2 : least >= 0.001 ? 3 : 4)
 }
 
 /** Size ticks: MB below 10 GB, GB above. */

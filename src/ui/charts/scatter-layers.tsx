@@ -41,11 +41,11 @@ export function Backdrop({ geometry, measure, baseline, edge, axisTitle, isNarro
       {measure === 'perplexity' && (
         <g className="qs-least">
           <text x={right + 8} y={bottom + 4}>
-            {perplexityTick(0, baseline.perplexity)}
+            {perplexityTick(0, baseline.perplexity, geometry.yTicks)}
           </text>
           {geometry.yTicks.map((tick) => (
             <text key={tick} x={right + 8} y={(y(tick) ?? 0) + 4}>
-              {perplexityTick(tick, baseline.perplexity)}
+              {perplexityTick(tick, baseline.perplexity, geometry.yTicks)}
             </text>
           ))}
         </g>
@@ -104,6 +104,9 @@ export function Labels({ points, plotted, edge, hovered, isNarrow, budgetBytes }
     const from = edge[index] ?? point
     return { from: at(from.size, from.loss), to: at(point.size, point.loss) }
   })
+  for (const place of plotted) {
+    lines.push({ from: at(place.bytes, place.loss - place.below), to: at(place.bytes, place.loss + place.above) })
+  }
   const budget = budgetBytes === null ? undefined : x(budgetBytes)
   if (budget !== undefined) lines.push({ from: [budget, plot.y], to: [budget, plot.y + plot.height] })
   const budgetLabel = budget === undefined ? [] : [{ x: budget - 6, y: plot.y - 8, width: 130, height: 20 }]

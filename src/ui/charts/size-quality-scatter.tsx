@@ -127,7 +127,6 @@ function Plot(props: PlotProps) {
         tickLine={{ className: 'qs-axis-line' }}
         tickSize={5}
         height={28}
-        allowDataOverflow
       />
       <YAxis
         dataKey="loss"
@@ -140,7 +139,6 @@ function Plot(props: PlotProps) {
         axisLine={false}
         tickLine={false}
         width={left}
-        allowDataOverflow
       />
       <Backdrop
         geometry={geometry}
@@ -215,9 +213,9 @@ function pointText(point: ScatterPoint): string {
 }
 
 const subtitles: Readonly<Record<ScatterMeasure, string>> = {
-  perplexity: 'Left and lower is better. Bars: uncertainty of the change, one standard error. Log scale.',
-  kl: 'Left and lower is better. Mean divergence from float, nats. Bars: one standard error. Log scale.',
-  'same-top': 'Left and lower is better. Share of tokens where float would choose the same. Bars: one standard error.',
+  perplexity: 'Left and lower is better, log scale. Bars: ± one error of the change.',
+  kl: 'Left and lower is better, nats, log scale. Bars: ± one error.',
+  'same-top': 'Left and lower is better. Share of tokens that float would choose too.',
 }
 
 function summaryOf(points: readonly ScatterPoint[], measure: ScatterMeasure, baseline: string): string {

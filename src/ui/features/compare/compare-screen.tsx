@@ -1,5 +1,5 @@
 import { Button, SegmentedControl } from '@mantine/core'
-import { useRef, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useStore } from 'zustand'
 import { exportsStore, isSameChoice, toggleExport } from '../../../state/exports-store.ts'
 import { hoverRecipe, pinRecipe, recipesStore, selectRecipe } from '../../../state/recipes-store.ts'
@@ -100,6 +100,17 @@ function Measured({ data, layers }: { readonly data: CompareData; readonly layer
     else section?.scrollIntoView({ block: 'start' })
     section?.focus({ preventScroll: true })
   }
+  useEffect(() => {
+    // The switch follows the page: the last section whose top has passed the header is the one in view.
+    const follow = (): void => {
+      const passed = views.filter(({ value }) => (sections.current[value]?.getBoundingClientRect().top ?? Number.POSITIVE_INFINITY) < 240)
+      const atEnd = window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 2
+      uiStore.setState({ compareView: atEnd && window.scrollY > 0 ? 'text' : (passed.at(-1)?.value ?? 'overview') })
+    }
+    follow()
+    addEventListener('scroll', follow, { passive: true })
+    return () => removeEventListener('scroll', follow)
+  }, [])
   const showBlock = (block: number): void => {
     setCursor(block)
     show('layers')

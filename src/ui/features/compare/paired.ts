@@ -90,5 +90,6 @@ export function pairedSentence(a: RecipeReport, b: RecipeReport): string {
   const higher = Math.max(a.klDivergence.mean, b.klDivergence.mean)
   const lower = Math.min(a.klDivergence.mean, b.klDivergence.mean)
   const share = format.significant((1 - lower / higher) * 100, 2)
-  return `${sizes} ${kl.value < 0 ? 'A' : 'B'} removes ${share} % of the other’s divergence from float.`
+  const [better, worse] = kl.value < 0 ? ['A', 'B'] : ['B', 'A']
+  return `${sizes} ${better} removes ${share} % of ${worse}’s divergence from float.`
 }

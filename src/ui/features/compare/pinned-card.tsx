@@ -31,14 +31,14 @@ export function PinnedCard({ data }: { readonly data: CompareData }) {
         <thead>
           <tr>
             <th scope="col">
-              <span className="qs-visually-hidden">Measure</span>
+              <span className="qs-hidden-text">Measure</span>
             </th>
             {[{ pin: 'a', result: a } as const, { pin: 'b', result: b } as const].map(({ pin, result }) => (
               <th key={pin} scope="col" title={result.recipe.id}>
                 <span className="qs-compare-name">
                   <Marker slot={result.slot} />
                   <PinBadge pin={pin} />
-                  <span className="qs-visually-hidden">
+                  <span className="qs-hidden-text">
                     {pin.toUpperCase()}, {result.recipe.id}
                   </span>
                 </span>

@@ -137,7 +137,7 @@ function Wide(props: WideProps) {
             {head('recipe', 'Recipe')}
             {shown.map((column) => head(column.key, column.key === 'above' ? `Above ${data.baselineName}` : column.title))}
             <th scope="col">
-              <span className="qs-visually-hidden">Actions</span>
+              <span className="qs-hidden-text">Actions</span>
             </th>
           </tr>
         </thead>
@@ -228,7 +228,7 @@ function RecipeName({ result, pin }: { readonly result: Result; readonly pin: 'A
       {pin !== null && (
         <>
           <PinBadge pin={pin === 'A' ? 'a' : 'b'} />
-          <span className="qs-visually-hidden">, pinned as {pin}</span>
+          <span className="qs-hidden-text">, pinned as {pin}</span>
         </>
       )}
       {isHidden && <span className="qs-compare-error">hidden in charts</span>}

@@ -80,8 +80,8 @@ describe('pinned pair', () => {
   })
 
   test('the sentence says who wins and by how much', () => {
-    expect(pairedSentence(a, b)).toBe('Same bytes. A removes 27 % of the other’s divergence from float.')
-    expect(pairedSentence(b, a)).toBe('Same bytes. B removes 27 % of the other’s divergence from float.')
+    expect(pairedSentence(a, b)).toBe('Same bytes. A removes 27 % of B’s divergence from float.')
+    expect(pairedSentence(b, a)).toBe('Same bytes. B removes 27 % of A’s divergence from float.')
   })
 
   test('errors add in squares', () => {

@@ -214,7 +214,7 @@ function Marked({ compared, slot }: { readonly compared: Compared; readonly slot
       <span className="qs-text-same">{same}</span>
       {mark !== '' && (
         <>
-          <span className="qs-visually-hidden"> differs from here: </span>
+          <span className="qs-hidden-text"> differs from here: </span>
           <mark className="qs-text-mark" style={{ borderBottomColor: recipeColour(slot) }}>
             {visible(mark)}
           </mark>
