@@ -44,7 +44,7 @@ const idsOf = (text) => Array.from(tokenizer.encode(text, { add_special_tokens: 
 const awkward = [
   'Once upon a time, there was a little girl.',
   ' two  spaces,\ttab\n\nand lines \n  indented',
-  '"Hi," said Tom\'s friend; they\'re 12345 years old & I\'ll go!',
+  "\"Hi,\" said Tom's friend; they're 12345 years old & I'll go!",
   'naïve café, Ünïcödé, 漢字かな, Привет, 🙂👩‍🚀, \u200bzero width',
   'def f(x):\n    return {"a": [1, 2.5e-3], \'b\': None}  # comment\n',
   'A',

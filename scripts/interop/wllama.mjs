@@ -29,7 +29,11 @@ const server = createServer((request, response) => {
   const path = new URL(request.url, 'http://localhost').pathname
   const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' }
   const send = (file) => {
-    response.writeHead(200, { ...isolation, 'Content-Type': types[extname(file)] ?? 'application/octet-stream', 'Content-Length': statSync(file).size })
+    response.writeHead(200, {
+      ...isolation,
+      'Content-Type': types[extname(file)] ?? 'application/octet-stream',
+      'Content-Length': statSync(file).size,
+    })
     createReadStream(file).pipe(response)
   }
   const model = /^\/models\/(\d+)$/.exec(path)
@@ -59,7 +63,12 @@ try {
         const { Wllama, LoggerWithoutDebug } = await import('/wllama/index.js')
         const engine = new Wllama({ default: '/wllama/wasm/wllama.wasm' }, { suppressNativeLog: true, logger: LoggerWithoutDebug })
         engine.setCompat(null)
-        await engine.loadModel([await (await fetch(`/models/${index}`)).blob()], { n_ctx: 256, n_threads: 1, n_gpu_layers: 0, warmup: false })
+        await engine.loadModel([await (await fetch(`/models/${index}`)).blob()], {
+          n_ctx: 256,
+          n_threads: 1,
+          n_gpu_layers: 0,
+          warmup: false,
+        })
         const { hparams } = engine.getModelMetadata()
         const { choices } = await engine.createCompletion({ prompt, max_tokens: tokens, temperature: 0, top_k: 1, seed: 1 })
         const result = { llamaCpp: Wllama.getLibllamaVersion(), ...hparams, bos: engine.mustAddBosToken(), text: choices[0].text }

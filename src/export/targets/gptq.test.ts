@@ -178,7 +178,10 @@ describe('GPTQ refusals and notes', () => {
     expect(gptq.supports(await made(tinyLlamaConfig(), all))).toMatch(/no packed embedding, and this model uses its embedding as head/)
     const untied = tinyLlamaConfig({ tie_word_embeddings: false })
     expect(gptq.supports(await made(untied, all))).toMatch(/no packed embedding\. Leave the embedding in float/)
-    expect(gptq.supports(await made(tinyLlamaConfig(), () => ({ encoding: 'source' })))).toMatch(/Nothing is quantized/)
+    const nothing = await made(tinyLlamaConfig(), () => ({ encoding: 'source' }))
+    expect(gptq.supports(nothing)).toMatch(/Nothing is quantized/)
+    const named = new Map([['model.layers.0.mlp.up_proj.weight', { encoding: 'source' as const }]])
+    expect(gptq.supports({ ...nothing, encodings: named })).toMatch(/Nothing is quantized/)
   })
 
   it('refuses a model in which nothing can be packed', async () => {

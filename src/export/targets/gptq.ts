@@ -19,7 +19,8 @@ const gptq: ExportTarget = {
   explanation: 'A folder in the GPTQ layout, for transformers with GPTQModel, vLLM and ExLlama.',
 
   supports({ encodings, checkpoint: { graph, tensors } }) {
-    if (encodings.size === 0) return 'Nothing is quantized in this recipe; the original files already hold these weights.'
+    const quantized = [...encodings].filter(([, { encoding }]) => encoding !== 'source').map(([name]) => name)
+    if (quantized.length === 0) return 'Nothing is quantized in this recipe; the original files already hold these weights.'
     for (const [name, encoding] of encodings) {
       if (encoding.encoding === 'ggml') {
         return `The GPTQ layout holds affine groups, and ${name} is in ${encoding.type} blocks of ${ggmlTypes[encoding.type].blockSize}. Write this recipe as GGUF, or take a recipe such as nearest-4bit-g32.`
@@ -34,7 +35,7 @@ const gptq: ExportTarget = {
         return `Readers of the GPTQ layout know 2, 3, 4 and 8 bits; ${name} has ${encoding.bits}.`
       }
     }
-    if (![...encodings.keys()].some((name) => isPackable(tensors.get(name)?.shape ?? []))) {
+    if (!quantized.some((name) => isPackable(tensors.get(name)?.shape ?? []))) {
       return `The GPTQ layout packs sizes that are multiples of ${packingUnit}, and no quantized tensor of this model has such sizes.`
     }
     return true
