@@ -59,8 +59,8 @@ try {
   await page.goto(origin)
   for (const [index, file] of files.entries()) {
     const answer = await page.evaluate(
-      async ({ index, prompt, tokens }) => {
-        const { Wllama, LoggerWithoutDebug } = await import('/wllama/index.js')
+      async ({ entry, index, prompt, tokens }) => {
+        const { Wllama, LoggerWithoutDebug } = await import(entry)
         const engine = new Wllama({ default: '/wllama/wasm/wllama.wasm' }, { suppressNativeLog: true, logger: LoggerWithoutDebug })
         engine.setCompat(null)
         await engine.loadModel([await (await fetch(`/models/${index}`)).blob()], {
@@ -75,7 +75,7 @@ try {
         await engine.exit()
         return result
       },
-      { index, prompt: options.prompt, tokens: Number(options.tokens) },
+      { entry: '/wllama/index.js', index, prompt: options.prompt, tokens: Number(options.tokens) },
     )
     console.log(JSON.stringify({ file: basename(file), ...answer }))
   }
