@@ -1,7 +1,7 @@
 // Compiles the kernels of src/kernels/wasm/assembly (AssemblyScript, plain SIMD) to src/kernels/wasm/build/kernels.ts: a module
 // that holds the WASM as base64, so that workers, Node and bundles load it alike. Does nothing when the sources are unchanged.
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import asc from 'assemblyscript/asc'
@@ -36,5 +36,8 @@ if (error) {
 }
 
 const wasm = readFileSync(binary)
-writeFileSync(target, `${stamp}\nexport const wasmBase64 =\n  '${wasm.toString('base64')}'\n`)
+// Renamed into place, so that a program that starts meanwhile never reads half of it.
+const draft = `${target}.${process.pid}`
+writeFileSync(draft, `${stamp}\nexport const wasmBase64 =\n  '${wasm.toString('base64')}'\n`)
+renameSync(draft, target)
 console.log(`Kernels: ${wasm.length} bytes of WASM.`)
