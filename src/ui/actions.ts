@@ -24,6 +24,8 @@ export interface StudioActions {
   readonly openSample: () => Promise<void>
   /** Opens the sample, takes the first preset set, runs it and goes to Compare. */
   readonly quantizeSample: () => Promise<void>
+  /** The last opening again, with what it was given (files, id and token). */
+  readonly retryOpening: () => Promise<void>
   readonly cancelOpening: () => void
   readonly dismissFault: () => void
 
@@ -42,6 +44,9 @@ export interface StudioActions {
   /** To the clipboard: a link that opens the page with these recipes, or the headless command. */
   readonly copyLink: (recipes: readonly Recipe[]) => Promise<void>
   readonly copyCommand: (recipes: readonly Recipe[]) => Promise<void>
+
+  /** The text that came with the model, instead of the person's own. */
+  readonly takeBundledText: () => void
 
   readonly run: () => Promise<void>
   readonly stop: () => void

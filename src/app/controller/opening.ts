@@ -5,12 +5,15 @@ import { generationStore, initialGenerationState } from '../../state/generation-
 import { modelStore, type OpenedFrom } from '../../state/model-store.ts'
 import { initialRunState, runStore } from '../../state/run-store.ts'
 import { type ChosenText, textsStore } from '../../state/texts-store.ts'
-import { announce } from '../../state/ui-store.ts'
+import { announce, uiStore } from '../../state/ui-store.ts'
 import type { PickedFile, StudioActions } from '../../ui/actions.ts'
 import { goTo } from '../routing.ts'
 import { type ControllerContext, createSlot, isStopped } from './context.ts'
 
-type OpeningActions = Pick<StudioActions, 'openFiles' | 'openHub' | 'openSample' | 'cancelOpening' | 'dismissFault' | 'selectTensor'> & {
+type OpeningActions = Pick<
+  StudioActions,
+  'openFiles' | 'openHub' | 'openSample' | 'retryOpening' | 'takeBundledText' | 'cancelOpening' | 'dismissFault' | 'selectTensor'
+> & {
   /** Opens the sample without going to Inspect; `false` when it could not be opened. */
   readonly openSampleQuietly: () => Promise<boolean>
 }
@@ -42,6 +45,7 @@ function adopt(summary: ModelSummary): void {
     plan: null,
     planFault: null,
   }))
+  if (summary.originKind !== 'sample') uiStore.setState({ wasSampleRun: false })
   announce(`${summary.name} is open.`)
 }
 
@@ -83,6 +87,9 @@ export function createOpening({ service }: ControllerContext): OpeningActions {
     return [...given.filter(({ path }) => !names.has(base(path))), ...files]
   }
 
+  // A token lives here and in the call, nowhere else.
+  let again: () => Promise<void> = () => actions.openSample()
+
   const thenInspect = (isOpen: boolean): void => {
     if (!isOpen) return
     goTo('inspect')
@@ -97,14 +104,24 @@ export function createOpening({ service }: ControllerContext): OpeningActions {
     async openFiles(dropped) {
       const files = withEarlier(dropped)
       given = files
+      again = () => actions.openFiles(files)
       const what = files[0]?.path.split('/')[0] ?? 'files'
       thenInspect(await open('files', what, (onProgress, signal) => service.openFiles(files, onProgress, signal)))
     },
     async openHub(id, accessToken) {
+      again = () => actions.openHub(id, accessToken)
       thenInspect(await open('hub', id, (onProgress, signal) => service.openHub({ id, accessToken }, onProgress, signal)))
     },
     async openSample() {
+      again = () => actions.openSample()
       thenInspect(await openSampleQuietly())
+    },
+    async retryOpening() {
+      await again()
+    },
+    takeBundledText() {
+      const { summary } = modelStore.getState()
+      if (summary !== null) textsStore.setState({ evaluation: bundledText(summary, 'evaluation') })
     },
     cancelOpening() {
       opening.stop()

@@ -1,18 +1,17 @@
+import { Button } from '@mantine/core'
 import type { ReactNode } from 'react'
-import { useEffect, useRef } from 'react'
+import { lazy, Suspense, useEffect, useRef } from 'react'
 import { useStore } from 'zustand'
 import { modelStore } from '../../state/model-store.ts'
 import { runStore } from '../../state/run-store.ts'
 import { type Step, uiStore } from '../../state/ui-store.ts'
-import { CompareScreen } from '../features/compare/compare-screen.tsx'
-import { ExportScreen } from '../features/export/export-screen.tsx'
-import { InspectScreen } from '../features/inspect/inspect-screen.tsx'
 import { OpenScreen } from '../features/open/open-screen.tsx'
 import { OpenState } from '../features/open/open-state.tsx'
 import { PasteDialog, PresetsDialog } from '../features/recipes/preset-dialogs.tsx'
-import { RecipesScreen } from '../features/recipes/recipes-screen.tsx'
-import { RunScreen, useRunTitle } from '../features/run/run-screen.tsx'
+import { runPhase } from '../features/run/run-text.ts'
+import { useRunTitle } from '../features/run/use-run-title.ts'
 import { FaultNote } from '../parts/note.tsx'
+import { EmptyState } from '../parts/small-parts.tsx'
 import { useScheme } from '../theme/use-scheme.ts'
 import { ErrorBoundary } from './error-boundary.tsx'
 import { Header } from './header.tsx'
@@ -26,13 +25,57 @@ import { useKeyboard } from './use-keyboard.ts'
 import './frame.css'
 import '../parts/parts.css'
 
+const loadInspect = () => import('../features/inspect/inspect-screen.tsx')
+const loadRecipes = () => import('../features/recipes/recipes-screen.tsx')
+const loadRun = () => import('../features/run/run-screen.tsx')
+const loadCompare = () => import('../features/compare/compare-screen.tsx')
+const loadExport = () => import('../features/export/export-screen.tsx')
+
+// Open is there at first sight; the others, with the chart library, come while one reads it.
+const InspectScreen = lazy(async () => ({ default: (await loadInspect()).InspectScreen }))
+const RecipesScreen = lazy(async () => ({ default: (await loadRecipes()).RecipesScreen }))
+const RunScreen = lazy(async () => ({ default: (await loadRun()).RunScreen }))
+const CompareScreen = lazy(async () => ({ default: (await loadCompare()).CompareScreen }))
+const ExportScreen = lazy(async () => ({ default: (await loadExport()).ExportScreen }))
+
+/** The page works offline once it is loaded: every screen is fetched at its start, one after the other. */
+function useAllScreens(): void {
+  useEffect(() => {
+    const loadAll = async (): Promise<void> => {
+      for (const load of [loadRecipes, loadInspect, loadCompare, loadRun, loadExport]) await load()
+    }
+    // A screen that cannot be fetched says so when it is opened (error boundary).
+    void loadAll().catch(() => undefined)
+  }, [])
+}
+
 const screens: Readonly<Record<Step, () => ReactNode>> = {
   open: () => <OpenScreen />,
   inspect: () => <InspectScreen />,
   recipes: () => <RecipesScreen />,
   run: () => <RunScreen />,
-  compare: () => <CompareScreen />,
+  compare: () => <ComparePlace />,
   export: () => <ExportScreen />,
+}
+
+/** Compare, and the wait for its first block: the empty state would point away from a run that is on. */
+function ComparePlace() {
+  const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const hasCells = useStore(runStore, (state) => Object.keys(state.cells).length > 0)
+  const phase = useStore(runStore, (state) => runPhase(state.progress, state.status))
+  if (!isRunning || hasCells) return <CompareScreen />
+  return (
+    <EmptyState
+      title="The first block is being measured"
+      actions={
+        <Button component="a" href="#run">
+          Watch the run
+        </Button>
+      }
+    >
+      Charts appear here as blocks finish. Now: {phase}.
+    </EmptyState>
+  )
 }
 
 /** On a step change the page begins at its top and the focus is on its h1; not on the first paint. */
@@ -42,7 +85,15 @@ function useFocusOnStep(step: Step): void {
     if (before.current === step) return
     before.current = step
     scrollTo(0, 0)
-    document.querySelector<HTMLElement>('main h1')?.focus({ preventScroll: true })
+    let frame = 0
+    // A screen that is still being fetched has no h1 yet.
+    const focus = (): void => {
+      const heading = document.querySelector<HTMLElement>('main h1')
+      if (heading === null) frame = requestAnimationFrame(focus)
+      else heading.focus({ preventScroll: true })
+    }
+    focus()
+    return () => cancelAnimationFrame(frame)
   }, [step])
 }
 
@@ -78,6 +129,7 @@ export function Frame() {
   useFocusOnStep(step)
   useLeaveGuard()
   useRunTitle()
+  useAllScreens()
   return (
     <div className={isDropping ? 'qs-dropping' : undefined}>
       <a
@@ -94,7 +146,9 @@ export function Frame() {
       <main className="qs-main" id="content">
         {serviceFault === null ? null : <FaultNote fault={serviceFault} />}
         <OpeningElsewhere step={step} />
-        <ErrorBoundary resetKey={step}>{screens[step]()}</ErrorBoundary>
+        <ErrorBoundary resetKey={step}>
+          <Suspense fallback={null}>{screens[step]()}</Suspense>
+        </ErrorBoundary>
       </main>
       <StatusBar />
       <Notices />

@@ -63,6 +63,7 @@ export function HubCard() {
               label="Access token"
               description="For models that ask for permission. It stays in memory and is forgotten when the tab closes."
               placeholder="hf_…"
+              data-token
               value={token}
               autoComplete="off"
               onChange={({ currentTarget }) => setToken(currentTarget.value)}

@@ -15,12 +15,11 @@ function wayOut(code: ErrorCode, from: OpenedFrom): 'choose-file' | 'choose-othe
 
 function Failed() {
   const opening = useStore(modelStore, (state) => state.opening)
-  const { dismissFault, openHub, openSample } = useActions()
+  const { dismissFault, retryOpening } = useActions()
   const { inputs, pickFiles } = usePickers()
   if (opening.kind !== 'failed') return null
   const { code } = opening.fault
   const way = wayOut(code, opening.from)
-  const retry = (): void => void (opening.from === 'hub' ? openHub(opening.what, null) : openSample())
   return (
     <>
       {inputs}
@@ -38,8 +37,9 @@ function Failed() {
                 Choose another file
               </Button>
             ) : null}
+            {code === 'hub-forbidden' ? <PermissionActions id={opening.what} /> : null}
             {way === 'retry' && code !== 'hub-forbidden' ? (
-              <Button size="xs" onClick={retry}>
+              <Button size="xs" onClick={() => void retryOpening()}>
                 Retry
               </Button>
             ) : null}
@@ -49,6 +49,22 @@ function Failed() {
           </>
         }
       />
+    </>
+  )
+}
+
+/** A gated model: terms are accepted at the Hub, the token is given here. */
+function PermissionActions({ id }: { readonly id: string }) {
+  const endpoint = useStore(modelStore, (state) => state.settings.hubEndpoint)
+  const focusToken = (): void => document.querySelector<HTMLInputElement>('input[data-token]')?.focus()
+  return (
+    <>
+      <Button size="xs" variant="filled" onClick={focusToken}>
+        Give a token
+      </Button>
+      <Button size="xs" component="a" href={`${endpoint}/${id.split('@')[0] ?? ''}`} target="_blank" rel="noreferrer">
+        Open on the Hub
+      </Button>
     </>
   )
 }

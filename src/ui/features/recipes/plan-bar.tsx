@@ -39,6 +39,9 @@ function timeInWords({ seconds }: Plan): readonly [value: string, rest: string] 
 }
 
 function Issues({ issues }: { readonly issues: readonly PlanIssue[] }) {
+  const { takeBundledText } = useActions()
+  const isOwn = useStore(textsStore, (state) => state.evaluation?.origin !== 'bundled')
+  const hasBundled = useStore(modelStore, (state) => state.summary?.bundledTexts.some(({ id }) => id === 'evaluation') ?? false) && isOwn
   if (issues.length === 0) return null
   return (
     <ul className="qs-plan-issues" aria-label="Worth knowing before the run">
@@ -50,7 +53,12 @@ function Issues({ issues }: { readonly issues: readonly PlanIssue[] }) {
               {issue.recipeId === null ? '' : `${issue.recipeId}: `}
               {issue.title}.
             </b>{' '}
-            {issue.text} {issue.remedy}
+            {issue.text} {issue.remedy}{' '}
+            {hasBundled && issue.recipeId === null && issue.severity === 'error' ? (
+              <button type="button" className="qs-link" onClick={takeBundledText}>
+                Use the bundled text
+              </button>
+            ) : null}
           </span>
         </li>
       ))}

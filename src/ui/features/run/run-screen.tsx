@@ -1,15 +1,17 @@
 import { Button } from '@mantine/core'
 import { useEffect, useState } from 'react'
 import { useStore } from 'zustand'
+import type { ErrorCode } from '../../../core/errors.ts'
 import { modelStore } from '../../../state/model-store.ts'
 import { recipesStore } from '../../../state/recipes-store.ts'
 import { runStore } from '../../../state/run-store.ts'
 import { textsStore } from '../../../state/texts-store.ts'
+import { uiStore } from '../../../state/ui-store.ts'
 import { useActions } from '../../actions.ts'
 import { bytes, clock, counted, duration, rate, significant } from '../../format/numbers.ts'
 import { backendInWords } from '../../frame/backend.ts'
 import { Card } from '../../parts/card.tsx'
-import { Headline, productName } from '../../parts/headline.tsx'
+import { Headline } from '../../parts/headline.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { FaultNote, Note } from '../../parts/note.tsx'
 import { EmptyState, Pairs, Progress } from '../../parts/small-parts.tsx'
@@ -117,6 +119,36 @@ function Warnings() {
   )
 }
 
+/** The ways out of a run that failed, by what made it fail. What is finished stays in all of them. */
+function FaultActions({ code }: { readonly code: ErrorCode }) {
+  const { takeBundledText } = useActions()
+  const openSettings = (): void => uiStore.setState({ sheet: 'settings' })
+  if (code === 'storage-full')
+    return (
+      <>
+        <Button size="xs" onClick={openSettings}>
+          Clear old runs
+        </Button>
+        <Button size="xs" component="a" href="#recipes">
+          Drop recipes
+        </Button>
+      </>
+    )
+  if (code === 'text-too-short')
+    return (
+      <Button size="xs" onClick={takeBundledText}>
+        Use the bundled text
+      </Button>
+    )
+  if (code === 'worker-lost' || code === 'device-lost' || code === 'engine-failed')
+    return (
+      <Button size="xs" onClick={openSettings}>
+        Settings
+      </Button>
+    )
+  return null
+}
+
 function EmptyRun() {
   const { run } = useActions()
   const recipes = useStore(recipesStore, (state) => state.entries.length)
@@ -178,24 +210,6 @@ function RunActions() {
   )
 }
 
-/** Tab title `13/22 · 3 min` while a run is on, whatever step is open. */
-export function useRunTitle(): void {
-  const status = useStore(runStore, (state) => state.status)
-  const stored = useStore(runStore, (state) => state.storedBlocks)
-  const blocks = useStore(runStore, (state) => state.blocks)
-  const remaining = useStore(runStore, (state) => state.progress?.remainingSeconds ?? null)
-  useEffect(() => {
-    if (status !== 'running' || blocks === 0) return
-    const before = document.title
-    const left =
-      remaining === null ? '' : ` · ${remaining > 60 ? `${Math.ceil(remaining / 60)} min` : `${Math.ceil(remaining / 10) * 10} s`}`
-    document.title = `${stored}/${blocks}${left} · ${productName}`
-    return () => {
-      document.title = before
-    }
-  }, [status, stored, blocks, remaining])
-}
-
 /** Know it works and when it ends. */
 export function RunScreen() {
   const { discardUnfinished } = useActions()
@@ -214,7 +228,7 @@ export function RunScreen() {
       <Progress value={done} label="Blocks stored" />
       <div className="qs-grid qs-grid-8-4" style={{ marginTop: 16 }}>
         <div className="qs-stack">
-          {fault === null ? null : <FaultNote fault={fault} />}
+          {fault === null ? null : <FaultNote fault={fault} actions={<FaultActions code={fault.code} />} />}
           <Walk />
           <LiveLayers />
         </div>
