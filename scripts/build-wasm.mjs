@@ -4,7 +4,6 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import asc from 'assemblyscript/asc'
 
 const self = fileURLToPath(import.meta.url)
 const root = path.dirname(path.dirname(self))
@@ -22,6 +21,8 @@ for (const file of [self, packageFile, ...sources]) hash.update(readFileSync(fil
 const stamp = `// sources ${hash.digest('hex')}`
 if (existsSync(target) && readFileSync(target, 'utf8').startsWith(stamp)) process.exit(0)
 
+// The compiler is large: loaded only when there is something to compile.
+const { default: asc } = await import('assemblyscript/asc')
 const { tileSource } = await import(pathToFileURL(path.join(assembly, 'tile.template.mjs')).href)
 writeFileSync(path.join(assembly, 'tile.generated.ts'), tileSource)
 
