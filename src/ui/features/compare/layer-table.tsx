@@ -1,4 +1,5 @@
 import { Button, Select } from '@mantine/core'
+import { useMediaQuery } from '@mantine/hooks'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useMemo, useRef, useState } from 'react'
 import { toCsv } from '../../charts/csv.ts'
@@ -21,6 +22,7 @@ interface Head {
 export function LayerTable({ data }: { readonly data: CompareData }) {
   const [chosen, setChosen] = useState<string | null>(null)
   const [sort, setSort] = useState<{ readonly key: LayerKey; readonly isDescending: boolean }>({ key: 'error', isDescending: true })
+  const isNarrow = useMediaQuery('(max-width: 600px)', false, { getInitialValueInEffect: false })
   const scroll = useRef<HTMLDivElement>(null)
   const { a, b } = data.pins
   const shown = data.results.find((result) => result.recipe.id === chosen) ?? a ?? data.results[0]
@@ -32,8 +34,8 @@ export function LayerTable({ data }: { readonly data: CompareData }) {
   // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoized on the functions it hands out
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => rowHeight, overscan: 8 })
   if (shown === undefined) return null
-  const heads: readonly Head[] = [
-    { key: 'name', title: 'Layer', text: ({ layer }) => layer.name.replace(/\.weight$/, '') },
+  const all: readonly Head[] = [
+    { key: 'name', title: 'Layer', text: ({ layer }) => layer.name.replace(/^model\./, '').replace(/\.weight$/, '') },
     { key: 'grid', title: 'Stored as', text: ({ layer }) => layer.grid },
     { key: 'bits', title: 'Bit/weight', text: ({ layer }) => format.bits(layer.bitsPerWeight) },
     { key: 'error', title: 'Output error', text: ({ layer }) => format.layerError(layer.outputError) },
@@ -50,6 +52,7 @@ export function LayerTable({ data }: { readonly data: CompareData }) {
     { key: 'relative', title: 'Weight error', text: ({ layer }) => format.layerError(layer.relativeError) },
     { key: 'cosine', title: 'Cosine', text: ({ layer }) => layer.cosine.toFixed(5) },
   ]
+  const heads = isNarrow ? all.filter(({ key }) => key === 'name' || key === 'error' || key === 'other') : all
   const saveCsv = (): void => {
     const table = rows.map(({ layer, other }) => [
       layer.name,
