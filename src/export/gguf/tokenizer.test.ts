@@ -133,6 +133,7 @@ describe('a byte-level tokenizer in GGUF', () => {
   }
   const llama3 = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
   const qwen2 = llama3.replace('{1,3}', '')
+  const tekken = String.raw`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 
   it.each([
     ['gpt-2', byteLevelFiles()],
@@ -140,6 +141,7 @@ describe('a byte-level tokenizer in GGUF', () => {
     ['llama-bpe', byteLevelFiles(split(llama3), { ignore_merges: true })],
     ['dbrx', byteLevelFiles(split(llama3))],
     ['qwen2', byteLevelFiles(split(qwen2))],
+    ['tekken', byteLevelFiles(split(tekken), { ignore_merges: true })],
   ])('finds the name %s of its pre-tokenizer', (pre, files) => {
     expect(metadataOf(files)).toMatchObject({ pre })
   })
