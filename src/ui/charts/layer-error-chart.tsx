@@ -1,5 +1,5 @@
 import { SegmentedControl } from '@mantine/core'
-import { useState } from 'react'
+import { memo, useContext, useState } from 'react'
 import { Brush, CartesianGrid, Line, LineChart, usePlotArea, useXAxisScale, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
 import { layerError } from '../format/numbers.ts'
 import { ChartMarker, recipeColour, recipeDash } from '../theme/recipe-style.tsx'
@@ -8,6 +8,7 @@ import { blockFromPointer, blockTicks } from './block-axis.ts'
 import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
 import { type ChartSource, type ChartTable, fadedOpacity } from './chart-types.ts'
+import { LineViewContext } from './chart-view.ts'
 import type { LayerSeries } from './layer-series.ts'
 import { Readout } from './readout.tsx'
 
@@ -113,25 +114,29 @@ export function LayerErrorChart(props: LayerErrorChartProps) {
         height={height}
         keys={keys}
         sentence={sentence}
+        hovered={hovered}
         onPointerLeave={() => {
           onCursor(null)
           onHover(null)
         }}
       >
-        {(width) => <Lines {...props} width={width} height={height} shown={cursor} last={last} />}
+        {(width) => (
+          <LineViewContext value={{ hovered, cursor, onHover, onCursor, onPin: onPin ?? null }}>
+            <Lines series={series} blocks={blocks} width={width} height={height} last={last} />
+          </LineViewContext>
+        )}
       </ChartFrame>
     </ChartCard>
   )
 }
 
-interface LinesProps extends LayerErrorChartProps {
+interface LinesProps extends Pick<LayerErrorChartProps, 'series' | 'blocks'> {
   readonly width: number
   readonly height: number
-  readonly shown: number | null
   readonly last: number | null
 }
 
-function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, height, shown, last }: LinesProps) {
+const Lines = memo(function Lines({ series, blocks, width, height, last }: LinesProps) {
   const domain = decadeDomain(series.flatMap((line) => line.values.filter((value) => value !== null)))
   const ticks = decadeTicks(domain, Math.max(3, Math.floor(height / 40)))
   const floor = domain[0]
@@ -172,7 +177,7 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
         axisLine={false}
         width={blockAxisLeft}
       />
-      <BlockCursor block={shown} blocks={blocks} />
+      <BlockCursor blocks={blocks} />
       {series.map((line, index) => (
         <Line
           key={line.id}
@@ -180,7 +185,8 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
           stroke={recipeColour(line.slot)}
           strokeWidth={line.pin === null ? 1.25 : 2.5}
           strokeDasharray={recipeDash(line.slot) ?? 'none'}
-          opacity={fadedOpacity(line.id, hovered) * (line.pin === null ? 0.85 : 1)}
+          strokeOpacity={line.pin === null ? 0.85 : 1}
+          data-series={line.id}
           strokeLinejoin="round"
           className="qs-fade"
           dot={false}
@@ -189,22 +195,16 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
           type="linear"
         />
       ))}
-      <Markers series={series} shown={shown} last={last} hovered={hovered} domain={domain} />
-      <Pointer
-        series={series}
-        blocks={blocks}
-        domain={domain}
-        onCursor={onCursor}
-        onHover={onHover}
-        {...(onPin === undefined ? {} : { onPin })}
-      />
+      <Markers series={series} last={last} domain={domain} />
+      <Pointer series={series} blocks={blocks} domain={domain} />
       {blocks > brushAbove && <Brush dataKey="block" height={18} travellerWidth={8} stroke="var(--qs-control)" fill="var(--qs-sunk)" />}
     </LineChart>
   )
-}
+})
 
 /** Shaded column under the cursor. */
-function BlockCursor({ block, blocks }: { readonly block: number | null; readonly blocks: number }) {
+function BlockCursor({ blocks }: { readonly blocks: number }) {
+  const { cursor: block } = useContext(LineViewContext)
   const plot = usePlotArea()
   const x = useXAxisScale()
   const centre = block === null ? undefined : x?.(block)
@@ -215,14 +215,13 @@ function BlockCursor({ block, blocks }: { readonly block: number | null; readonl
 
 interface MarkersProps {
   readonly series: readonly LayerSeries[]
-  readonly shown: number | null
   readonly last: number | null
-  readonly hovered: string | null
   readonly domain: Domain
 }
 
 /** Markers where the lines end and at the cursor, so that lines can be told apart without colour. */
-function Markers({ series, shown, last, hovered, domain }: MarkersProps) {
+function Markers({ series, last, domain }: MarkersProps) {
+  const { hovered, cursor: shown } = useContext(LineViewContext)
   const x = useXAxisScale()
   const y = useYAxisScale()
   if (x === undefined || y === undefined) return null
@@ -246,12 +245,13 @@ function Markers({ series, shown, last, hovered, domain }: MarkersProps) {
   )
 }
 
-interface PointerProps extends Pick<LayerErrorChartProps, 'series' | 'blocks' | 'onCursor' | 'onHover' | 'onPin'> {
+interface PointerProps extends Pick<LayerErrorChartProps, 'series' | 'blocks'> {
   readonly domain: Domain
 }
 
 /** Takes the pointer over the whole plot: nearest column, and the nearest line in it. */
-function Pointer({ series, blocks, domain, onCursor, onHover, onPin }: PointerProps) {
+function Pointer({ series, blocks, domain }: PointerProps) {
+  const { cursor, onCursor, onHover, onPin } = useContext(LineViewContext)
   const plot = usePlotArea()
   const x = useXAxisScale()
   const y = useYAxisScale()
@@ -283,7 +283,7 @@ function Pointer({ series, blocks, domain, onCursor, onHover, onPin }: PointerPr
               best = line.id
             }
           }
-          onCursor(block)
+          if (block !== cursor) onCursor(block)
           if (best !== nearest) {
             setNearest(best)
             onHover(best)
