@@ -36,8 +36,14 @@ export const ScatterViewContext = createContext<ScatterView>({
  */
 export function useFade(frame: RefObject<HTMLElement | null>, hovered: string | null): void {
   useLayoutEffect(() => {
-    for (const mark of frame.current?.querySelectorAll<SVGElement>('[data-series]') ?? []) {
-      mark.style.opacity = hovered === null || mark.dataset['series'] === hovered ? '' : '0.18'
+    const fade = (): void => {
+      for (const mark of frame.current?.querySelectorAll<SVGElement>('[data-series]') ?? []) {
+        mark.style.opacity = hovered === null || mark.dataset['series'] === hovered ? '' : '0.18'
+      }
     }
+    fade()
+    // recharts places its marks after it has measured itself, a frame later than the first drawing.
+    const frameId = requestAnimationFrame(fade)
+    return () => cancelAnimationFrame(frameId)
   })
 }

@@ -1,6 +1,6 @@
-import { SegmentedControl } from '@mantine/core'
-import { memo, useContext, useState } from 'react'
-import { Brush, CartesianGrid, Line, LineChart, usePlotArea, useXAxisScale, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
+import { RangeSlider, SegmentedControl } from '@mantine/core'
+import { memo, useContext, useMemo, useState } from 'react'
+import { CartesianGrid, Line, LineChart, usePlotArea, useXAxisScale, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
 import { layerError } from '../format/numbers.ts'
 import { ChartMarker, recipeColour, recipeDash } from '../theme/recipe-style.tsx'
 import { type Domain, decadeDomain, decadeLabel, decadeTicks } from './axis.ts'
@@ -47,6 +47,8 @@ export function LayerErrorChart(props: LayerErrorChartProps) {
   const { title, subtitle, source, series, blocks, role, roles = [], onRole, hovered, onHover, cursor, onCursor, onPin } = props
   const { height = 272, hasReadout = true } = props
   const [row, setRow] = useState<string | null>(null)
+  const [range, setRange] = useState<readonly [number, number] | null>(null)
+  const [from, to] = range === null || range[1] >= blocks ? [0, blocks - 1] : range
   const last = lastMeasured(series)
   // Before anyone points at a block the newest measured one is read out.
   const shown = cursor ?? last
@@ -122,29 +124,49 @@ export function LayerErrorChart(props: LayerErrorChartProps) {
       >
         {(width) => (
           <LineViewContext value={{ hovered, cursor, onHover, onCursor, onPin: onPin ?? null }}>
-            <Lines series={series} blocks={blocks} width={width} height={height} last={last} />
+            <Lines series={series} blocks={blocks} from={from} to={to} width={width} height={height} last={last} />
           </LineViewContext>
         )}
       </ChartFrame>
+      {blocks > brushAbove && (
+        <RangeSlider
+          className="qs-chart-range"
+          size="sm"
+          min={0}
+          max={blocks - 1}
+          minRange={4}
+          label={null}
+          thumbFromLabel="First block shown"
+          thumbToLabel="Last block shown"
+          value={[from, to]}
+          onChange={setRange}
+        />
+      )}
     </ChartCard>
   )
 }
 
 interface LinesProps extends Pick<LayerErrorChartProps, 'series' | 'blocks'> {
+  /** First and last block in view. */
+  readonly from: number
+  readonly to: number
   readonly width: number
   readonly height: number
   readonly last: number | null
 }
 
-const Lines = memo(function Lines({ series, blocks, width, height, last }: LinesProps) {
-  const domain = decadeDomain(series.flatMap((line) => line.values.filter((value) => value !== null)))
+const Lines = memo(function Lines({ series, blocks, from, to, width, height, last }: LinesProps) {
+  const domain = useMemo(() => decadeDomain(series.flatMap((line) => line.values.filter((value) => value !== null))), [series])
   const ticks = decadeTicks(domain, Math.max(3, Math.floor(height / 40)))
-  const floor = domain[0]
-  const data = Array.from({ length: blocks }, (_, block) => ({
-    block,
-    // A linear kept in float has no error: its line runs along the bottom edge.
-    ...Object.fromEntries(series.map((line, index) => [`v${index}`, floored(line.values[block] ?? null, floor)])),
-  }))
+  const data = useMemo(
+    () =>
+      Array.from({ length: to - from + 1 }, (_, index) => from + index).map((block) => ({
+        block,
+        // A linear kept in float has no error: its line runs along the bottom edge.
+        ...Object.fromEntries(series.map((line, index) => [`v${index}`, floored(line.values[block] ?? null, domain[0])])),
+      })),
+    [series, from, to, domain],
+  )
   return (
     <LineChart
       width={width}
@@ -158,8 +180,8 @@ const Lines = memo(function Lines({ series, blocks, width, height, last }: Lines
       <XAxis
         dataKey="block"
         type="number"
-        domain={[-0.5, blocks - 0.5]}
-        ticks={[...blockTicks(blocks, width - blockAxisLeft - blockAxisRight)]}
+        domain={[from - 0.5, to + 0.5]}
+        ticks={blockTicks(to - from + 1, width - blockAxisLeft - blockAxisRight).map((block) => block + from)}
         interval={0}
         tickLine={false}
         axisLine={{ className: 'qs-axis-line' }}
@@ -177,7 +199,7 @@ const Lines = memo(function Lines({ series, blocks, width, height, last }: Lines
         axisLine={false}
         width={blockAxisLeft}
       />
-      <BlockCursor blocks={blocks} />
+      <BlockCursor />
       {series.map((line, index) => (
         <Line
           key={line.id}
@@ -197,19 +219,18 @@ const Lines = memo(function Lines({ series, blocks, width, height, last }: Lines
       ))}
       <Markers series={series} last={last} domain={domain} />
       <Pointer series={series} blocks={blocks} domain={domain} />
-      {blocks > brushAbove && <Brush dataKey="block" height={18} travellerWidth={8} stroke="var(--qs-control)" fill="var(--qs-sunk)" />}
     </LineChart>
   )
 })
 
 /** Shaded column under the cursor. */
-function BlockCursor({ blocks }: { readonly blocks: number }) {
+function BlockCursor() {
   const { cursor: block } = useContext(LineViewContext)
   const plot = usePlotArea()
   const x = useXAxisScale()
   const centre = block === null ? undefined : x?.(block)
-  if (plot === undefined || centre === undefined) return null
-  const width = plot.width / blocks
+  if (plot === undefined || centre === undefined || block === null || !isInside(centre, plot)) return null
+  const width = (x?.(block + 1) ?? centre) - centre
   return <rect x={centre - width / 2} y={plot.y} width={width} height={plot.height} fill="var(--qs-ink)" opacity={0.06} data-picture="no" />
 }
 
@@ -224,7 +245,8 @@ function Markers({ series, last, domain }: MarkersProps) {
   const { hovered, cursor: shown } = useContext(LineViewContext)
   const x = useXAxisScale()
   const y = useYAxisScale()
-  if (x === undefined || y === undefined) return null
+  const plot = usePlotArea()
+  if (x === undefined || y === undefined || plot === undefined) return null
   const places = [...new Set([shown, last])].filter((block) => block !== null)
   return (
     <ZIndexLayer zIndex={600}>
@@ -232,7 +254,7 @@ function Markers({ series, last, domain }: MarkersProps) {
         series.map((line) => {
           const value = floored(line.values[block] ?? null, domain[0])
           const at = { x: x(block), y: value === null ? undefined : y(value) }
-          if (at.x === undefined || at.y === undefined) return null
+          if (at.x === undefined || at.y === undefined || !isInside(at.x, plot)) return null
           const size = block === shown ? 11 : 8
           return (
             <g key={`${line.id}-${block}`} className="qs-fade" opacity={fadedOpacity(line.id, hovered)}>
@@ -296,6 +318,11 @@ function Pointer({ series, blocks, domain }: PointerProps) {
       />
     </ZIndexLayer>
   )
+}
+
+/** The range may have moved a block out of view. */
+function isInside(x: number, plot: { readonly x: number; readonly width: number }): boolean {
+  return x >= plot.x && x <= plot.x + plot.width
 }
 
 function floored(value: number | null, floor: number): number | null {
