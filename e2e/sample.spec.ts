@@ -12,7 +12,7 @@ test('the sample, four recipes, charts and a GGUF download', async ({ studio, pa
   await expect(page.getByRole('heading', { name: 'Size against quality' })).toBeVisible()
   await expect(page.getByRole('heading', { name: 'Pinned' })).toBeVisible()
   const file = await studio.export('Q8_0', /GGUF/)
-  console.log(`sample to GGUF in ${String(Math.round((Date.now() - started) / 1000))} s`)
+  test.info().annotations.push({ type: 'time', description: `sample to GGUF in ${String(Math.round((Date.now() - started) / 1000))} s` })
   expect(file.name).toMatch(/\.gguf$/)
   expect(file.bytes.subarray(0, 4).toString('latin1')).toBe('GGUF')
   expect(studio.faults).toEqual([])

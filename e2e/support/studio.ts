@@ -44,6 +44,13 @@ export class Studio {
       .setInputFiles([...files])
   }
 
+  async useHub(endpoint: string): Promise<void> {
+    await this.page.getByRole('button', { name: 'Mirror' }).click()
+    await this.page.getByRole('textbox', { name: 'Hub address' }).fill(endpoint)
+    await this.page.getByRole('button', { name: 'Use', exact: true }).click()
+    await this.page.getByRole('button', { name: 'Mirror' }).click()
+  }
+
   async evaluateOn(file: { name: string; text: string }): Promise<void> {
     await this.page
       .locator('input[data-picker="evaluation"]')
@@ -101,13 +108,13 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  studio: async ({ page }, use) => {
-    await use(new Studio(page))
+  studio: async ({ page }, provide) => {
+    await provide(new Studio(page))
   },
   // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern
-  folder: async ({}, use) => {
+  folder: async ({}, provide) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'studio-'))
-    await use(folder)
+    await provide(folder)
     rmSync(folder, { recursive: true, force: true })
   },
 })
