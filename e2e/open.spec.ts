@@ -29,14 +29,14 @@ test('a sharded checkpoint works, and a missing shard can be added afterwards', 
   renameSync(path.join(model, missing), path.join(folder, missing))
   await studio.open()
   await studio.dropFolder(model)
-  await expect(page.getByText(`${missing} is missing`)).toBeVisible()
+  await expect(page.getByRole('alert').getByText(`${missing} is missing`)).toBeVisible()
   await studio.addFiles([path.join(folder, missing)])
   await expect(page).toHaveURL(/#inspect/)
   await studio.goTo('Recipes')
   await studio.pasteRecipes('Q4_0')
   await studio.evaluateOn({ name: 'short.txt', text: shortText })
   await studio.run()
-  await expect(studio.table.getByRole('row').filter({ hasText: 'Q4_0' })).toHaveCount(1)
+  await expect(studio.rowOf('Q4_0')).toHaveCount(1)
 })
 
 test('a model of a hub is read by ranges, across a redirect and dropped connections', async ({ studio, page, folder }) => {
@@ -61,7 +61,7 @@ test('a model of a hub is read by ranges, across a redirect and dropped connecti
     await studio.goTo('Open')
     await page.getByRole('textbox', { name: 'Model on the Hub' }).fill('studio/nothing')
     await page.getByRole('button', { name: 'Look up' }).click()
-    await expect(page.getByText('No such model')).toBeVisible()
+    await expect(page.getByRole('alert').getByText('No such model')).toBeVisible()
   } finally {
     await hub.close()
   }
@@ -77,7 +77,7 @@ test('a gated model asks for a token and opens with it', async ({ studio, page, 
     await studio.useHub(hub.endpoint)
     await page.getByRole('textbox', { name: 'Model on the Hub' }).fill('studio/gated')
     await page.getByRole('button', { name: 'Look up' }).click()
-    await expect(page.getByText('This model asks for permission')).toBeVisible()
+    await expect(page.getByRole('alert').getByText('This model asks for permission')).toBeVisible()
     await page.getByRole('textbox', { name: 'Access token' }).fill('hf_secret')
     await page.getByRole('button', { name: 'Look up' }).click()
     await expect(page).toHaveURL(/#inspect/, { timeout: 60_000 })

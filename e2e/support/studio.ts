@@ -68,7 +68,8 @@ export class Studio {
 
   /** Starts the run from the plan bar and waits for the report. */
   async run(timeout = 90_000): Promise<void> {
-    await this.page.getByRole('button', { name: /^Run/ }).last().click()
+    await this.page.getByRole('button', { name: /^Run \d/ }).click()
+    await expect(this.page).toHaveURL(/#run/)
     await this.finished(timeout)
   }
 
@@ -79,7 +80,11 @@ export class Studio {
   }
 
   get table(): Locator {
-    return this.page.getByRole('table', { name: 'Table of all recipes' })
+    return this.page.getByRole('region', { name: 'Table of all recipes' })
+  }
+
+  rowOf(id: string): Locator {
+    return this.table.getByRole('row').filter({ has: this.page.getByRole('rowheader', { name: new RegExp(`^${escape(id)}`) }) })
   }
 
   /** Writes one recipe to one format, waits for the proof and saves the download; returns its bytes and name. */
