@@ -184,9 +184,9 @@ test('storage that ends in mid-run is said, and smaller work still runs', async 
   await readyToRun(studio, model, '["Q8_0", "F16"]')
   const session = await page.context().newCDPSession(page)
   const origin = new URL(page.url()).origin
-  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 4_000_000 })
+  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 20_000_000 })
   await startRun(page)
-  await expect(page.getByText(/ran out of storage/).first()).toBeVisible()
+  await expect(page.getByRole('heading', { name: /Storage ran out at block/ })).toBeVisible()
   await session.send('Storage.overrideQuotaForOrigin', { origin })
   await stillWorks(studio, folder)
 })
