@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import type { RunReport } from '../pipeline/report.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
+import { startHubServer } from '../testing/hub-server.ts'
 import { tinyModelFiles } from '../testing/tiny-model.ts'
 import { tinyText } from '../testing/tiny-run.ts'
 import { runCli } from './run-cli.ts'
@@ -15,14 +17,14 @@ let folder: string
 
 async function command(
   argv: readonly string[],
-  signal = new AbortController().signal,
+  { signal = new AbortController().signal, env = {} }: { signal?: AbortSignal; env?: Record<string, string> } = {},
 ): Promise<{ code: number; lines: string[]; faults: string[] }> {
   const lines: string[] = []
   const faults: string[] = []
   const code = await runCli(
     argv,
     {
-      env: {},
+      env,
       cores: 1,
       versions: { version: 'test', onnxruntime: 'test' },
       samples: join(folder, 'samples'),
@@ -103,6 +105,50 @@ describe('the command line', () => {
     expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([])
   })
 
+  it('writes figures as plain numbers, and artifacts that are what the report says', async () => {
+    const run = async (out: string): Promise<RunReport> => {
+      const argv = ['--recipe', 'Q8_0', '--context', '16', '--export', 'gguf', '--seed', '7', '--max-tokens', '320']
+      const { code } = await command([join(folder, 'model'), ...argv, '--out', join(folder, out)])
+      expect(code).toBe(0)
+      return JSON.parse(await readFile(join(folder, out, 'report.json'), 'utf8')) as RunReport
+    }
+    const [first, second] = [await run('first'), await run('second')]
+    expect(first.evaluation.tokens).toBe(20 * 15)
+    const [recipe] = first.recipes
+    const { mean, median, p999, max } = recipe?.klDivergence ?? {}
+    const figures = [recipe?.bitsPerWeight, recipe?.bytes, recipe?.nll, recipe?.perplexity, recipe?.sameTopToken, recipe?.seconds]
+    for (const figure of [...figures, mean, median, p999, max]) expect(figure).toEqual(expect.any(Number))
+    for (const layer of recipe?.layers ?? []) {
+      for (const figure of [layer.mse, layer.sqnrDb, layer.cosine, layer.outputError]) expect(figure).toEqual(expect.any(Number))
+    }
+    for (const { path, sha256 } of recipe?.artifacts.flatMap(({ files }) => files) ?? []) {
+      expect(path.startsWith('Q8_0/gguf/')).toBe(true)
+      expect(
+        createHash('sha256')
+          .update(await readFile(join(folder, 'first', path)))
+          .digest('hex'),
+      ).toBe(sha256)
+    }
+    const [again] = second.recipes
+    expect({ ...again, seconds: 0 }).toEqual({ ...recipe, seconds: 0 })
+  })
+
+  it('opens a Hub id from the endpoint of the environment', async () => {
+    const hub = await startHubServer({ 'owner/tiny': tinyModelFiles({ config: { hidden_size: 32, intermediate_size: 64 }, shards: 2 }) })
+    try {
+      const out = join(folder, 'from-hub')
+      const env = { HF_ENDPOINT: hub.endpoint, XDG_CACHE_HOME: join(folder, 'cache') }
+      const { code, faults } = await command(['owner/tiny', '--recipe', 'Q8_0', '--context', '16', '--out', out], { env })
+      expect([code, faults]).toEqual([0, []])
+      const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as RunReport
+      expect(report.model.name).toBe('owner/tiny')
+      const absent = await command(['owner/absent', '--recipe', 'Q8_0', '--context', '16', '--out', join(folder, 'refused')], { env })
+      expect([absent.code, absent.faults.length]).toEqual([2, 1])
+    } finally {
+      await hub.close()
+    }
+  })
+
   it('shows its help', async () => {
     const { code, lines } = await command(['--help'])
     expect(code).toBe(0)
@@ -125,12 +171,17 @@ describe('the command line', () => {
     ['a context that is not a number', (model) => [model, '--recipe', 'Q4_0', '--context', '1e3x'], '--context takes a whole number'],
     ['a model that is not there', () => ['./absent', '--recipe', 'Q4_0'], 'no folder "./absent"'],
     ['a text that is not there', (model) => [model, '--recipe', 'Q4_0', '--evaluation', 'absent.txt'], 'absent.txt cannot be read'],
+    [
+      'a window longer than the model reads',
+      (model) => [model, '--recipe', 'Q4_0', '--context', '300'],
+      'Windows of 300 tokens were asked for',
+    ],
     ['an empty text', (model) => [model, '--recipe', 'Q4_0', '--evaluation', join(folder, 'empty.txt')], 'this text has 0 tokens'],
   ]
 
   it.each(cases)('refuses %s with one line and code 2, leaving nothing', async (_, argv, message) => {
     const before = (await readdir(folder)).sort()
-    const { code, faults } = await command([...argv(join(folder, 'model')), '--out', join(folder, 'refused')])
+    const { code, faults } = await command([...argv(join(folder, 'model')), '--out', join(folder, 'refused', 'deep')])
     expect(faults).toHaveLength(1)
     expect(faults[0]).toContain(message)
     expect(faults[0]).not.toContain('\n')
@@ -156,13 +207,28 @@ describe('the command line', () => {
     expect((await readdir(folder)).filter((name) => name.includes('refused'))).toEqual([])
   })
 
+  it('refuses to write over a file, or beneath one', async () => {
+    const file = join(folder, 'empty.txt')
+    for (const out of [file, join(file, 'below')]) {
+      const { code, faults } = await command([join(folder, 'model'), '--recipe', 'Q4_0', '--context', '16', '--out', out])
+      expect([code, faults.length]).toEqual([2, 1])
+      expect(faults[0]).toContain('Nothing can be written there')
+    }
+  })
+
+  it('names what is missing in a folder', async () => {
+    const model = await writeModel('bare', (files) => files.delete('config.json'))
+    const { code, faults } = await command([model, '--recipe', 'Q4_0', '--out', join(folder, 'refused')])
+    expect(code).toBe(2)
+    expect(faults).toEqual([expect.stringContaining('config.json is missing')])
+  })
+
   it('leaves nothing when it is stopped', async () => {
     const stop = new AbortController()
     stop.abort()
-    const { code } = await command(
-      [join(folder, 'model'), '--recipe', 'Q4_0', '--context', '16', '--out', join(folder, 'refused')],
-      stop.signal,
-    )
+    const { code } = await command([join(folder, 'model'), '--recipe', 'Q4_0', '--context', '16', '--out', join(folder, 'refused')], {
+      signal: stop.signal,
+    })
     expect(code).toBe(130)
     expect((await readdir(folder)).filter((name) => name.includes('refused'))).toEqual([])
   })
