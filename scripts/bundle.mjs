@@ -12,7 +12,7 @@ export async function bundleForNode(folder, entries) {
   const outDir = path.join(root, 'dist-headless', folder)
   const outputs = Object.keys(entries).map((name) => path.join(outDir, `${name}.mjs`))
   if (run(process.execPath, [path.join(root, 'scripts/build-wasm.mjs')], { stdio: ['ignore', 'ignore', 'inherit'] }) !== 0) process.exit(1)
-  const sources = ['src', 'bench', 'package-lock.json'].map((name) => path.join(root, name))
+  const sources = ['src', 'bench', 'scripts', 'package-lock.json'].map((name) => path.join(root, name))
   if (!outputs.every(existsSync) || newest(sources) > Math.min(...outputs.map((file) => statSync(file).mtimeMs))) {
     const { build } = await import('vite')
     await build({
@@ -40,4 +40,3 @@ function newest(files) {
     0,
   )
 }
-

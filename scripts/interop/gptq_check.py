@@ -7,7 +7,7 @@ outputs and stored minus one, scales in half precision, g_idx naming the group o
 bit for bit in float32, with
   - nearest rounding of the source weights, computed here by the studio's published rule (src/kernels/contract/affine.ts):
     range including 0, half-even, codes of the float32 step, the scale stored in half precision (recipes of nearest rounding);
-  - or, with --weights, a safetensors file of dequantized weights from elsewhere.
+  - or, with --weights, the dequantized weights that the studio itself multiplied by (`studio.mjs --weights`).
 Linears that the layout cannot pack stand as plain float32 and are compared in the same way. Exit code 1 on a difference.
 """
 
@@ -115,7 +115,7 @@ def main() -> int:
     parser.add_argument("source", type=Path)
     parser.add_argument("export", type=Path)
     parser.add_argument("--tensor", action="store_true", help="the recipe has one scale a tensor, which the layout writes as rows")
-    parser.add_argument("--weights", type=Path, help="folder of safetensors with the dequantized weights to expect")
+    parser.add_argument("--weights", type=Path, help="folder of safetensors with the dequantized weights to expect of every packed or plain matrix")
     options = parser.parse_args()
     source, export = open_folder(options.source), open_folder(options.export)
     expected = open_folder(options.weights) if options.weights else None
@@ -144,7 +144,7 @@ def main() -> int:
         else:
             kind, found, wanted = "untouched", export[name], weight
             unseen.discard(name)
-        if expected is not None:
+        if expected is not None and kind != "untouched":
             wanted = expected[name].astype(np.float32)
         counts[kind] += 1
         if found.shape != wanted.shape or not np.array_equal(found.astype(np.float32), wanted.astype(np.float32)):
