@@ -1,6 +1,6 @@
 // npm run bench:memory: peak memory of the page on two checkpoints that differ in length alone, 256 MiB and 1 GiB.
 // Fails when the longer one needs over 15 % more, or when either needs more than the plan had announced.
-//   npm run bench:memory -- [--layers 19 --layers 76] [--recipe ID …] [--tokens N] [--trace]
+//   npm run bench:memory -- [--shape block14] [--layers 19 --layers 76] [--recipe ID …] [--tokens N] [--context N] [--trace]
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import path from 'node:path'
@@ -17,15 +17,22 @@ const mib = 2 ** 20
 
 const { values: options } = parseArgs({
   options: {
-    /** Blocks of each checkpoint, of about 13.5 MiB each. */
+    shape: { type: 'string', default: 'block14' },
+    /** Blocks of each checkpoint; one of `block14` is 13.5 MiB. */
     layers: { type: 'string', multiple: true, default: ['19', '76'] },
     recipe: { type: 'string', multiple: true, default: ['Q4_0', 'nearest-4bit-g128'] },
     /** Tokens of the evaluation text; the tokenizer makes one of every byte. */
-    tokens: { type: 'string', default: '4096' },
+    tokens: { type: 'string', default: '2048' },
+    context: { type: 'string', default: '256' },
     /** Prints the course of the resident memory in twenty steps. */
     trace: { type: 'boolean', default: false },
   },
 })
+const shape = shapes[options.shape]
+if (shape === undefined) {
+  console.error(`No shape "${options.shape}"; there are ${Object.keys(shapes).join(', ')}.`)
+  process.exit(2)
+}
 
 requireNode20()
 if (process.platform !== 'linux') {
@@ -54,7 +61,7 @@ async function measure(layers) {
   const model = path.join(folder, `model-${layers}`)
   const profile = path.join(folder, `profile-${layers}`)
   mkdirSync(profile)
-  const { bytes } = makeSyntheticCheckpoint({ out: model, shape: { ...shapes.block14, layers } })
+  const { bytes } = makeSyntheticCheckpoint({ out: model, shape: { ...shape, layers } })
   console.log(`${layers} blocks, ${(bytes / mib).toFixed(0)} MiB …`)
   const { chromium } = await import('@playwright/test')
   const { chromiumFlags, chromiumPath } = await import('./chromium.mjs')
@@ -98,6 +105,7 @@ async function prepare(page, model) {
   await page
     .locator('input[data-picker="evaluation"]')
     .setInputFiles({ name: 'short.txt', mimeType: 'text/plain', buffer: Buffer.from(text.slice(0, Number(options.tokens))) })
+  await page.getByLabel('Tokens a window').selectOption(options.context)
   const plan = page.getByRole('region', { name: 'Plan of the run' })
   await plan.getByText(/^[1-9][\d,]* tokens$/).waitFor()
   return bytesIn(await plan.locator('.qs-plan-fact', { hasText: 'peak memory, at most' }).locator('b').innerText())

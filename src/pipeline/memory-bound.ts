@@ -1,4 +1,5 @@
 import type { ModelGraph } from '../models/model-graph.ts'
+import { forwardBytes } from '../runtime/memory.ts'
 import { windowsAtOnce } from './batches.ts'
 import { tableBytes } from './embedding.ts'
 import { blockOperations } from './walk-context.ts'
@@ -9,8 +10,16 @@ export interface MemoryPart {
   readonly bytes: number
 }
 
-/** Code, ONNX Runtime and its arena before any model, and the page itself; measured 190 to 260 MB in Chromium. */
-const baseBytes = 320e6
+/** Page, code, ONNX Runtime and its heap before any model; with two threads 484 to 502 MB in Chromium (bench:memory, shape `tiny`). */
+const baseBytes = 480e6
+/** Heap and stack of one kernel worker and of one thread of ONNX Runtime. */
+const threadBytes = 20e6
+/** Largest piece of a kernel's input, and of the matrix it adds to; see `split-gram.ts`. */
+const pieceBytes = 16 * 2 ** 20
+/** A thread has one piece at work, its copy in WASM memory, and the next piece waiting. */
+const piecesPerThread = 3
+/** ONNX Runtime's heap grows by fifths and never shrinks. */
+const heapSlack = 1.2
 /** Bytes of a `LogitState` a token: six f64 sums, two f64 targets, two i32 arg maxima, and the new state beside the old. */
 const logitStateBytes = 2 * 72
 
@@ -37,21 +46,23 @@ export function memoryParts(
   const linears = graph.blocks[0]?.linears ?? []
   const block = 4 * blockOperations(linears)
   const largest = 4 * Math.max(0, ...linears.map((linear) => linear.inFeatures * linear.outFeatures))
-  const widths = new Map(linears.map((linear) => [linear.tap, linear.inFeatures]))
-  const grams = [...widths.values()].map((width) => 4 * width * width)
-  const windows = windowsAtOnce(run.contextLength, config)
-  const tokens = windows * run.contextLength
-  const perToken = 6 * config.hidden + 3 * config.intermediate + 2 * (config.heads + 2 * config.kvHeads) * config.headDim
-  const scores = 2 * 4 * windows * config.heads * run.contextLength ** 2
+  const widths = [...new Map(linears.map((linear) => [linear.tap, linear.inFeatures])).values()]
+  const widest = Math.max(0, ...widths)
+  const grams = widths.map((width) => 4 * width * width)
+  const largestGram = Math.max(0, ...grams)
+  const shape = { batch: windowsAtOnce(run.contextLength, config), length: run.contextLength }
+  const widestTap = 4 * widest * shape.batch * shape.length
+  const pieces = Math.min(pieceBytes, Math.max(largest, widestTap)) + Math.min(pieceBytes, largestGram / (run.threads === 1 ? 1 : 6))
   const hidden = 2 * 4 * config.hidden * (run.floatTokens + run.recipes * run.recipeTokens)
   const rows = headTileRows(config.vocab, config.hidden)
   return [
-    { what: 'program, ONNX Runtime and page', bytes: baseBytes },
+    { what: 'program, ONNX Runtime and page', bytes: baseBytes + threadBytes * run.threads },
     { what: 'one block in f32, float and quantized', bytes: 2 * block },
     { what: 'the same in the forward engine', bytes: 2 * block },
-    { what: 'matrices on their way through the kernel threads', bytes: 5 * largest },
-    { what: 'X^T X of the inputs of one block', bytes: grams.reduce((sum, bytes) => sum + bytes, 0) + 2 * Math.max(0, ...grams) },
-    { what: 'activations of a batch', bytes: 2 * 4 * tokens * perToken + scores },
+    { what: 'a matrix, its codes and its error', bytes: 3 * largest },
+    { what: 'pieces of work in the kernel threads', bytes: Math.ceil(piecesPerThread * run.threads * pieces) },
+    { what: 'X^T X of the inputs of one block', bytes: grams.reduce((sum, bytes) => sum + bytes, 0) + 2 * largestGram },
+    { what: 'activations of a batch', bytes: Math.ceil(heapSlack * forwardBytes(config, shape, true)) + widestTap },
     { what: 'hidden states', bytes: Math.min(hidden, hiddenShare * run.memoryLimitBytes) },
     { what: 'embedding rows in use', bytes: Math.min(tableBytes, 4 * config.vocab * config.hidden) },
     { what: 'a tile of the head and its logits', bytes: (2 + run.recipes) * 4 * rows * config.hidden + 6 * 4 * headTokens * rows },

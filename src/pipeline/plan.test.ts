@@ -164,6 +164,15 @@ describe('the plan', () => {
     expect(many && memoryParts(many.checkpoint.graph, run)).toEqual(few && memoryParts(few.checkpoint.graph, run))
   })
 
+  it('bounds memory with every thread and every longer window', async () => {
+    const { checkpoint } = await openTiny({})
+    const texts = { floatTokens: 4096, recipeTokens: 4096, scoredTokens: 4096, recipes: 1, memoryLimitBytes: 1e9 }
+    const bound = (threads: number, contextLength: number): number =>
+      memoryParts(checkpoint.graph, { ...texts, threads, contextLength }).reduce((sum, { bytes }) => sum + bytes, 0)
+    expect(bound(8, 256)).toBeGreaterThan(bound(2, 256))
+    expect(bound(2, 8192)).toBeGreaterThan(bound(2, 2048))
+  })
+
   it('names a run by model and request, not by the order of keys', async () => {
     const request = tinyRequest(['Q4_0'])
     const reordered = JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(request).reverse()))) as RunRequest
