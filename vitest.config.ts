@@ -2,6 +2,8 @@ import { playwright } from '@vitest/browser-playwright'
 import { defineConfig } from 'vitest/config'
 import { chromiumFlags, chromiumPath } from './scripts/chromium.mjs'
 
+const executablePath = chromiumPath()
+
 export default defineConfig({
   server: { headers: { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' } },
   test: {
@@ -25,7 +27,7 @@ export default defineConfig({
             headless: true,
             screenshotFailures: false,
             provider: playwright({
-              launchOptions: { ...(chromiumPath() === null ? {} : { executablePath: chromiumPath() }), args: chromiumFlags },
+              launchOptions: { ...(executablePath === null ? {} : { executablePath }), args: chromiumFlags },
             }),
             instances: [{ browser: 'chromium' }],
           },

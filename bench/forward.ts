@@ -31,6 +31,8 @@ export interface ForwardRow {
   /** Medians over the rounds; each round times one after the other. */
   readonly forwardGflops: number
   readonly matMulGflops: number
+  /** Median of the rounds' own ratios, so that other work on the machine weighs on both sides. */
+  readonly share: number
 }
 
 /**
@@ -56,12 +58,17 @@ export async function benchForward({ threads = 1, rounds = 5 } = {}): Promise<re
       forward.push(await secondsOf(() => block.run(input)))
     }
     const flops = linearFlops(graph, tokens)
+    const forwardFlops = flops + attentionFlops(graph, shape)
+    // the first round warms up
+    const timed = forward
+      .map((seconds, round) => ({ forward: forwardFlops / seconds / 1e9, matMul: flops / (bare[round] ?? 0) / 1e9 }))
+      .slice(1)
     rows.push({
       shape: `${shape.name}: ${String(shape.hidden)}/${String(shape.intermediate)}, ${String(shape.batch)} x ${String(shape.length)} tokens`,
       threads,
-      // the first round warms up
-      forwardGflops: (flops + attentionFlops(graph, shape)) / median(forward.slice(1)) / 1e9,
-      matMulGflops: flops / median(bare.slice(1)) / 1e9,
+      forwardGflops: median(timed.map((round) => round.forward)),
+      matMulGflops: median(timed.map((round) => round.matMul)),
+      share: median(timed.map((round) => round.forward / round.matMul)),
     })
     await block.release()
     await runner.close()
@@ -72,13 +79,13 @@ export async function benchForward({ threads = 1, rounds = 5 } = {}): Promise<re
 }
 
 export function forwardTable(rows: readonly ForwardRow[]): string {
-  const lines = rows.map(({ shape, threads, forwardGflops, matMulGflops }) =>
+  const lines = rows.map(({ shape, threads, forwardGflops, matMulGflops, share }) =>
     [
       shape.padEnd(46),
       String(threads).padStart(7),
       forwardGflops.toFixed(1).padStart(9),
       matMulGflops.toFixed(1).padStart(8),
-      `${((100 * forwardGflops) / matMulGflops).toFixed(0)} %`.padStart(7),
+      `${(100 * share).toFixed(0)} %`.padStart(7),
     ].join(' '),
   )
   return ['forward pass of a block, GFLOP/s'.padEnd(46) + ' threads   forward   MatMul   share', ...lines].join('\n')

@@ -104,7 +104,7 @@ async function readyToRun(studio: Studio, model: string, recipes = 'Q8_0'): Prom
   await studio.evaluateOn({ name: 'short.txt', text: shortText })
 }
 
-const startRun = (page: Page): Promise<void> => page.getByRole('button', { name: /^Run/ }).last().click()
+const startRun = (page: Page): Promise<void> => page.getByRole('button', { name: /^Run \d/ }).click()
 
 test('NaN weights end the run with the name of the tensor', async ({ studio, page, folder }) => {
   const model = path.join(folder, 'nan')
@@ -132,34 +132,61 @@ test('a text that is too short is refused before the run', async ({ studio, page
 test('a killed kernel worker is replaced and the run ends well', async ({ studio, page, folder }) => {
   const model = path.join(folder, 'tiny')
   makeSyntheticCheckpoint({ out: model })
-  // Every kernel worker that the pipeline starts first dies at its first piece of work.
-  await page.route(/\/assets\/kernel-[^/]*\.js$/, async (route) => {
+  // The pipeline's first kernel worker is terminated as it gets its second message, as a crash would; later ones are sound.
+  const wrapped = `const Sound = Worker; let started = 0
+    self.Worker = class extends Sound {
+      constructor(...rest) { super(...rest); this.order = ++started; this.sent = 0 }
+      postMessage(...rest) {
+        super.postMessage(...rest)
+        if (this.order === 1 && ++this.sent === 2) { this.terminate(); console.info('kernel worker terminated') }
+      }
+    };`
+  await page.route(/\/assets\/pipeline-[^/]*\.js$/, async (route) => {
     const response = await route.fetch()
-    const body = await response.text()
-    await page.unroute(/\/assets\/kernel-[^/]*\.js$/)
-    await route.fulfill({
-      response,
-      body: `let n=0;const real=self.postMessage;void real;addEventListener('message',()=>{if(++n===2)self.close()});${body}`,
-    })
+    await route.fulfill({ response, body: wrapped + (await response.text()) })
   })
+  const said: string[] = []
+  page.on('console', (message) => said.push(message.text()))
   await readyToRun(studio, model)
   await startRun(page)
+  await expect(page).toHaveURL(/#run/)
   await studio.finished()
+  expect(said).toContain('kernel worker terminated')
 })
 
 test('a killed pipeline worker loses nothing finished and the page goes on', async ({ studio, page, folder }) => {
   const model = path.join(folder, 'long')
   makeSyntheticCheckpoint({ out: model, shape: { hidden: 256, intermediate: 512, layers: 12, heads: 4, kvHeads: 4, vocab: 320 } })
+  await page.addInitScript(() => {
+    const started: Worker[] = []
+    Object.assign(window, { started })
+    window.Worker = class extends Worker {
+      constructor(url: string | URL, options?: WorkerOptions) {
+        super(url, options)
+        started.push(this)
+      }
+    }
+  })
   await readyToRun(studio, model, 'nearest-4bit-g32')
   await startRun(page)
-  await studio.goTo('Run')
   await expect(studio.heading).toHaveText(/Block [2-9]/)
+  await page.evaluate(() => {
+    for (const worker of (window as unknown as { started: Worker[] }).started) worker.terminate()
+  })
+  await expect(page.getByRole('button', { name: 'Resume' })).toBeVisible()
+  await page.getByRole('button', { name: 'Resume' }).click()
+  await studio.finished()
+})
+
+test('storage that ends in mid-run is said, and smaller work still runs', async ({ studio, page, folder }) => {
+  const model = path.join(folder, 'long')
+  makeSyntheticCheckpoint({ out: model, shape: { hidden: 256, intermediate: 512, layers: 12, heads: 4, kvHeads: 4, vocab: 320 } })
+  await readyToRun(studio, model, '["Q8_0", "F16"]')
   const session = await page.context().newCDPSession(page)
-  await session.send('Target.setAutoAttach', { autoAttach: true, waitForDebuggerOnStart: false, flatten: false })
-  const { targetInfos } = await session.send('Target.getTargets')
-  const pipeline = targetInfos.find((target) => target.type === 'worker' && target.url.includes('pipeline'))
-  expect(pipeline).toBeDefined()
-  if (pipeline !== undefined) await session.send('Target.closeTarget', { targetId: pipeline.targetId })
-  await expect(page.getByText(/worker/i).first()).toBeVisible()
+  const origin = new URL(page.url()).origin
+  await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 20_000_000 })
+  await startRun(page)
+  await expect(page.getByRole('heading', { name: /Storage ran out at block/ })).toBeVisible()
+  await session.send('Storage.overrideQuotaForOrigin', { origin })
   await stillWorks(studio, folder)
 })

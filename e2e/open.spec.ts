@@ -29,14 +29,14 @@ test('a sharded checkpoint works, and a missing shard can be added afterwards', 
   renameSync(path.join(model, missing), path.join(folder, missing))
   await studio.open()
   await studio.dropFolder(model)
-  await expect(page.getByText(`${missing} is missing`)).toBeVisible()
+  await expect(page.getByRole('alert').getByText(`${missing} is missing`)).toBeVisible()
   await studio.addFiles([path.join(folder, missing)])
   await expect(page).toHaveURL(/#inspect/)
   await studio.goTo('Recipes')
   await studio.pasteRecipes('Q4_0')
   await studio.evaluateOn({ name: 'short.txt', text: shortText })
   await studio.run()
-  await expect(studio.table.getByRole('row').filter({ hasText: 'Q4_0' })).toHaveCount(1)
+  await expect(studio.rowOf('Q4_0')).toHaveCount(1)
 })
 
 test('a model of a hub is read by ranges, across a redirect and dropped connections', async ({ studio, page, folder }) => {
@@ -45,11 +45,7 @@ test('a model of a hub is read by ranges, across a redirect and dropped connecti
   const hub = await startHubServer({ 'studio/tiny': model })
   try {
     await studio.open()
-    await page.getByRole('button', { name: 'Mirror' }).click()
-    const endpoint = page.getByRole('dialog').getByRole('textbox', { name: /Hub/ })
-    await endpoint.fill(hub.endpoint)
-    await endpoint.press('Enter')
-    await page.keyboard.press('Escape')
+    await studio.useHub(hub.endpoint)
     hub.behaviour.drop = { afterBytes: 2000, times: 2 }
     await page.getByRole('textbox', { name: 'Model on the Hub' }).fill('studio/tiny')
     await page.getByRole('button', { name: 'Look up' }).click()
@@ -65,7 +61,7 @@ test('a model of a hub is read by ranges, across a redirect and dropped connecti
     await studio.goTo('Open')
     await page.getByRole('textbox', { name: 'Model on the Hub' }).fill('studio/nothing')
     await page.getByRole('button', { name: 'Look up' }).click()
-    await expect(page.getByText('No such model')).toBeVisible()
+    await expect(page.getByRole('alert').getByText('No such model')).toBeVisible()
   } finally {
     await hub.close()
   }
@@ -78,16 +74,11 @@ test('a gated model asks for a token and opens with it', async ({ studio, page, 
   hub.behaviour.gated = new Map([['studio/gated', 'hf_secret']])
   try {
     await studio.open()
-    await page.getByRole('button', { name: 'Mirror' }).click()
-    const endpoint = page.getByRole('dialog').getByRole('textbox', { name: /Hub/ })
-    await endpoint.fill(hub.endpoint)
-    await endpoint.press('Enter')
-    await page.keyboard.press('Escape')
+    await studio.useHub(hub.endpoint)
     await page.getByRole('textbox', { name: 'Model on the Hub' }).fill('studio/gated')
     await page.getByRole('button', { name: 'Look up' }).click()
-    await expect(page.getByText('This model asks for permission')).toBeVisible()
-    await page.getByRole('button', { name: /token/i }).first().click()
-    await page.getByLabel(/token/i).last().fill('hf_secret')
+    await expect(page.getByRole('alert').getByText('This model asks for permission')).toBeVisible()
+    await page.getByRole('textbox', { name: 'Access token' }).fill('hf_secret')
     await page.getByRole('button', { name: 'Look up' }).click()
     await expect(page).toHaveURL(/#inspect/, { timeout: 60_000 })
     expect(hub.requests.filter((request) => request.host === 'storage').every((request) => !request.hasToken)).toBe(true)

@@ -65,6 +65,9 @@ test('the main thread stays free during a run', async ({ studio, page }) => {
   await studio.goTo('Run')
   await studio.finished()
   const tasks = await page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks)
-  console.log(`long tasks of the main thread during opening and run, ms: ${tasks.map(Math.ceil).join(', ') || 'none over 50'}`)
+  test.info().annotations.push({
+    type: 'long tasks',
+    description: `long tasks of the main thread during opening and run, ms: ${tasks.map(Math.ceil).join(', ') || 'none over 50'}`,
+  })
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(true)
 })

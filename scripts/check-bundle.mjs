@@ -23,6 +23,8 @@ const named = [
   'https://web.dev',
   'https://valibot.dev',
   'https://emscripten.org',
+  'https://rolldown.rs',
+  'https://www.npmjs.com',
 ]
 const forbidden = ['cdn.jsdelivr.net', 'unpkg.com', 'fonts.googleapis.com', 'google-analytics', 'fake-service', 'hub-server']
 

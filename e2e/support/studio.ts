@@ -44,6 +44,13 @@ export class Studio {
       .setInputFiles([...files])
   }
 
+  async useHub(endpoint: string): Promise<void> {
+    await this.page.getByRole('button', { name: 'Mirror' }).click()
+    await this.page.getByRole('textbox', { name: 'Hub address' }).fill(endpoint)
+    await this.page.getByRole('button', { name: 'Use', exact: true }).click()
+    await this.page.getByRole('button', { name: 'Mirror' }).click()
+  }
+
   async evaluateOn(file: { name: string; text: string }): Promise<void> {
     await this.page
       .locator('input[data-picker="evaluation"]')
@@ -61,7 +68,8 @@ export class Studio {
 
   /** Starts the run from the plan bar and waits for the report. */
   async run(timeout = 90_000): Promise<void> {
-    await this.page.getByRole('button', { name: /^Run/ }).last().click()
+    await this.page.getByRole('button', { name: /^Run \d/ }).click()
+    await expect(this.page).toHaveURL(/#run/)
     await this.finished(timeout)
   }
 
@@ -72,7 +80,11 @@ export class Studio {
   }
 
   get table(): Locator {
-    return this.page.getByRole('table', { name: 'Table of all recipes' })
+    return this.page.getByRole('region', { name: 'Table of all recipes' })
+  }
+
+  rowOf(id: string): Locator {
+    return this.table.getByRole('row').filter({ has: this.page.getByRole('rowheader', { name: new RegExp(`^${escape(id)}`) }) })
   }
 
   /** Writes one recipe to one format, waits for the proof and saves the download; returns its bytes and name. */
@@ -101,13 +113,13 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
-  studio: async ({ page }, use) => {
-    await use(new Studio(page))
+  studio: async ({ page }, provide) => {
+    await provide(new Studio(page))
   },
   // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern
-  folder: async ({}, use) => {
+  folder: async ({}, provide) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'studio-'))
-    await use(folder)
+    await provide(folder)
     rmSync(folder, { recursive: true, force: true })
   },
 })

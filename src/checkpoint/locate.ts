@@ -50,13 +50,13 @@ function missingConfig(paths: readonly string[]): StudioError {
     return new StudioError('file-missing', {
       title: 'A GGUF file cannot be opened yet',
       message: `${baseName(packed)} is a packed model; the studio starts from the folder it was made of.`,
-      remedy: 'Drop the folder with config.json, tokenizer.json and the .safetensors files.',
+      remedy: 'Give the folder with config.json, tokenizer.json and the .safetensors files.',
     })
   }
   return missingFile(
     'config.json',
     'Without it nobody knows how the tensors belong together.',
-    'Drop config.json too; it lies beside the weights.',
+    'Add config.json; it lies beside the weights.',
   )
 }
 
@@ -73,7 +73,7 @@ export function requireTokenizer({ files }: ModelFolder): ByteSource {
     'tokenizer.json',
     old === undefined ? 'Text cannot be turned into tokens without it.' : `There is ${old}, an older form that the studio does not read.`,
     old === undefined
-      ? 'Drop tokenizer.json too; it lies beside the weights.'
+      ? 'Add tokenizer.json; it lies beside the weights.'
       : 'Save the tokenizer once with AutoTokenizer.from_pretrained(...).save_pretrained(...), which writes tokenizer.json.',
   )
 }
@@ -102,7 +102,7 @@ export async function locateWeights({ files }: ModelFolder, originKind: string, 
   throw new StudioError('file-missing', {
     title: `${indexName} is missing`,
     message: `There are ${names.length} .safetensors files and no index that says which belong to the model.`,
-    remedy: `Drop ${indexName} too; it lies beside the weights.`,
+    remedy: `Add ${indexName}; it lies beside the weights.`,
     details: { missing: indexName, found: names.join('\n') },
   })
 }
@@ -134,7 +134,7 @@ function missingWeights(paths: readonly string[]): StudioError {
     return missingFile(
       'The weight file',
       'There is no .safetensors file among these.',
-      'Drop the .safetensors files too; they lie beside config.json.',
+      'Add the .safetensors files; they lie beside config.json.',
     )
   }
   return missingFile(

@@ -70,14 +70,14 @@ describe('recipeFigures', () => {
   })
 
   it('sums up divergence and agreement', () => {
-    const { klDivergence, sameTopToken } = recipeFigures(scores, 2)
+    const { klDivergence, sameTopToken, sameTopTokenError } = recipeFigures(scores, 2)
     expect(klDivergence.mean).toBeCloseTo(0.25, 12)
     expect(klDivergence.median).toBeCloseTo(0.25, 12)
     expect(klDivergence.p999).toBeCloseTo(0.3 + 0.1 * (0.999 * 3 - 2), 12)
     expect(klDivergence.max).toBe(0.4)
-    expect(sameTopToken.value).toBe(0.75)
+    expect(sameTopToken).toBe(0.75)
     // sqrt(f (1 - f) / (n - 1))
-    expect(sameTopToken.error).toBeCloseTo(Math.sqrt((0.75 * 0.25) / 3), 12)
+    expect(sameTopTokenError).toBeCloseTo(Math.sqrt((0.75 * 0.25) / 3), 12)
   })
 
   it('does not depend on how the tokens were handed over', () => {

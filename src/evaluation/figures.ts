@@ -75,7 +75,8 @@ export function recipeFigures(scores: TokenScores, scoredPerWindow: number): Rec
     ...likelihoodFigures(scores.recipeNll),
     aboveFloat: aboveFloat(scores, scoredPerWindow),
     klDivergence: divergenceFigures(scores.klDivergence),
-    sameTopToken: sameTop,
+    sameTopToken: sameTop.value,
+    sameTopTokenError: sameTop.error,
   }
 }
 

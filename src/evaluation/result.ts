@@ -29,7 +29,8 @@ export interface RecipeEvaluation extends FloatResult {
   readonly aboveFloat: Estimate
   readonly klDivergence: KlDivergence
   /** Share of positions where float and recipe agree on the likeliest token, 0 to 1. */
-  readonly sameTopToken: Estimate
+  readonly sameTopToken: number
+  readonly sameTopTokenError: number
 }
 
 export interface LayerResult {

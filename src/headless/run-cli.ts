@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { homedir, totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { defaultHubEndpoint, openHubFiles } from '../checkpoint/hub.ts'
@@ -59,7 +59,7 @@ export async function runCli(argv: readonly string[], host: CliHost, signal: Abo
       return 130
     }
     if (error instanceof StudioError) {
-      host.complain(`quantize: ${error.message} ${error.remedy}`.replaceAll(/\s+/g, ' '))
+      host.complain(`quantize: ${error.title}. ${error.message} ${error.remedy}`.replaceAll(/\s+/g, ' '))
       return programFaults.has(error.code) ? 1 : 2
     }
     host.complain(`quantize: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
@@ -73,36 +73,61 @@ async function quantize(args: CliArguments, host: CliHost, signal: AbortSignal):
   const evaluationText = await readTextFile(args.evaluation ?? join(host.samples, 'evaluation.txt'))
   const calibrationText = args.calibration === null ? null : await readTextFile(args.calibration)
   const source = await findModel(args.model, host, signal)
-  const checkpoint = await openCheckpoint({ name: source.name, originKind: source.kind, files: source.files }, signal)
   const out = resolve(args.out ?? join('quantized', basename(source.name)))
   const partial = join(dirname(out), `.${basename(out)}.partial-${process.pid}`)
+  const made = await makeOutFolder(out, partial)
   try {
-    const model: OpenModel = { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) }
-    const contextLength = args.context ?? Math.min(defaultContext, checkpoint.graph.config.maxPositions)
-    const request: RunRequest = {
-      recipes,
-      evaluation: {
-        text: evaluationText,
-        textName: args.evaluation === null ? 'Bundled evaluation text' : basename(args.evaluation),
-        protocol: args.protocol,
-        contextLength,
-        maxTokens: args.maxTokens,
-      },
-      calibration:
-        calibrationText === null || args.calibration === null
-          ? null
-          : { text: calibrationText, textName: basename(args.calibration), maxTokens: 32 * contextLength },
-      seed: args.seed,
+    const checkpoint = await openCheckpoint({ name: source.name, originKind: source.kind, files: source.files }, signal)
+    try {
+      const model: OpenModel = { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) }
+      const contextLength = args.context ?? Math.min(defaultContext, checkpoint.graph.config.maxPositions)
+      const request: RunRequest = {
+        recipes,
+        evaluation: {
+          text: evaluationText,
+          textName: args.evaluation === null ? 'Bundled evaluation text' : basename(args.evaluation),
+          protocol: args.protocol,
+          contextLength,
+          maxTokens: args.maxTokens,
+        },
+        calibration:
+          calibrationText === null || args.calibration === null
+            ? null
+            : { text: calibrationText, textName: basename(args.calibration), maxTokens: 32 * contextLength },
+        seed: args.seed,
+      }
+      const report = await runAndExport({ args, host, model, request, partial, targets }, signal)
+      await writeFile(join(partial, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
+      await moveInto(partial, out)
+      tellResults(report, host)
+      host.tell(`Report: ${join(out, 'report.json')}`)
+    } finally {
+      await checkpoint.close()
     }
-    await mkdir(partial, { recursive: true })
-    const report = await runAndExport({ args, host, model, request, partial, targets }, signal)
-    await writeFile(join(partial, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
-    await moveInto(partial, out)
-    tellResults(report, host)
-    host.tell(`Report: ${join(out, 'report.json')}`)
   } finally {
-    await checkpoint.close()
     await rm(partial, { recursive: true, force: true })
+    if (made !== undefined) await removeEmpty(dirname(partial), made)
+  }
+}
+
+/** Makes `partial`; returns the outermost folder that had to be made for it. Throws `usage` where `out` cannot be. */
+async function makeOutFolder(out: string, partial: string): Promise<string | undefined> {
+  const refusal = (message: string, cause?: unknown): StudioError =>
+    new StudioError('usage', { title: 'Nothing can be written there', message, remedy: 'Choose another folder with --out.' }, { cause })
+  if (await isKind(out, 'file')) throw refusal(`${out} is a file, not a folder.`)
+  try {
+    return await mkdir(partial, { recursive: true })
+  } catch (cause) {
+    throw refusal(`The folder ${out} cannot be made.`, cause)
+  }
+}
+
+/** Removes `folder` and those around it up to `outermost`, as long as they are empty. */
+async function removeEmpty(folder: string, outermost: string): Promise<void> {
+  try {
+    for (let at = folder; at.startsWith(outermost); at = dirname(at)) await rmdir(at)
+  } catch {
+    // Something is in it: the results, or files of others.
   }
 }
 
@@ -269,7 +294,7 @@ function tellResults(report: RunReport, host: CliHost): void {
         recipe.perplexity.toFixed(4),
         `${(100 * recipe.aboveFloat.value).toFixed(2)} %`,
         recipe.klDivergence.mean.toPrecision(3),
-        `${(100 * recipe.sameTopToken.value).toFixed(1)} %`,
+        `${(100 * recipe.sameTopToken).toFixed(1)} %`,
       ]),
     )
   }

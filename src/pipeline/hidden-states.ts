@@ -58,7 +58,25 @@ export class HiddenStates {
     const shape = this.shapes[index]
     if (shape === undefined) throw new RangeError(`batch ${index} of ${this.shapes.length}`)
     const kept = this.#resident?.[index]
-    return { data: kept ?? (await this.#readFromDisk(index, signal)), ...shape, width: this.width }
+    return {
+      data: kept ?? (await this.#readFromDisk(index, { rowStart: 0, rowEnd: batchTokens(shape) }, signal)),
+      ...shape,
+      width: this.width,
+    }
+  }
+
+  /** Rows of a batch at ascending positions, [positions, width]; the caller owns them. Reads no more than the span between. */
+  async readPositions(index: number, positions: Int32Array, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    const first = positions[0] ?? 0
+    const last = positions.at(-1) ?? 0
+    const kept = this.#resident?.[index]
+    const span = kept ?? (await this.#readFromDisk(index, { rowStart: first, rowEnd: last + 1 }, signal))
+    const offset = kept === undefined ? first : 0
+    const rows = new Float32Array(positions.length * this.width)
+    for (const [i, position] of positions.entries()) {
+      rows.set(span.subarray((position - offset) * this.width, (position - offset + 1) * this.width), i * this.width)
+    }
+    return rows
   }
 
   /**
@@ -92,14 +110,17 @@ export class HiddenStates {
     }
   }
 
-  async #readFromDisk(index: number, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+  async #readFromDisk(
+    index: number,
+    range: { readonly rowStart: number; readonly rowEnd: number },
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
     if (this.#file === null) throw new RangeError('hidden states are read before they are written')
     const source = await this.#store.open(this.#file.path)
     if (source?.sizeBytes !== this.#file.sizeBytes) throw storageFault(this.#file.path, 'Hidden states are gone')
-    let start = 0
-    for (const shape of this.shapes.slice(0, index)) start += 4 * batchTokens(shape) * this.width
-    const shape = this.shapes[index]
-    const bytes = 4 * (shape === undefined ? 0 : batchTokens(shape)) * this.width
-    return new Float32Array((await source.read(start, start + bytes, signal)).buffer)
+    const rowBytes = 4 * this.width
+    const before = this.shapes.slice(0, index).reduce((sum, shape) => sum + batchTokens(shape), 0)
+    const bytes = await source.read((before + range.rowStart) * rowBytes, (before + range.rowEnd) * rowBytes, signal)
+    return new Float32Array(bytes.buffer)
   }
 }

@@ -109,7 +109,7 @@ class Studio {
         const sample = await openSample(this.#parts.fetchSample, signal)
         return this.#open({ name: sample.name, kind: 'sample', files: sample.files, texts: sample.texts }, () => undefined, signal)
       },
-      closeModel: () => this.#closeModel(),
+      closeModel: () => this.#exclusively('Closing the model', () => this.#closeModel()),
       describeTensor: async (name, signal) => describeTensor(this.#needModel().checkpoint, name, await this.#needKernels(), signal),
 
       catalogue: async () => ({
@@ -164,7 +164,7 @@ class Studio {
           }
         }),
       unfinishedRun: async () => (this.#model === null ? null : findUnfinished(runs, this.#model.checkpoint.origin.fingerprint)),
-      discardRun: (planHash) => runs.delete(runFolder(planHash)),
+      discardRun: (planHash) => this.#exclusively('Discarding a run', () => runs.delete(runFolder(planHash))),
 
       generate: (request, onEvent, signal) =>
         this.#exclusively('Text generation', async () => {
@@ -189,11 +189,12 @@ class Studio {
         }),
       readExport: (path) => this.#parts.openExport(path),
       storage: () => this.#storage(),
-      clearStorage: async (kind) => {
-        const store = this.#parts[kind]
-        for (const { path } of await store.list('')) await store.delete(path)
-        return this.#storage()
-      },
+      clearStorage: (kind) =>
+        this.#exclusively('Clearing', async () => {
+          const store = this.#parts[kind]
+          for (const { path } of await store.list('')) await store.delete(path)
+          return this.#storage()
+        }),
     }
   }
 
@@ -243,7 +244,12 @@ class Studio {
       this.#kernels = null
       await (await old).close()
     }
-    this.#kernels ??= { threads, kernels: this.#parts.createKernels(threads) }
+    if (this.#kernels === null) {
+      const started = { threads, kernels: this.#parts.createKernels(threads) }
+      this.#kernels = started
+      // A pool that did not start is tried again by the next call.
+      started.kernels.catch(() => (this.#kernels = this.#kernels === started ? null : this.#kernels))
+    }
     return this.#kernels.kernels
   }
 

@@ -3,7 +3,7 @@ import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
 import type { LogitState, WeightSums } from '../kernels/contract/kernels.ts'
 import type { LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
-import { batchTokens, type HiddenStates } from './hidden-states.ts'
+import { batchTokens } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
 import { describe, GramSums } from './measure.ts'
 import { createRunFile } from './run-files.ts'
@@ -70,12 +70,12 @@ export async function walkHead(context: WalkContext, runner: ModelRunner, embedd
         throwIfAborted(signal)
         const tokens = chunk.positions.length
         const work = tokens * hidden * (rowEnd - rowStart)
-        const input = await gather(context.float, chunk, signal)
+        const input = await context.float.readPositions(chunk.batch, chunk.positions, signal)
         const float = await progress.forwarded(tokens, work, () => tile.run(input, tokens))
         for (const [index, run] of context.recipes.entries()) {
           const startedAt = progress.seconds
           progress.at(layers, 'head', run.recipe.id)
-          const hiddenRows = await gather(run.states, chunk, signal)
+          const hiddenRows = await run.states.readPositions(chunk.batch, chunk.positions, signal)
           const recipe = await progress.forwarded(tokens, work, () => (own[index] ?? tile).run(hiddenRows, tokens))
           const logits = { float, recipe, tokens, vocabStart: rowStart, width: rowEnd - rowStart, targets: chunk.targets }
           const row = states[index]
@@ -102,13 +102,6 @@ function chunksOf(context: WalkContext): Chunk[] {
     }
     return chunks
   })
-}
-
-async function gather(states: HiddenStates, chunk: Chunk, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
-  const { data, width } = await states.read(chunk.batch, signal)
-  const rows = new Float32Array(chunk.positions.length * width)
-  for (const [i, position] of chunk.positions.entries()) rows.set(data.subarray(position * width, (position + 1) * width), i * width)
-  return rows
 }
 
 /** Quantizes the separate head of the recipes that ask for it. */

@@ -88,7 +88,7 @@ describe('the walk', () => {
     const model = await openTiny({ dtype: 'F16' })
     const report = await runTiny({ model, request: tinyRequest(['F16']), store: new MemoryFileStore() })
     expect(report.recipes[0]?.klDivergence.max).toBe(0)
-    expect(report.recipes[0]?.sameTopToken.value).toBe(1)
+    expect(report.recipes[0]?.sameTopToken).toBe(1)
     expect(report.recipes[0]?.perplexity).toBe(report.evaluation.float.perplexity)
   })
 

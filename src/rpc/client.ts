@@ -1,5 +1,6 @@
 import { proxy, type Remote, wrap } from 'comlink'
 import { StudioError } from '../core/errors.ts'
+import { Loss } from '../core/loss.ts'
 import { installCodec } from './codec.ts'
 import type { StudioService } from './contract.ts'
 
@@ -53,8 +54,8 @@ function spawnPipeline(): PipelineWorker {
 
 interface Session {
   readonly remote: Remote<Record<string, (...args: unknown[]) => Promise<unknown>>>
-  /** Rejects when the worker dies; never resolves. */
-  readonly lost: Promise<never>
+  /** Of the worker. */
+  readonly loss: Loss
 }
 
 class Connection {
@@ -79,15 +80,13 @@ class Connection {
 
   async #start(): Promise<Session> {
     const worker = this.#spawn()
-    const lost = new Promise<never>((_, reject) => {
-      watch(worker, (reason) => {
-        worker.terminate()
-        this.#session = null
-        reject(workerLost(reason))
-      })
+    const loss = new Loss()
+    watch(worker, (reason) => {
+      worker.terminate()
+      this.#session = null
+      loss.declare(workerLost(reason))
     })
-    lost.catch(() => undefined) // each call hears of it by itself
-    const session: Session = { remote: wrap(worker as Worker), lost }
+    const session: Session = { remote: wrap(worker as Worker), loss }
     const wanted = [...(this.#configuration === null ? [] : [{ name: 'configure', args: this.#configuration }]), this.#opening]
     try {
       for (const call of wanted) if (call !== null) await send(session, call.name, call.args)
@@ -104,7 +103,7 @@ function send(session: Session, name: string, args: Args): Promise<unknown> {
   const method = session.remote[name]
   if (method === undefined) throw new RangeError(`the studio has no "${name}"`)
   const sent = args.map((arg) => (typeof arg === 'function' ? proxy(arg) : arg))
-  return Promise.race([method(...sent), session.lost])
+  return session.loss.guard(method(...sent))
 }
 
 /** Arguments of an opening as a later worker gets them: silent, and not stopped by a signal of then. */

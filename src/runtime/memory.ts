@@ -21,8 +21,9 @@ export interface BatchShape {
 }
 
 /**
- * Bound on the bytes a block needs beside its weights while it runs on [batch, length]: input and output, what its
- * linears and its widest part of attention hold at one time, and the taps when asked for.
+ * Bytes of the tensors a block holds beside its weights while it runs on [batch, length]: input and output, what its
+ * linears and its widest part of attention hold at one time, and the taps when asked for. On WASM the heap's own slack
+ * comes on top: it grows by fifths and never shrinks.
  */
 export function forwardBytes(config: ModelConfig, { batch, length }: BatchShape, hasTaps = false): number {
   const tokens = batch * length

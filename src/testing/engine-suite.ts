@@ -106,6 +106,15 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
       expect(largestDifference(b.output.data, built.input.data)).toBe(0)
     })
 
+    it('turns a refusal of the engine into its own error, and goes on', async () => {
+      const block = await runner.loadBlock(first.weights)
+      const narrow = { data: new Float32Array(6), batch: 1, length: 2, width: 3 }
+      await expect(block.run(narrow)).rejects.toMatchObject({ code: 'engine-failed', title: 'The forward pass failed' })
+      const { output } = await block.run(first.input)
+      expect(largestDifference(output.data, first.expected)).toBeLessThan(tolerance)
+      await block.release()
+    })
+
     it('refuses a weight of the wrong size and a missing one', async () => {
       const built = first
       await expect(runner.loadBlock({ ...built.weights, q: new Float32Array(3) })).rejects.toThrow('"q" has 3 values')

@@ -8,6 +8,7 @@ import { type ChosenText, textsStore } from '../../state/texts-store.ts'
 import { announce, uiStore } from '../../state/ui-store.ts'
 import type { PickedFile, StudioActions } from '../../ui/actions.ts'
 import { goTo } from '../routing.ts'
+import { createBundledTexts } from './bundled-texts.ts'
 import { type ControllerContext, createSlot, isStopped } from './context.ts'
 
 type OpeningActions = Pick<
@@ -49,7 +50,19 @@ function adopt(summary: ModelSummary): void {
   announce(`${summary.name} is open.`)
 }
 
+/**
+ * Loose files have no folder to be named after: they join the folder that came with them, else a checkpoint file with a
+ * name of its own names them, else "model".
+ */
+function inFolder(files: readonly PickedFile[]): readonly PickedFile[] {
+  const folder = files.find(({ path }) => path.includes('/'))?.path.split('/')[0]
+  const weights = files.find(({ path }) => path.endsWith('.safetensors') && !path.startsWith('model'))
+  const name = folder ?? weights?.path.replace(/(-\d+-of-\d+)?\.safetensors$/, '') ?? 'model'
+  return files.map(({ path, file }) => ({ path: path.includes('/') ? path : `${name}/${path}`, file }))
+}
+
 export function createOpening({ service }: ControllerContext): OpeningActions {
+  const bundledTexts = createBundledTexts()
   const opening = createSlot()
   const describing = createSlot()
 
@@ -62,7 +75,8 @@ export function createOpening({ service }: ControllerContext): OpeningActions {
       if (opening.isCurrent(signal) && !signal.aborted) modelStore.setState({ opening: { kind: 'opening', from, what, progress } })
     }
     try {
-      const summary = await start(onProgress, signal)
+      const opened = await start(onProgress, signal)
+      const summary = opened.bundledTexts.length > 0 ? opened : { ...opened, bundledTexts: await bundledTexts() }
       if (!opening.isCurrent(signal)) return false
       adopt(summary)
       const [unfinished, storage] = await Promise.all([service.unfinishedRun(), service.storage()])
@@ -102,8 +116,8 @@ export function createOpening({ service }: ControllerContext): OpeningActions {
   const actions: OpeningActions = {
     openSampleQuietly,
     async openFiles(dropped) {
-      const files = withEarlier(dropped)
-      given = files
+      given = withEarlier(dropped)
+      const files = inFolder(given)
       again = () => actions.openFiles(files)
       const what = files[0]?.path.split('/')[0] ?? 'files'
       thenInspect(await open('files', what, (onProgress, signal) => service.openFiles(files, onProgress, signal)))

@@ -1,5 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-web'
 import { StudioError } from '../../core/errors.ts'
+import { Loss } from '../../core/loss.ts'
 import { encodeModel, type OnnxGraph } from '../../formats/onnx/model.ts'
 import type { EngineBackend, Ort } from './load-onnxruntime.ts'
 
@@ -22,21 +23,14 @@ export class OnnxSessions {
   readonly #ort: Ort
   readonly #backend: EngineBackend
   readonly #sessions = new Map<string, Promise<InferenceSession>>()
-  /** Rejects when the device is lost, whatever is going on then. */
-  readonly #lost: Promise<never>
-  #lostError: StudioError | null = null
-  #rejectLost: (error: StudioError) => void = () => undefined
+  /** Of the graphics device, whatever is going on then. */
+  readonly #loss = new Loss()
   #device: GPUDevice | null = null
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(ort: Ort, backend: EngineBackend) {
     this.#ort = ort
     this.#backend = backend
-    this.#lost = new Promise<never>((_resolve, reject) => {
-      this.#rejectLost = reject
-    })
-    // awaited only inside a race; without a listener a loss between runs would count as unhandled
-    this.#lost.catch(() => undefined)
   }
 
   /** Makes the session so that the first run is not the one that waits, or that fails. */
@@ -63,13 +57,13 @@ export class OnnxSessions {
   async resident(data: Float32Array<ArrayBuffer>, shape: readonly number[]): Promise<ResidentTensor> {
     const device = this.#device
     if (device === null) return { tensor: this.floats(data, shape), release: () => undefined }
-    if (this.#lostError !== null) throw this.#lostError
+    if (this.#loss.error !== null) throw this.#loss.error
     device.pushErrorScope('out-of-memory')
     const size = Math.ceil(data.byteLength / 16) * 16
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
     const buffer = device.createBuffer({ size, usage })
     device.queue.writeBuffer(buffer, 0, data)
-    const refusal = await Promise.race([device.popErrorScope(), this.#lost])
+    const refusal = await this.#loss.guard(device.popErrorScope())
     if (refusal !== null) {
       buffer.destroy()
       throw engineFailed(this.#backend, refusal)
@@ -115,19 +109,20 @@ export class OnnxSessions {
     if (this.#device !== null) return
     const device = await this.#ort.env.webgpu.device
     this.#device = device
-    void device.lost.then((info) => {
-      this.#lostError = deviceLost(info.message)
-      this.#rejectLost(this.#lostError)
-    })
+    void device.lost.then((info) => this.#loss.declare(deviceLost(info.message)))
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#last
-      .then(() => (this.#lostError === null ? Promise.race([work(), this.#lost]) : this.#lost))
+      .then(() => this.#loss.guard(this.#loss.error === null ? work() : Promise.reject(this.#loss.error)))
       .catch((cause: unknown) => {
         throw cause instanceof StudioError ? cause : engineFailed(this.#backend, cause)
       })
-    this.#last = result.catch(() => undefined)
+    // the queue must not keep the tensors of the last run
+    this.#last = result.then(
+      () => undefined,
+      () => undefined,
+    )
     return result
   }
 }

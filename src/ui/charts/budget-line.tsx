@@ -1,18 +1,13 @@
-import type { KeyboardEvent, PointerEvent } from 'react'
+import { type KeyboardEvent, type PointerEvent, useContext } from 'react'
 import { usePlotArea, useXAxisInverseScale, useXAxisScale, ZIndexLayer } from 'recharts'
 import { bytes as bytesText } from '../format/numbers.ts'
 import type { Domain } from './axis.ts'
 import { budgetAfterKey, clampBudget } from './budget.ts'
-
-export interface BudgetLineProps {
-  /** `null`: no budget; the handle waits at the right edge. */
-  readonly budgetBytes: number | null
-  readonly onBudget: (bytes: number | null) => void
-  readonly domain: Domain
-}
+import { ScatterViewContext } from './chart-view.ts'
 
 /** Draggable line of the largest file one would accept; right of it is shaded. */
-export function BudgetLine({ budgetBytes, onBudget, domain }: BudgetLineProps) {
+export function BudgetLine({ domain }: { readonly domain: Domain }) {
+  const { budgetBytes, onBudget } = useContext(ScatterViewContext)
   const plot = usePlotArea()
   const scale = useXAxisScale()
   const inverse = useXAxisInverseScale()

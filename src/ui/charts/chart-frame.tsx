@@ -1,5 +1,6 @@
-import { useElementSize } from '@mantine/hooks'
-import { type KeyboardEvent, type ReactNode, useState } from 'react'
+import { useElementSize, useMergedRef } from '@mantine/hooks'
+import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react'
+import { useFade } from './chart-view.ts'
 import { LiveSentence } from './readout.tsx'
 
 /** What the keys do inside a chart. All are optional. */
@@ -21,6 +22,8 @@ export interface ChartFrameProps {
   readonly keys: ChartKeys
   /** Value at the cursor as a sentence, said while the chart has the focus. */
   readonly sentence: string
+  /** Marks of other series fade while a recipe is under the pointer or the focus. */
+  readonly hovered?: string | null
   readonly onPointerLeave?: () => void
   readonly children: (width: number) => ReactNode
 }
@@ -29,8 +32,11 @@ export interface ChartFrameProps {
  * One tab stop around a chart that is drawn for the width at hand. Recharts' own accessibility layer moves along one axis
  * only, so the keys are handled here, alike in all charts.
  */
-export function ChartFrame({ summary, height, keys, sentence, onPointerLeave, children }: ChartFrameProps) {
+export function ChartFrame({ summary, height, keys, sentence, hovered = null, onPointerLeave, children }: ChartFrameProps) {
   const { ref, width } = useElementSize<HTMLDivElement>()
+  const frame = useRef<HTMLDivElement>(null)
+  const both = useMergedRef(ref, frame)
+  useFade(frame, hovered)
   const [isFocused, setFocused] = useState(false)
   const onKeyDown = (event: KeyboardEvent<HTMLDivElement>): void => {
     // Controls inside the chart (the budget line) have keys of their own.
@@ -44,7 +50,7 @@ export function ChartFrame({ summary, height, keys, sentence, onPointerLeave, ch
   }
   return (
     <div
-      ref={ref}
+      ref={both}
       className="qs-chart-frame"
       style={{ height }}
       role="application"

@@ -1,7 +1,7 @@
-import { type ReactNode, useState } from 'react'
+import { memo, type ReactNode, useState } from 'react'
 import { layerError } from '../format/numbers.ts'
 import { ChartMarker } from '../theme/recipe-style.tsx'
-import { decadeDomain } from './axis.ts'
+import { type Domain, decadeDomain } from './axis.ts'
 import { blockTicks } from './block-axis.ts'
 import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
@@ -125,7 +125,7 @@ export function HeatMap(props: HeatMapProps) {
 interface CellsProps extends HeatMapProps {
   readonly width: number
   readonly height: number
-  readonly domain: readonly [number, number]
+  readonly domain: Domain
   readonly active: string | null
   readonly choose: (id: string | null) => void
 }
@@ -133,7 +133,6 @@ interface CellsProps extends HeatMapProps {
 function Cells({ rows, blocks, cursor, onCursor, onOverride, width, height, domain, active, choose }: CellsProps) {
   const plot = Math.max(1, width - blockAxisLeft - blockAxisRight)
   const column = plot / Math.max(1, blocks)
-  const gap = column > 6 ? 1 : 0
   const activeIndex = rows.findIndex((row) => row.id === active)
   const place = (event: { clientX: number; clientY: number; currentTarget: Element }): readonly [number, number] => {
     const box = event.currentTarget.getBoundingClientRect()
@@ -143,6 +142,63 @@ function Cells({ rows, blocks, cursor, onCursor, onOverride, width, height, doma
   }
   return (
     <svg className="qs-chart" width={width} height={height} viewBox={`0 0 ${width} ${height}`} aria-hidden="true">
+      <Grid rows={rows} blocks={blocks} width={width} height={height} domain={domain} />
+      {cursor !== null && (
+        <g data-picture="no" fill="none">
+          <rect
+            x={blockAxisLeft + cursor * column - 0.5}
+            y={-0.5}
+            width={column}
+            height={rows.length * rowHeight}
+            stroke="var(--qs-ink)"
+            opacity={0.55}
+          />
+          {activeIndex >= 0 && (
+            <g transform={`translate(${blockAxisLeft + cursor * column} ${activeIndex * rowHeight})`}>
+              <rect x={2} y={2} width={Math.max(1, column - 5)} height={rowHeight - 5} rx={2} stroke="var(--qs-surface)" strokeWidth={4} />
+              <rect x={2} y={2} width={Math.max(1, column - 5)} height={rowHeight - 5} rx={2} stroke="var(--qs-ink)" strokeWidth={1.5} />
+            </g>
+          )}
+        </g>
+      )}
+      <rect
+        x={blockAxisLeft}
+        y={0}
+        width={plot}
+        height={rows.length * rowHeight}
+        fill="transparent"
+        data-picture="no"
+        onPointerMove={(event) => {
+          const [block, row] = place(event)
+          if (block !== cursor) onCursor(block)
+          choose(rows[row]?.id ?? null)
+        }}
+        onClick={(event) => {
+          const [block, row] = place(event)
+          const id = rows[row]?.id
+          if (id !== undefined) onOverride?.(block, id)
+        }}
+      />
+    </svg>
+  )
+}
+
+interface GridProps extends Pick<HeatMapProps, 'rows' | 'blocks'> {
+  readonly width: number
+  readonly height: number
+  readonly domain: Domain
+}
+
+const isSameGrid = (one: GridProps, other: GridProps): boolean =>
+  one.rows === other.rows && one.blocks === other.blocks && one.width === other.width && one.height === other.height
+
+/** The cells and their axes: drawn when the numbers change, not when the pointer moves. */
+const Grid = memo(function Grid({ rows, blocks, width, height, domain }: GridProps) {
+  const plot = Math.max(1, width - blockAxisLeft - blockAxisRight)
+  const column = plot / Math.max(1, blocks)
+  const gap = column > 6 ? 1 : 0
+  return (
+    <>
       {rows.map((row, index) => (
         <g key={row.id} transform={`translate(0 ${index * rowHeight})`}>
           <ChartMarker slot={row.slot} x={4} y={rowHeight / 2 - 0.5} size={9} />
@@ -171,42 +227,6 @@ function Cells({ rows, blocks, cursor, onCursor, onOverride, width, height, doma
           {block}
         </text>
       ))}
-      {cursor !== null && (
-        <g data-picture="no" fill="none">
-          <rect
-            x={blockAxisLeft + cursor * column - 0.5}
-            y={-0.5}
-            width={column}
-            height={rows.length * rowHeight}
-            stroke="var(--qs-ink)"
-            opacity={0.55}
-          />
-          {activeIndex >= 0 && (
-            <g transform={`translate(${blockAxisLeft + cursor * column} ${activeIndex * rowHeight})`}>
-              <rect x={2} y={2} width={Math.max(1, column - 5)} height={rowHeight - 5} rx={2} stroke="var(--qs-surface)" strokeWidth={4} />
-              <rect x={2} y={2} width={Math.max(1, column - 5)} height={rowHeight - 5} rx={2} stroke="var(--qs-ink)" strokeWidth={1.5} />
-            </g>
-          )}
-        </g>
-      )}
-      <rect
-        x={blockAxisLeft}
-        y={0}
-        width={plot}
-        height={rows.length * rowHeight}
-        fill="transparent"
-        data-picture="no"
-        onPointerMove={(event) => {
-          const [block, row] = place(event)
-          onCursor(block)
-          choose(rows[row]?.id ?? null)
-        }}
-        onClick={(event) => {
-          const [block, row] = place(event)
-          const id = rows[row]?.id
-          if (id !== undefined) onOverride?.(block, id)
-        }}
-      />
-    </svg>
+    </>
   )
-}
+}, isSameGrid)

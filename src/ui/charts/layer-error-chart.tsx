@@ -1,6 +1,6 @@
-import { SegmentedControl } from '@mantine/core'
-import { useState } from 'react'
-import { Brush, CartesianGrid, Line, LineChart, usePlotArea, useXAxisScale, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
+import { RangeSlider, SegmentedControl } from '@mantine/core'
+import { memo, useContext, useMemo, useState } from 'react'
+import { CartesianGrid, Line, LineChart, usePlotArea, useXAxisScale, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
 import { layerError } from '../format/numbers.ts'
 import { ChartMarker, recipeColour, recipeDash } from '../theme/recipe-style.tsx'
 import { type Domain, decadeDomain, decadeLabel, decadeTicks } from './axis.ts'
@@ -8,6 +8,7 @@ import { blockFromPointer, blockTicks } from './block-axis.ts'
 import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
 import { type ChartSource, type ChartTable, fadedOpacity } from './chart-types.ts'
+import { LineViewContext } from './chart-view.ts'
 import type { LayerSeries } from './layer-series.ts'
 import { Readout } from './readout.tsx'
 
@@ -46,6 +47,8 @@ export function LayerErrorChart(props: LayerErrorChartProps) {
   const { title, subtitle, source, series, blocks, role, roles = [], onRole, hovered, onHover, cursor, onCursor, onPin } = props
   const { height = 272, hasReadout = true } = props
   const [row, setRow] = useState<string | null>(null)
+  const [range, setRange] = useState<readonly [number, number] | null>(null)
+  const [from, to] = range === null || range[1] >= blocks ? [0, blocks - 1] : range
   const last = lastMeasured(series)
   // Before anyone points at a block the newest measured one is read out.
   const shown = cursor ?? last
@@ -113,33 +116,57 @@ export function LayerErrorChart(props: LayerErrorChartProps) {
         height={height}
         keys={keys}
         sentence={sentence}
+        hovered={hovered}
         onPointerLeave={() => {
           onCursor(null)
           onHover(null)
         }}
       >
-        {(width) => <Lines {...props} width={width} height={height} shown={cursor} last={last} />}
+        {(width) => (
+          <LineViewContext value={{ hovered, cursor, onHover, onCursor, onPin: onPin ?? null }}>
+            <Lines series={series} blocks={blocks} from={from} to={to} width={width} height={height} last={last} />
+          </LineViewContext>
+        )}
       </ChartFrame>
+      {blocks > brushAbove && (
+        <RangeSlider
+          className="qs-chart-range"
+          size="sm"
+          min={0}
+          max={blocks - 1}
+          minRange={4}
+          label={null}
+          thumbFromLabel="First block shown"
+          thumbToLabel="Last block shown"
+          value={[from, to]}
+          onChange={setRange}
+        />
+      )}
     </ChartCard>
   )
 }
 
-interface LinesProps extends LayerErrorChartProps {
+interface LinesProps extends Pick<LayerErrorChartProps, 'series' | 'blocks'> {
+  /** First and last block in view. */
+  readonly from: number
+  readonly to: number
   readonly width: number
   readonly height: number
-  readonly shown: number | null
   readonly last: number | null
 }
 
-function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, height, shown, last }: LinesProps) {
-  const domain = decadeDomain(series.flatMap((line) => line.values.filter((value) => value !== null)))
+const Lines = memo(function Lines({ series, blocks, from, to, width, height, last }: LinesProps) {
+  const domain = useMemo(() => decadeDomain(series.flatMap((line) => line.values.filter((value) => value !== null))), [series])
   const ticks = decadeTicks(domain, Math.max(3, Math.floor(height / 40)))
-  const floor = domain[0]
-  const data = Array.from({ length: blocks }, (_, block) => ({
-    block,
-    // A linear kept in float has no error: its line runs along the bottom edge.
-    ...Object.fromEntries(series.map((line, index) => [`v${index}`, floored(line.values[block] ?? null, floor)])),
-  }))
+  const data = useMemo(
+    () =>
+      Array.from({ length: to - from + 1 }, (_, index) => from + index).map((block) => ({
+        block,
+        // A linear kept in float has no error: its line runs along the bottom edge.
+        ...Object.fromEntries(series.map((line, index) => [`v${index}`, floored(line.values[block] ?? null, domain[0])])),
+      })),
+    [series, from, to, domain],
+  )
   return (
     <LineChart
       width={width}
@@ -153,8 +180,8 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
       <XAxis
         dataKey="block"
         type="number"
-        domain={[-0.5, blocks - 0.5]}
-        ticks={[...blockTicks(blocks, width - blockAxisLeft - blockAxisRight)]}
+        domain={[from - 0.5, to + 0.5]}
+        ticks={blockTicks(to - from + 1, width - blockAxisLeft - blockAxisRight).map((block) => block + from)}
         interval={0}
         tickLine={false}
         axisLine={{ className: 'qs-axis-line' }}
@@ -172,7 +199,7 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
         axisLine={false}
         width={blockAxisLeft}
       />
-      <BlockCursor block={shown} blocks={blocks} />
+      <BlockCursor />
       {series.map((line, index) => (
         <Line
           key={line.id}
@@ -180,7 +207,8 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
           stroke={recipeColour(line.slot)}
           strokeWidth={line.pin === null ? 1.25 : 2.5}
           strokeDasharray={recipeDash(line.slot) ?? 'none'}
-          opacity={fadedOpacity(line.id, hovered) * (line.pin === null ? 0.85 : 1)}
+          strokeOpacity={line.pin === null ? 0.85 : 1}
+          data-series={line.id}
           strokeLinejoin="round"
           className="qs-fade"
           dot={false}
@@ -189,43 +217,36 @@ function Lines({ series, blocks, hovered, onHover, onCursor, onPin, width, heigh
           type="linear"
         />
       ))}
-      <Markers series={series} shown={shown} last={last} hovered={hovered} domain={domain} />
-      <Pointer
-        series={series}
-        blocks={blocks}
-        domain={domain}
-        onCursor={onCursor}
-        onHover={onHover}
-        {...(onPin === undefined ? {} : { onPin })}
-      />
-      {blocks > brushAbove && <Brush dataKey="block" height={18} travellerWidth={8} stroke="var(--qs-control)" fill="var(--qs-sunk)" />}
+      <Markers series={series} last={last} domain={domain} />
+      <Pointer series={series} blocks={blocks} domain={domain} />
     </LineChart>
   )
-}
+})
 
 /** Shaded column under the cursor. */
-function BlockCursor({ block, blocks }: { readonly block: number | null; readonly blocks: number }) {
+function BlockCursor() {
+  const { cursor: block } = useContext(LineViewContext)
   const plot = usePlotArea()
   const x = useXAxisScale()
   const centre = block === null ? undefined : x?.(block)
-  if (plot === undefined || centre === undefined) return null
-  const width = plot.width / blocks
+  if (plot === undefined || centre === undefined || block === null || !isInside(centre, plot)) return null
+  const width = (x?.(block + 1) ?? centre) - centre
   return <rect x={centre - width / 2} y={plot.y} width={width} height={plot.height} fill="var(--qs-ink)" opacity={0.06} data-picture="no" />
 }
 
 interface MarkersProps {
   readonly series: readonly LayerSeries[]
-  readonly shown: number | null
   readonly last: number | null
-  readonly hovered: string | null
   readonly domain: Domain
 }
 
 /** Markers where the lines end and at the cursor, so that lines can be told apart without colour. */
-function Markers({ series, shown, last, hovered, domain }: MarkersProps) {
+function Markers({ series, last, domain }: MarkersProps) {
+  const { hovered, cursor: shown } = useContext(LineViewContext)
   const x = useXAxisScale()
   const y = useYAxisScale()
-  if (x === undefined || y === undefined) return null
+  const plot = usePlotArea()
+  if (x === undefined || y === undefined || plot === undefined) return null
   const places = [...new Set([shown, last])].filter((block) => block !== null)
   return (
     <ZIndexLayer zIndex={600}>
@@ -233,7 +254,7 @@ function Markers({ series, shown, last, hovered, domain }: MarkersProps) {
         series.map((line) => {
           const value = floored(line.values[block] ?? null, domain[0])
           const at = { x: x(block), y: value === null ? undefined : y(value) }
-          if (at.x === undefined || at.y === undefined) return null
+          if (at.x === undefined || at.y === undefined || !isInside(at.x, plot)) return null
           const size = block === shown ? 11 : 8
           return (
             <g key={`${line.id}-${block}`} className="qs-fade" opacity={fadedOpacity(line.id, hovered)}>
@@ -246,12 +267,13 @@ function Markers({ series, shown, last, hovered, domain }: MarkersProps) {
   )
 }
 
-interface PointerProps extends Pick<LayerErrorChartProps, 'series' | 'blocks' | 'onCursor' | 'onHover' | 'onPin'> {
+interface PointerProps extends Pick<LayerErrorChartProps, 'series' | 'blocks'> {
   readonly domain: Domain
 }
 
 /** Takes the pointer over the whole plot: nearest column, and the nearest line in it. */
-function Pointer({ series, blocks, domain, onCursor, onHover, onPin }: PointerProps) {
+function Pointer({ series, blocks, domain }: PointerProps) {
+  const { cursor, onCursor, onHover, onPin } = useContext(LineViewContext)
   const plot = usePlotArea()
   const x = useXAxisScale()
   const y = useYAxisScale()
@@ -283,7 +305,7 @@ function Pointer({ series, blocks, domain, onCursor, onHover, onPin }: PointerPr
               best = line.id
             }
           }
-          onCursor(block)
+          if (block !== cursor) onCursor(block)
           if (best !== nearest) {
             setNearest(best)
             onHover(best)
@@ -296,6 +318,11 @@ function Pointer({ series, blocks, domain, onCursor, onHover, onPin }: PointerPr
       />
     </ZIndexLayer>
   )
+}
+
+/** The range may have moved a block out of view. */
+function isInside(x: number, plot: { readonly x: number; readonly width: number }): boolean {
+  return x >= plot.x && x <= plot.x + plot.width
 }
 
 function floored(value: number | null, floor: number): number | null {

@@ -1,6 +1,8 @@
-import { useState } from 'react'
+import { useContext, useState } from 'react'
 import { usePlotArea, useXAxisScale, useYAxisScale, ZIndexLayer } from 'recharts'
+import { ChartMarker, recipeColour } from '../theme/recipe-style.tsx'
 import { fadedOpacity } from './chart-types.ts'
+import { ScatterViewContext } from './chart-view.ts'
 import type { TradeOff } from './frontier.ts'
 import { type Box, type LabelRequest, placeLabels, type Segment } from './label-placement.ts'
 import { type PlottedPoint, perplexityTick, type ScatterGeometry, type ScatterMeasure, type ScatterPoint } from './scatter-geometry.ts'
@@ -57,17 +59,38 @@ export function Backdrop({ geometry, measure, baseline, edge, axisTitle, isNarro
   )
 }
 
+interface PointMarkProps {
+  readonly plotted: PlottedPoint
+  readonly slot: number | null
+  readonly isPinned: boolean
+  readonly x: number
+  readonly y: number
+}
+
+/** A recipe: error bar, marker, and a ring when it is pinned. */
+export function PointMark({ plotted, slot, isPinned, x, y }: PointMarkProps) {
+  const scale = useYAxisScale()
+  const low = scale?.(plotted.loss - plotted.below) ?? y
+  const high = scale?.(plotted.loss + plotted.above) ?? y
+  return (
+    <g className="qs-fade" data-series={plotted.id}>
+      <line x1={x} x2={x} y1={low} y2={high} stroke={recipeColour(slot)} strokeWidth={1.5} />
+      {isPinned && <circle cx={x} cy={y} r={11} fill="none" stroke="var(--qs-ink)" strokeWidth={1.5} />}
+      <ChartMarker slot={slot} x={x} y={y} size={13} />
+    </g>
+  )
+}
+
 interface LabelsProps {
   readonly points: readonly ScatterPoint[]
   readonly plotted: readonly PlottedPoint[]
   readonly edge: readonly TradeOff[]
-  readonly hovered: string | null
   readonly isNarrow: boolean
-  readonly budgetBytes: number | null
 }
 
 /** Direct labels. Narrow charts name the frontier, the extremes and, by letter, the pins. */
-export function Labels({ points, plotted, edge, hovered, isNarrow, budgetBytes }: LabelsProps) {
+export function Labels({ points, plotted, edge, isNarrow }: LabelsProps) {
+  const { hovered, budgetBytes } = useContext(ScatterViewContext)
   const plot = usePlotArea()
   const x = useXAxisScale()
   const y = useYAxisScale()
@@ -130,16 +153,11 @@ export function Labels({ points, plotted, edge, hovered, isNarrow, budgetBytes }
   )
 }
 
-interface NearestPointProps {
-  readonly plotted: readonly PlottedPoint[]
-  readonly onPoint: (id: string | null) => void
-  readonly onPin: (id: string, pin: 'A' | 'B') => void
-}
-
 const reach = 36
 
 /** Takes the pointer over the plot and finds the nearest point, so that small markers need no aim. */
-export function NearestPoint({ plotted, onPoint, onPin }: NearestPointProps) {
+export function NearestPoint({ plotted }: { readonly plotted: readonly PlottedPoint[] }) {
+  const { onPoint, onPin } = useContext(ScatterViewContext)
   const plot = usePlotArea()
   const x = useXAxisScale()
   const y = useYAxisScale()

@@ -1,15 +1,16 @@
 import { SegmentedControl } from '@mantine/core'
-import { useState } from 'react'
-import { CartesianGrid, ErrorBar, Scatter, ScatterChart, XAxis, YAxis } from 'recharts'
+import { memo, useState } from 'react'
+import { CartesianGrid, Scatter, ScatterChart, XAxis, YAxis } from 'recharts'
 import * as format from '../format/numbers.ts'
-import { ChartMarker, Marker, recipeColour } from '../theme/recipe-style.tsx'
+import { Marker } from '../theme/recipe-style.tsx'
 import { BudgetLine } from './budget-line.tsx'
 import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
-import { type ChartSource, type ChartTable, fadedOpacity } from './chart-types.ts'
+import type { ChartSource, ChartTable } from './chart-types.ts'
+import { ScatterViewContext } from './chart-view.ts'
 import { frontier } from './frontier.ts'
 import { lossText, lossTick, type ScatterMeasure, type ScatterPoint, scatterGeometry, sizeTick, sizeUnit } from './scatter-geometry.ts'
-import { Backdrop, Labels, NearestPoint } from './scatter-layers.tsx'
+import { Backdrop, Labels, NearestPoint, PointMark } from './scatter-layers.tsx'
 
 export interface SizeQualityScatterProps {
   readonly source: ChartSource
@@ -35,7 +36,7 @@ const measures: readonly { readonly value: ScatterMeasure; readonly label: strin
 
 /** File size against what quality it costs. Left and lower is better. */
 export function SizeQualityScatter(props: SizeQualityScatterProps) {
-  const { source, points, baseline, measure, onMeasure, hovered, onHover, onPin } = props
+  const { source, points, baseline, measure, onMeasure, budgetBytes, onBudget, hovered, onHover, onPin } = props
   const [focused, setFocused] = useState<string | null>(null)
   const bySize = points.toSorted((a, b) => a.bytes - b.bytes || a.above.value - b.above.value)
   const byLoss = points.toSorted((a, b) => a.above.value - b.above.value)
@@ -84,23 +85,26 @@ export function SizeQualityScatter(props: SizeQualityScatterProps) {
         height={404}
         keys={keys}
         sentence={shown === null ? '' : `${shown.id}${shown.pin === null ? '' : `, pinned as ${shown.pin}`}: ${pointText(shown)}`}
+        hovered={hovered}
         onPointerLeave={() => onHover(null)}
       >
-        {(width) => <Plot {...props} width={width} height={404} onPoint={point} />}
+        {(width) => (
+          <ScatterViewContext value={{ hovered, budgetBytes, onBudget, onPoint: point, onPin }}>
+            <Plot points={points} baseline={baseline} measure={measure} width={width} height={404} />
+          </ScatterViewContext>
+        )}
       </ChartFrame>
       <PointLine point={shown} />
     </ChartCard>
   )
 }
 
-interface PlotProps extends SizeQualityScatterProps {
+interface PlotProps extends Pick<SizeQualityScatterProps, 'points' | 'baseline' | 'measure'> {
   readonly width: number
   readonly height: number
-  readonly onPoint: (id: string | null) => void
 }
 
-function Plot(props: PlotProps) {
-  const { points, baseline, measure, budgetBytes, onBudget, hovered, onPin, width, height, onPoint } = props
+const Plot = memo(function Plot({ points, baseline, measure, width, height }: PlotProps) {
   const isNarrow = width < 520
   const left = isNarrow ? 50 : 58
   const right = measure === 'perplexity' ? (isNarrow ? 46 : 54) : 16
@@ -150,38 +154,23 @@ function Plot(props: PlotProps) {
       />
       {geometry.points.map((plotted) => {
         const point = points.find((candidate) => candidate.id === plotted.id)
-        const slot = point?.slot ?? null
-        const opacity = fadedOpacity(plotted.id, hovered)
         return (
           <Scatter
             key={plotted.id}
-            data={[{ ...plotted, error: [plotted.below, plotted.above] }]}
+            data={[plotted]}
             isAnimationActive={false}
             shape={({ cx, cy }: { cx?: number | undefined; cy?: number | undefined }) => (
-              <g className="qs-fade" opacity={opacity}>
-                {point?.pin !== null && <circle cx={cx ?? 0} cy={cy ?? 0} r={11} fill="none" stroke="var(--qs-ink)" strokeWidth={1.5} />}
-                <ChartMarker slot={slot} x={cx ?? 0} y={cy ?? 0} size={13} />
-              </g>
+              <PointMark plotted={plotted} slot={point?.slot ?? null} isPinned={point?.pin !== null} x={cx ?? 0} y={cy ?? 0} />
             )}
-          >
-            <ErrorBar
-              dataKey="error"
-              direction="y"
-              width={0}
-              stroke={recipeColour(slot)}
-              strokeWidth={1.5}
-              opacity={opacity}
-              isAnimationActive={false}
-            />
-          </Scatter>
+          />
         )
       })}
-      <Labels points={points} plotted={geometry.points} edge={edge} hovered={hovered} isNarrow={isNarrow} budgetBytes={budgetBytes} />
-      <NearestPoint plotted={geometry.points} onPoint={onPoint} onPin={onPin} />
-      <BudgetLine budgetBytes={budgetBytes} onBudget={onBudget} domain={geometry.x} />
+      <Labels points={points} plotted={geometry.points} edge={edge} isNarrow={isNarrow} />
+      <NearestPoint plotted={geometry.points} />
+      <BudgetLine domain={geometry.x} />
     </ScatterChart>
   )
-}
+})
 
 /** The fixed readout: all figures of one recipe in one line under the chart. */
 function PointLine({ point }: { readonly point: ScatterPoint | null }) {

@@ -121,13 +121,6 @@ export function seconds(value: number): string {
   return value < 120 ? `${fixed(value, 0)} s` : clock(value)
 }
 
-/** 4.68 million, 1.10 billion */
-export function parametersInWords(value: number): string {
-  if (value >= 999_500_000) return `${significant(value / 1e9, 3)} billion`
-  if (value >= 1e6) return `${significant(value / 1e6, 2)} million`
-  return count(value)
-}
-
 /** 4:12, 1:02:03 */
 export function clock(value: number): string {
   const whole = Math.max(0, Math.floor(value))

@@ -86,10 +86,10 @@ function useFocusOnStep(step: Step): void {
     before.current = step
     scrollTo(0, 0)
     let frame = 0
-    // A screen that is still being fetched has no h1 yet.
+    // While a screen is fetched there is no h1 yet, or the one before is kept but not drawn.
     const focus = (): void => {
       const heading = document.querySelector<HTMLElement>('main h1')
-      if (heading === null) frame = requestAnimationFrame(focus)
+      if (heading === null || heading.getClientRects().length === 0) frame = requestAnimationFrame(focus)
       else heading.focus({ preventScroll: true })
     }
     focus()

@@ -4,14 +4,15 @@ import { useStore } from 'zustand'
 import { dismissNotice, type Notice, uiStore } from '../../state/ui-store.ts'
 import { Icon } from '../parts/icon.tsx'
 
-/** Long enough to read and to reach Undo by keyboard. */
-const SHOWN = 10_000
+/** Long enough to read; with Undo long enough to reach it by keyboard. */
+const SHOWN = 4_000
+const SHOWN_WITH_UNDO = 12_000
 
 function NoticeLine({ notice }: { readonly notice: Notice }) {
   useEffect(() => {
-    const timer = setTimeout(() => dismissNotice(notice.id), SHOWN)
+    const timer = setTimeout(() => dismissNotice(notice.id), notice.undo === null ? SHOWN : SHOWN_WITH_UNDO)
     return () => clearTimeout(timer)
-  }, [notice.id])
+  }, [notice])
   const { undo } = notice
   return (
     <div className="qs-notice">

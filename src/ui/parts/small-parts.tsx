@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { usePageTitle } from './headline.tsx'
 import { Icon } from './icon.tsx'
 
 /** Names and values, two columns. */
@@ -42,6 +43,7 @@ export interface EmptyStateProps {
 
 /** A step without data: what it is for and the way to it. The screen's h1 is its title. */
 export function EmptyState({ title, children, actions }: EmptyStateProps) {
+  usePageTitle(title)
   return (
     <div className="qs-card qs-empty">
       <h1 tabIndex={-1}>{title}</h1>

@@ -18,12 +18,9 @@ const ringPath = 'M6 1a5 5 0 1 1 0 10A5 5 0 0 1 6 1zm0 2a3 3 0 1 0 0 6 3 3 0 0 0
 /** `stroke-dasharray` by slot; solid lines have none. */
 const dashes: readonly (string | undefined)[] = [undefined, '7 3', undefined, '2 3', '9 3 2 3', '4 4', '12 3', '1 3']
 
-const shapeNames = ['circle', 'square', 'triangle', 'diamond', 'plus', 'triangle down', 'hexagon', 'cross'] as const
-
 /** Colour of a slot as a CSS variable, so that it follows the theme; grey without a slot. */
 export const recipeColour = (slot: number | null): string => (slot === null ? 'var(--qs-ink-3)' : `var(--qs-recipe-${slot})`)
 export const recipeDash = (slot: number | null): string | undefined => (slot === null ? '1 2' : dashes[slot])
-export const recipeShape = (slot: number | null): string => (slot === null ? 'ring' : (shapeNames[slot] ?? 'ring'))
 export const markerPath = (slot: number | null): string => (slot === null ? ringPath : (markerPaths[slot] ?? ringPath))
 
 export interface MarkerProps {

@@ -163,15 +163,15 @@ export const columns: readonly Column[] = [
     title: 'Same top',
     longTitle: 'Same top token',
     isOptional: false,
-    sortBy: ({ report }) => report.sameTopToken.value,
-    cell: ({ report: { sameTopToken } }) => ({
-      text: format.percent(sameTopToken.value),
-      title: `± ${format.significant(sameTopToken.error * 100, 2)} points`,
+    sortBy: ({ report }) => report.sameTopToken,
+    cell: ({ report: { sameTopToken, sameTopTokenError } }) => ({
+      text: format.percent(sameTopToken),
+      title: `± ${format.significant(sameTopTokenError * 100, 2)} points`,
     }),
     float: () => ({ text: '100 %' }),
     csv: ({ report }) => [
-      ['same top token', report.sameTopToken.value],
-      ['same top token error', report.sameTopToken.error],
+      ['same top token', report.sameTopToken],
+      ['same top token error', report.sameTopTokenError],
     ],
   },
   {

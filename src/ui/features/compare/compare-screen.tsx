@@ -1,5 +1,5 @@
 import { Button, SegmentedControl } from '@mantine/core'
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { useStore } from 'zustand'
 import { exportsStore, isSameChoice, toggleExport } from '../../../state/exports-store.ts'
 import { hoverRecipe, pinRecipe, recipesStore, selectRecipe } from '../../../state/recipes-store.ts'
@@ -9,6 +9,7 @@ import { type CompareView, notify, uiStore } from '../../../state/ui-store.ts'
 import { SizeQualityScatter } from '../../charts/size-quality-scatter.tsx'
 import { Headline } from '../../parts/headline.tsx'
 import { EmptyState } from '../../parts/small-parts.tsx'
+import { pointAtBlock } from './block-cursor.ts'
 import './compare.css'
 import { addEditedCopy } from './copies.ts'
 import { DetailsDialog } from './details-dialog.tsx'
@@ -50,7 +51,6 @@ function goTo(step: 'recipes' | 'run' | 'export'): void {
 function SoFar({ layers }: { readonly layers: LayerData }) {
   const stored = useStore(runStore, (state) => state.storedBlocks)
   const status = useStore(runStore, (state) => state.status)
-  const [cursor, setCursor] = useState<number | null>(null)
   const isGoing = status === 'running' || status === 'stopping'
   return (
     <>
@@ -67,7 +67,7 @@ function SoFar({ layers }: { readonly layers: LayerData }) {
           : 'The run stopped before the head, so there is no perplexity yet. Resume it to see size against quality.'}
       </Headline>
       <div className="qs-stack qs-compare-page">
-        <LayersSection data={null} layers={layers} cursor={cursor} onCursor={setCursor} />
+        <LayersSection data={null} layers={layers} />
       </div>
     </>
   )
@@ -81,11 +81,8 @@ const views: readonly { readonly value: CompareView; readonly label: string }[] 
 
 function Measured({ data, layers }: { readonly data: CompareData; readonly layers: LayerData | null }) {
   const view = useStore(uiStore, (state) => state.compareView)
-  const measure = useStore(uiStore, (state) => state.scatterMeasure)
   const budgetBytes = useStore(uiStore, (state) => state.budgetBytes)
-  const hovered = useStore(recipesStore, (state) => state.hovered)
   const wasSampleRun = useStore(uiStore, (state) => state.wasSampleRun)
-  const [cursor, setCursor] = useState<number | null>(null)
   const [details, setDetails] = useState<Result | null>(null)
   const sections = useRef<Partial<Record<CompareView, HTMLDivElement | null>>>({})
   const text = data.recommendation === null ? null : headlineText(data.recommendation, data.results, { report: data.report, budgetBytes })
@@ -112,7 +109,7 @@ function Measured({ data, layers }: { readonly data: CompareData; readonly layer
     return () => removeEventListener('scroll', follow)
   }, [])
   const showBlock = (block: number): void => {
-    setCursor(block)
+    pointAtBlock(block)
     show('layers')
   }
   const editCopy = (result: Result): void => {
@@ -155,19 +152,7 @@ function Measured({ data, layers }: { readonly data: CompareData; readonly layer
       </Headline>
       <div className="qs-stack qs-compare-page">
         <div className="qs-grid qs-grid-8-4 qs-compare-section" ref={(element) => void (sections.current.overview = element)} tabIndex={-1}>
-          <SizeQualityScatter
-            source={data.source}
-            points={scatterPoints(data)}
-            baseline={baselineOfData(data)}
-            measure={measure}
-            onMeasure={(next) => uiStore.setState({ scatterMeasure: next })}
-            budgetBytes={budgetBytes}
-            onBudget={(next) => uiStore.setState({ budgetBytes: next })}
-            hovered={hovered}
-            onHover={hoverRecipe}
-            onPin={(id, pin) => pinRecipe(pin === 'A' ? 'a' : 'b', id)}
-            onFault={notify}
-          />
+          <Scatter data={data} />
           <div className="qs-stack">
             <PinnedCard data={data} />
             <DiagnosisCards found={found.slice(0, 1)} onShowBlock={showBlock} />
@@ -176,7 +161,7 @@ function Measured({ data, layers }: { readonly data: CompareData; readonly layer
         <MoreDiagnoses found={found} onShowBlock={showBlock} />
         <ResultsTable data={data} onEditCopy={editCopy} onExport={exportRecipe} onDetails={setDetails} />
         <div className="qs-stack qs-compare-section" ref={(element) => void (sections.current.layers = element)} tabIndex={-1}>
-          {layers !== null && <LayersSection data={data} layers={layers} cursor={cursor} onCursor={setCursor} />}
+          {layers !== null && <LayersSection data={data} layers={layers} />}
         </div>
         <div className="qs-compare-section" ref={(element) => void (sections.current.text = element)} tabIndex={-1}>
           <TextSection data={data} />
@@ -184,6 +169,30 @@ function Measured({ data, layers }: { readonly data: CompareData; readonly layer
       </div>
       <DetailsDialog data={data} result={details} onClose={() => setDetails(null)} />
     </>
+  )
+}
+
+/** The scatter with what the person set on it. */
+function Scatter({ data }: { readonly data: CompareData }) {
+  const measure = useStore(uiStore, (state) => state.scatterMeasure)
+  const budgetBytes = useStore(uiStore, (state) => state.budgetBytes)
+  const hovered = useStore(recipesStore, (state) => state.hovered)
+  const points = useMemo(() => scatterPoints(data), [data])
+  const baseline = useMemo(() => baselineOfData(data), [data])
+  return (
+    <SizeQualityScatter
+      source={data.source}
+      points={points}
+      baseline={baseline}
+      measure={measure}
+      onMeasure={(next) => uiStore.setState({ scatterMeasure: next })}
+      budgetBytes={budgetBytes}
+      onBudget={(next) => uiStore.setState({ budgetBytes: next })}
+      hovered={hovered}
+      onHover={hoverRecipe}
+      onPin={(id, pin) => pinRecipe(pin === 'A' ? 'a' : 'b', id)}
+      onFault={notify}
+    />
   )
 }
 

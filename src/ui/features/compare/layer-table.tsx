@@ -1,7 +1,7 @@
 import { Button, Select } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useMemo, useRef, useState } from 'react'
+import { memo, useMemo, useRef, useState } from 'react'
 import { toCsv } from '../../charts/csv.ts'
 import { pictureFileName, saveBlob } from '../../charts/picture.ts'
 import * as format from '../../format/numbers.ts'
@@ -19,7 +19,7 @@ interface Head {
 }
 
 /** Every linear of one recipe, sortable, with its error in the pinned rival beside it. */
-export function LayerTable({ data }: { readonly data: CompareData }) {
+export const LayerTable = memo(function LayerTable({ data }: { readonly data: CompareData }) {
   const [chosen, setChosen] = useState<string | null>(null)
   const [sort, setSort] = useState<{ readonly key: LayerKey; readonly isDescending: boolean }>({ key: 'error', isDescending: true })
   const isNarrow = useMediaQuery('(max-width: 600px)', false, { getInitialValueInEffect: false })
@@ -31,7 +31,7 @@ export function LayerTable({ data }: { readonly data: CompareData }) {
     () => sortLayers(layerRows(shown?.report.layers ?? [], rival?.report.layers ?? []), sort.key, sort.isDescending),
     [shown, rival, sort],
   )
-  // eslint-disable-next-line react-hooks/incompatible-library -- nothing here is memoized on the functions it hands out
+
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => rowHeight, overscan: 8 })
   if (shown === undefined) return null
   const all: readonly Head[] = [
@@ -162,4 +162,4 @@ export function LayerTable({ data }: { readonly data: CompareData }) {
       </div>
     </Card>
   )
-}
+})

@@ -1,3 +1,4 @@
+import { useMemo } from 'react'
 import { useStore } from 'zustand'
 import { hoverRecipe, pinRecipe, recipesStore } from '../../../state/recipes-store.ts'
 import { notify, uiStore } from '../../../state/ui-store.ts'
@@ -5,6 +6,7 @@ import { HeatMap, type HeatRow } from '../../charts/heat-map.tsx'
 import { LayerErrorChart } from '../../charts/layer-error-chart.tsx'
 import { type LayerSeries, layerSeries, rolesOf } from '../../charts/layer-series.ts'
 import * as format from '../../format/numbers.ts'
+import { blockCursor, pointAtBlock } from './block-cursor.ts'
 import { changeEditedCopy } from './copies.ts'
 import { blockPattern, withOverrides } from './edited-copy.ts'
 import { LayerTable } from './layer-table.tsx'
@@ -14,17 +16,17 @@ export interface LayersSectionProps {
   /** `null` while a run has no report yet. */
   readonly data: CompareData | null
   readonly layers: LayerData
-  readonly cursor: number | null
-  readonly onCursor: (block: number | null) => void
 }
 
 /** Where the error is made and what each bit is worth, over the blocks. */
-export function LayersSection({ data, layers, cursor, onCursor }: LayersSectionProps) {
+export function LayersSection({ data, layers }: LayersSectionProps) {
+  const cursor = useStore(blockCursor, (state) => state.block)
   const hovered = useStore(recipesStore, (state) => state.hovered)
   const role = useStore(uiStore, (state) => state.layerRole)
-  const roles = rolesOf(layers.cells)
+  const roles = useMemo(() => rolesOf(layers.cells), [layers])
   const shownRole = roles.includes(role) ? role : 'all'
-  const series = layerSeries(layers.recipes, layers.cells, { blocks: layers.blocks, role: shownRole })
+  const series = useMemo(() => layerSeries(layers.recipes, layers.cells, { blocks: layers.blocks, role: shownRole }), [layers, shownRole])
+  const rows = useMemo(() => heatRows(series, layers, data), [series, layers, data])
   const what = shownRole === 'all' ? 'each block, mean of its linears' : `${shownRole} in each block`
   const a = data?.pins.a ?? null
 
@@ -54,7 +56,7 @@ export function LayersSection({ data, layers, cursor, onCursor }: LayersSectionP
           hovered={hovered}
           onHover={hoverRecipe}
           cursor={cursor}
-          onCursor={onCursor}
+          onCursor={pointAtBlock}
           onFault={notify}
           {...(data === null ? {} : { onPin: (id: string, pin: 'A' | 'B') => pinRecipe(pin === 'A' ? 'a' : 'b', id) })}
         />
@@ -63,12 +65,12 @@ export function LayersSection({ data, layers, cursor, onCursor }: LayersSectionP
           title="What each bit is worth, block by block"
           subtitle="The same error by width, most bits on top. Stronger colour is more error; log scale, fixed for this model."
           source={layers.source}
-          rows={heatRows(series, layers, data)}
+          rows={rows}
           blocks={layers.blocks}
           hovered={hovered}
           onHover={hoverRecipe}
           cursor={cursor}
-          onCursor={onCursor}
+          onCursor={pointAtBlock}
           onFault={notify}
           {...(a === null
             ? {}

@@ -27,6 +27,7 @@ const relative = (a: number, b: number): string => {
 }
 
 const klOf = ({ klDivergence }: RecipeReport): Estimate => ({ value: klDivergence.mean, error: klDivergence.meanError })
+const sameTopOf = (report: RecipeReport): Estimate => ({ value: report.sameTopToken, error: report.sameTopTokenError })
 
 /** Difference of two changes against the baseline. */
 export function aboveDifference(a: RecipeReport, b: RecipeReport, baseline: RecipeReport | null): Estimate {
@@ -41,7 +42,7 @@ export function pairedRows(
 ): readonly PairedRow[] {
   const above = aboveDifference(a, b, baseline)
   const kl = differenceOf(klOf(a), klOf(b))
-  const top = differenceOf(a.sameTopToken, b.sameTopToken)
+  const top = differenceOf(sameTopOf(a), sameTopOf(b))
   const row = (label: string, texts: readonly [a: string, b: string, difference: string], isSame = false): PairedRow => ({
     label,
     a: texts[0],
@@ -73,11 +74,7 @@ export function pairedRows(
       format.divergence(b.klDivergence.p999),
       relative(a.klDivergence.p999, b.klDivergence.p999),
     ]),
-    row(
-      'Same top token',
-      [format.percent(a.sameTopToken.value), format.percent(b.sameTopToken.value), format.points(top.value)],
-      isWithinError(top),
-    ),
+    row('Same top token', [format.percent(a.sameTopToken), format.percent(b.sameTopToken), format.points(top.value)], isWithinError(top)),
   ]
 }
 

@@ -81,7 +81,7 @@ export function scatterPoints({ visible, pins, baseline }: CompareData): readonl
     perplexity: { value: report.perplexity, error: report.perplexityError },
     above: aboveBaseline(report, baseline),
     klDivergence: { value: report.klDivergence.mean, error: report.klDivergence.meanError },
-    sameTopToken: report.sameTopToken,
+    sameTopToken: { value: report.sameTopToken, error: report.sameTopTokenError },
   }))
 }
 

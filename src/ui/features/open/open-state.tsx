@@ -3,7 +3,6 @@ import { useStore } from 'zustand'
 import type { ErrorCode } from '../../../core/errors.ts'
 import { modelStore, type OpenedFrom } from '../../../state/model-store.ts'
 import { useActions } from '../../actions.ts'
-import { bytes, counted } from '../../format/numbers.ts'
 import { FaultNote } from '../../parts/note.tsx'
 import { usePickers } from './drop-card.tsx'
 
@@ -78,16 +77,12 @@ export function OpenState() {
   const { progress } = opening
   return (
     <section className="qs-card qs-card-body" aria-label="Opening" aria-busy="true">
-      <h2>{progress?.text ?? `Opening ${opening.what}`}</h2>
+      <h2>{opening.from === 'hub' ? `Looking up ${opening.what}` : `Reading headers of ${opening.what}`}</h2>
       <div className="qs-stack" style={{ gap: 8, margin: '10px 0' }} aria-hidden="true">
         <div className="qs-skeleton" style={{ width: '80%' }} />
         <div className="qs-skeleton" style={{ width: '62%' }} />
       </div>
-      <p className="qs-muted">
-        {progress === null
-          ? 'Reading headers.'
-          : `${progress.filesDone} of ${counted(progress.files, 'file')}, ${bytes(progress.bytesRead)} so far.`}
-      </p>
+      <p className="qs-muted">{progress?.text ?? 'Nothing but headers is read at first.'}</p>
       <div className="qs-row" style={{ marginTop: 10 }}>
         <Button onClick={cancelOpening}>Cancel</Button>
       </div>

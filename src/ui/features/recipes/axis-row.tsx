@@ -19,6 +19,7 @@ export interface AxisFieldsProps {
 
 /** The settings of a choice, drawn from the catalogue: the page knows no grid by name. */
 export function AxisFields({ member, choice, onChange }: AxisFieldsProps) {
+  const id = useId()
   if (member.fields.length === 0) return null
   return (
     <div className="qs-fields">
@@ -26,9 +27,10 @@ export function AxisFields({ member, choice, onChange }: AxisFieldsProps) {
         const current = choice[field.key] ?? field.default
         const index = field.options.findIndex((option) => option.value === current)
         return (
-          <label key={field.key} className="qs-field">
-            {field.label}
+          <span key={field.key} className="qs-field">
+            <label htmlFor={`${id}-${field.key}`}>{field.label}</label>
             <select
+              id={`${id}-${field.key}`}
               value={index}
               onChange={({ currentTarget }) => {
                 const option = field.options[Number(currentTarget.value)]
@@ -42,7 +44,7 @@ export function AxisFields({ member, choice, onChange }: AxisFieldsProps) {
                 </option>
               ))}
             </select>
-          </label>
+          </span>
         )
       })}
     </div>

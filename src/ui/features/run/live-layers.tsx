@@ -16,6 +16,7 @@ export function LiveLayers() {
   const blocks = useStore(runStore, (state) => state.blocks)
   const evaluation = useStore(runStore, (state) => state.request?.evaluation)
   const model = useStore(modelStore, (state) => state.summary?.name ?? '')
+  const isFinished = useStore(runStore, (state) => state.report !== null)
   const [cursor, setCursor] = useState<number | null>(null)
   const series = useMemo(() => {
     const shown = entries.filter(({ recipe, slot }) => slot !== null && !hidden.has(recipe.id) && cells[recipe.id] !== undefined)
@@ -26,7 +27,7 @@ export function LiveLayers() {
   const protocol = evaluation === undefined ? '' : `${evaluation.protocol} of ${evaluation.contextLength}, ${evaluation.textName}`
   return (
     <LayerErrorChart
-      title="Output error so far"
+      title={isFinished ? 'Output error' : 'Output error so far'}
       subtitle="Relative to float, per block, log scale. Lower is better."
       source={{ model, protocol, date: new Date().toISOString().slice(0, 10) }}
       series={series}

@@ -16,7 +16,7 @@ import { Icon } from '../../parts/icon.tsx'
 import { FaultNote, Note } from '../../parts/note.tsx'
 import { EmptyState, Pairs, Progress } from '../../parts/small-parts.tsx'
 import { LiveLayers } from './live-layers.tsx'
-import { runHeadline, runPhase } from './run-text.ts'
+import { runHeadline, runPhase, runSentence } from './run-text.ts'
 import { Walk } from './walk.tsx'
 import './run.css'
 
@@ -215,15 +215,12 @@ export function RunScreen() {
   const { discardUnfinished } = useActions()
   const state = useStore(runStore)
   if (state.status === 'idle') return <EmptyRun />
-  const { status, fault, storedBlocks, blocks, request } = state
-  const recipes = request?.recipes.length ?? 0
+  const { status, fault, storedBlocks, blocks } = state
   const done = state.report !== null ? 1 : blocks === 0 ? 0 : storedBlocks / (blocks + 1)
   return (
     <>
       <Headline title={runHeadline(state)} actions={<RunActions />}>
-        {status === 'stopped'
-          ? `${storedBlocks} of ${blocks} blocks are kept for ${counted(recipes, 'recipe')}. Resuming goes on from there.`
-          : 'Each block is read once and used by every recipe. What is finished is stored; closing the tab loses at most one block.'}
+        {runSentence(state)}
       </Headline>
       <Progress value={done} label="Blocks stored" />
       <div className="qs-grid qs-grid-8-4" style={{ marginTop: 16 }}>

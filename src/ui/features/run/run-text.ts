@@ -14,6 +14,18 @@ export function runHeadline({ status, progress, blocks, storedBlocks, report, re
   return progress.block >= blocks ? `Head, ${left}` : `Block ${progress.block + 1} of ${blocks}, ${left}`
 }
 
+/** The sentence below it: what is safe. */
+export function runSentence({ status, blocks, storedBlocks, request }: RunState): string {
+  const recipes = counted(request?.recipes.length ?? 0, 'recipe')
+  if (status === 'finished')
+    return 'Each block was read once and used by every recipe. The quantized tensors are stored in this browser for exports.'
+  if (status === 'stopped' || status === 'failed')
+    return storedBlocks > 0
+      ? `${storedBlocks} of ${blocks} blocks are kept for ${recipes}. Resuming goes on from there.`
+      : 'No block was finished, so there is nothing to keep. Recipes and texts are as they were.'
+  return 'Each block is read once and used by every recipe. What is finished is stored; closing the tab loses at most one block.'
+}
+
 const phases: Readonly<Record<NonNullable<RunState['progress']>['phase'], string>> = {
   reading: 'reading weights',
   float: 'float pass',

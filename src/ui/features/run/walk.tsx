@@ -89,7 +89,7 @@ export function Walk() {
     [cells],
   )
   const left = width < 520 ? 22 : 160
-  const cell = Math.max(8, Math.min(40, (width - left - headGap - gap * (blocks + 1)) / (blocks + 1)))
+  const cell = Math.max(8, Math.min(96, (width - left - headGap - gap * (blocks + 1)) / (blocks + 1)))
   const geometry: Geometry = { left, cell, blocks }
   const height = entries.length * rowHeight + 24
   const drawn = Math.max(0, xOf(blocks, geometry) + cell + 6)

@@ -1,0 +1,235 @@
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { createReferenceKernels } from '../kernels/reference/index.ts'
+import type { RunReport } from '../pipeline/report.ts'
+import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
+import { startHubServer } from '../testing/hub-server.ts'
+import { tinyModelFiles } from '../testing/tiny-model.ts'
+import { tinyText } from '../testing/tiny-run.ts'
+import { runCli } from './run-cli.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+let folder: string
+
+async function command(
+  argv: readonly string[],
+  { signal = new AbortController().signal, env = {} }: { signal?: AbortSignal; env?: Record<string, string> } = {},
+): Promise<{ code: number; lines: string[]; faults: string[] }> {
+  const lines: string[] = []
+  const faults: string[] = []
+  const code = await runCli(
+    argv,
+    {
+      env,
+      cores: 1,
+      versions: { version: 'test', onnxruntime: 'test' },
+      samples: join(folder, 'samples'),
+      createKernels: async () => createReferenceKernels(),
+      createEngine: () => createOnnxEngine({ backend: 'wasm', threads: 1 }),
+      tell: (line) => lines.push(line),
+      complain: (line) => faults.push(line),
+    },
+    signal,
+  )
+  return { code, lines, faults }
+}
+
+async function writeModel(name: string, change: (files: Map<string, Uint8Array<ArrayBuffer>>) => void = () => undefined): Promise<string> {
+  const path = join(folder, name)
+  await mkdir(path, { recursive: true })
+  const files = tinyModelFiles({ config: { hidden_size: 32, intermediate_size: 64 } })
+  change(files)
+  for (const [file, bytes] of files) await writeFile(join(path, file), bytes)
+  return path
+}
+
+describe('the command line', () => {
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'quantize-'))
+    await mkdir(join(folder, 'samples'))
+    await writeFile(join(folder, 'samples', 'evaluation.txt'), tinyText)
+    await writeFile(join(folder, 'empty.txt'), '')
+    await writeFile(join(folder, 'mine.json'), '{"id":"mine","grid":{"kind":"ggml","type":"Q8_0"},"head":"grid"}')
+    await writeModel('model')
+  })
+
+  afterAll(() => rm(folder, { recursive: true, force: true }))
+
+  it('writes the report and the artifacts, and nothing else', async () => {
+    const out = join(folder, 'out')
+    const recipes = ['--recipe', 'nearest-4bit-g32', '--recipe', 'Q4_0', '--recipe', join(folder, 'mine.json')]
+    const { code, faults } = await command([join(folder, 'model'), ...recipes, '--context', '16', '--export', 'gguf,gptq', '--out', out])
+    expect(faults).toEqual([])
+    expect(code).toBe(0)
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as RunReport
+    expect(report.model).toMatchObject({
+      name: 'model',
+      family: 'llama',
+      parameters: expect.any(Number) as number,
+      sourceBytes: expect.any(Number) as number,
+    })
+    expect(report.evaluation).toMatchObject({
+      protocol: 'windows',
+      contextLength: 16,
+      tokens: 43 * 15,
+      float: { nll: expect.any(Number) as number, perplexity: expect.any(Number) as number },
+    })
+    expect(report.recipes.map(({ id }) => id)).toEqual(['nearest-4bit-g32', 'Q4_0', 'mine'])
+    for (const recipe of report.recipes) {
+      expect(Object.keys(recipe)).toEqual(
+        expect.arrayContaining([
+          'id',
+          'recipe',
+          'bitsPerWeight',
+          'bytes',
+          'nll',
+          'perplexity',
+          'klDivergence',
+          'sameTopToken',
+          'layers',
+          'artifacts',
+          'backend',
+          'seconds',
+        ]),
+      )
+      expect(recipe.artifacts).toHaveLength(1)
+      for (const { files } of recipe.artifacts) {
+        for (const { path, bytes } of files) expect((await readFile(join(out, path))).length).toBe(bytes)
+      }
+    }
+    expect((await readdir(out)).sort()).toEqual(['Q4_0', 'mine', 'nearest-4bit-g32', 'report.json'])
+    expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([])
+  })
+
+  it('writes figures as plain numbers, and artifacts that are what the report says', async () => {
+    const run = async (out: string): Promise<RunReport> => {
+      const argv = ['--recipe', 'Q8_0', '--context', '16', '--export', 'gguf', '--seed', '7', '--max-tokens', '320']
+      const { code } = await command([join(folder, 'model'), ...argv, '--out', join(folder, out)])
+      expect(code).toBe(0)
+      return JSON.parse(await readFile(join(folder, out, 'report.json'), 'utf8')) as RunReport
+    }
+    const [first, second] = [await run('first'), await run('second')]
+    expect(first.evaluation.tokens).toBe(20 * 15)
+    const [recipe] = first.recipes
+    const { mean, median, p999, max } = recipe?.klDivergence ?? {}
+    const figures = [recipe?.bitsPerWeight, recipe?.bytes, recipe?.nll, recipe?.perplexity, recipe?.sameTopToken, recipe?.seconds]
+    for (const figure of [...figures, mean, median, p999, max]) expect(figure).toEqual(expect.any(Number))
+    for (const layer of recipe?.layers ?? []) {
+      for (const figure of [layer.mse, layer.sqnrDb, layer.cosine, layer.outputError]) expect(figure).toEqual(expect.any(Number))
+    }
+    for (const { path, sha256 } of recipe?.artifacts.flatMap(({ files }) => files) ?? []) {
+      expect(path.startsWith('Q8_0/gguf/')).toBe(true)
+      expect(
+        createHash('sha256')
+          .update(await readFile(join(folder, 'first', path)))
+          .digest('hex'),
+      ).toBe(sha256)
+    }
+    const [again] = second.recipes
+    expect({ ...again, seconds: 0 }).toEqual({ ...recipe, seconds: 0 })
+  })
+
+  it('opens a Hub id from the endpoint of the environment', async () => {
+    const hub = await startHubServer({ 'owner/tiny': tinyModelFiles({ config: { hidden_size: 32, intermediate_size: 64 }, shards: 2 }) })
+    try {
+      const out = join(folder, 'from-hub')
+      const env = { HF_ENDPOINT: hub.endpoint, XDG_CACHE_HOME: join(folder, 'cache') }
+      const { code, faults } = await command(['owner/tiny', '--recipe', 'Q8_0', '--context', '16', '--out', out], { env })
+      expect([code, faults]).toEqual([0, []])
+      const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as RunReport
+      expect(report.model.name).toBe('owner/tiny')
+      const absent = await command(['owner/absent', '--recipe', 'Q8_0', '--context', '16', '--out', join(folder, 'refused')], { env })
+      expect([absent.code, absent.faults.length]).toEqual([2, 1])
+    } finally {
+      await hub.close()
+    }
+  })
+
+  it('shows its help', async () => {
+    const { code, lines } = await command(['--help'])
+    expect(code).toBe(0)
+    expect(lines.join('\n')).toContain('--recipe R')
+  })
+
+  const cases: readonly (readonly [string, (model: string) => readonly string[], string])[] = [
+    ['no model', () => ['--recipe', 'Q4_0'], 'No model is given'],
+    ['no recipe', (model) => [model], 'No recipe is given'],
+    ['an unknown option', (model) => [model, '--recipe', 'Q4_0', '--colour', 'red'], "Unknown option '--colour'"],
+    ['an unknown recipe', (model) => [model, '--recipe', 'nearest-4bit-g7'], 'nearest-4bit-g16'],
+    ['a recipe file that is not there', (model) => [model, '--recipe', 'absent.json'], 'absent.json cannot be read'],
+    ['an unknown target', (model) => [model, '--recipe', 'Q4_0', '--export', 'onnx'], 'no export target "onnx"'],
+    [
+      'a target that holds none of the recipes',
+      (model) => [model, '--recipe', 'Q4_0', '--export', 'gptq', '--context', '16'],
+      'No recipe can be written as gptq',
+    ],
+    ['a protocol that is not one', (model) => [model, '--recipe', 'Q4_0', '--protocol', 'hf'], 'no protocol "hf"'],
+    ['a context that is not a number', (model) => [model, '--recipe', 'Q4_0', '--context', '1e3x'], '--context takes a whole number'],
+    ['a model that is not there', () => ['./absent', '--recipe', 'Q4_0'], 'no folder "./absent"'],
+    ['a text that is not there', (model) => [model, '--recipe', 'Q4_0', '--evaluation', 'absent.txt'], 'absent.txt cannot be read'],
+    [
+      'a window longer than the model reads',
+      (model) => [model, '--recipe', 'Q4_0', '--context', '300'],
+      'Windows of 300 tokens were asked for',
+    ],
+    ['an empty text', (model) => [model, '--recipe', 'Q4_0', '--evaluation', join(folder, 'empty.txt')], 'this text has 0 tokens'],
+  ]
+
+  it.each(cases)('refuses %s with one line and code 2, leaving nothing', async (_, argv, message) => {
+    const before = (await readdir(folder)).sort()
+    const { code, faults } = await command([...argv(join(folder, 'model')), '--out', join(folder, 'refused', 'deep')])
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toContain(message)
+    expect(faults[0]).not.toContain('\n')
+    expect(code).toBe(2)
+    expect((await readdir(folder)).sort()).toEqual(before)
+  })
+
+  it('refuses weights that are not numbers and a truncated file the same way', async () => {
+    const weights = 'model.safetensors'
+    const nan = await writeModel('nan', (files) => {
+      const bytes = files.get(weights)
+      if (bytes !== undefined) new DataView(bytes.buffer).setFloat32(bytes.length - 400, Number.NaN, true)
+    })
+    const short = await writeModel('short', (files) => files.set(weights, (files.get(weights) ?? new Uint8Array(0)).slice(0, -100)))
+    for (const [model, message] of [
+      [nan, 'NaN'],
+      [short, weights],
+    ] as const) {
+      const { code, faults } = await command([model, '--recipe', 'Q4_0', '--context', '16', '--out', join(folder, 'refused')])
+      expect(faults[0]).toContain(message)
+      expect([code, faults.length]).toEqual([2, 1])
+    }
+    expect((await readdir(folder)).filter((name) => name.includes('refused'))).toEqual([])
+  })
+
+  it('refuses to write over a file, or beneath one', async () => {
+    const file = join(folder, 'empty.txt')
+    for (const out of [file, join(file, 'below')]) {
+      const { code, faults } = await command([join(folder, 'model'), '--recipe', 'Q4_0', '--context', '16', '--out', out])
+      expect([code, faults.length]).toEqual([2, 1])
+      expect(faults[0]).toContain('Nothing can be written there')
+    }
+  })
+
+  it('names what is missing in a folder', async () => {
+    const model = await writeModel('bare', (files) => files.delete('config.json'))
+    const { code, faults } = await command([model, '--recipe', 'Q4_0', '--out', join(folder, 'refused')])
+    expect(code).toBe(2)
+    expect(faults).toEqual([expect.stringContaining('config.json is missing')])
+  })
+
+  it('leaves nothing when it is stopped', async () => {
+    const stop = new AbortController()
+    stop.abort()
+    const { code } = await command([join(folder, 'model'), '--recipe', 'Q4_0', '--context', '16', '--out', join(folder, 'refused')], {
+      signal: stop.signal,
+    })
+    expect(code).toBe(130)
+    expect((await readdir(folder)).filter((name) => name.includes('refused'))).toEqual([])
+  })
+})
