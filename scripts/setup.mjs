@@ -1,6 +1,6 @@
 // What both commands need before anything else runs: packages, a Chromium, the WASM kernels. Node's own modules only.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -39,6 +39,23 @@ export function ensurePackages() {
     console.error('npm could not install the packages; its messages are above.')
     process.exit(1)
   }
+}
+
+/** Builds the page when any source is newer than the last build. */
+export function ensureBuilt() {
+  const built = path.join(root, 'dist', 'index.html')
+  const sources = ['src', 'workers', 'public', 'index.html', 'vite.config.ts', 'package-lock.json', 'scripts/build-wasm.mjs']
+  const time = existsSync(built) ? statSync(built).mtimeMs : Number.NEGATIVE_INFINITY
+  if (!sources.some((name) => isNewer(path.join(root, name), time))) return
+  console.log('Building …')
+  if (run(process.execPath, [path.join(root, 'scripts/build-wasm.mjs')]) !== 0) process.exit(1)
+  if (run(process.execPath, [bin('vite'), 'build', '--logLevel', 'warn']) !== 0) process.exit(1)
+}
+
+function isNewer(file, time) {
+  const entry = statSync(file)
+  if (!entry.isDirectory()) return entry.mtimeMs > time
+  return readdirSync(file).some((name) => name !== 'build' && isNewer(path.join(file, name), time))
 }
 
 /** A Chromium for the tests: the one there is, else Debian's package as root, else Playwright's own. */

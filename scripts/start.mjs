@@ -1,8 +1,6 @@
 // npm start: installs what is missing, builds when sources changed, serves the studio with its sample.
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { bin, ensurePackages, requireNode20, root, run } from './setup.mjs'
+import { ensureBuilt, ensurePackages, requireNode20, root } from './setup.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -22,11 +20,7 @@ must be named here too (--hub-endpoint), because the page's security policy is f
 
 requireNode20()
 ensurePackages()
-if (isStale()) {
-  console.log('Building …')
-  if (run(process.execPath, [path.join(root, 'scripts/build-wasm.mjs')]) !== 0) process.exit(1)
-  if (run(process.execPath, [bin('vite'), 'build', '--logLevel', 'warn']) !== 0) process.exit(1)
-}
+ensureBuilt()
 
 process.chdir(root)
 process.env.STUDIO_HUB_ENDPOINTS = values['hub-endpoint'].join(' ')
@@ -35,19 +29,3 @@ const server = await preview({ root, preview: { port: Number(values.port), host:
 console.log('\nQuantization Studio')
 server.printUrls()
 console.log('  Stop with Ctrl+C.')
-
-/** Whether any source is newer than the last build. */
-function isStale() {
-  const built = path.join(root, 'dist', 'index.html')
-  if (!existsSync(built)) return true
-  const time = statSync(built).mtimeMs
-  return ['src', 'workers', 'public', 'index.html', 'vite.config.ts', 'package-lock.json', 'scripts/build-wasm.mjs'].some((name) =>
-    isNewer(path.join(root, name), time),
-  )
-}
-
-function isNewer(file, time) {
-  const entry = statSync(file)
-  if (!entry.isDirectory()) return entry.mtimeMs > time
-  return readdirSync(file).some((name) => name !== 'build' && isNewer(path.join(file, name), time))
-}

@@ -35,7 +35,7 @@ export function bytes(value: number): string {
   const size = Math.abs(value)
   if (size < 1000) return counted(Math.trunc(value), 'byte')
   if (size < 999_500) return `${significant(value / 1e3, size < 99_950 ? 2 : 3)} kB`
-  if (size < 999_950_000) return `${fixed(value / 1e6, 1)} MB`
+  if (size < 999_950_000) return `${fixed(value / 1e6, size < 9_995_000 ? 2 : 1)} MB`
   if (size < 99_995_000_000) return `${fixed(value / 1e9, 2)} GB`
   return `${fixed(value / 1e9, 1)} GB`
 }
