@@ -21,7 +21,13 @@ function ownWeights(values: Float32Array): Float32Array {
   return values.map((x) => f(root + Math.abs(x)))
 }
 
-function atMost63({ unit, codes }: { readonly unit: number; readonly codes: Uint8Array }) {
+/** Codes of sub-blocks as multiples of a unit. */
+interface Shares {
+  readonly unit: number
+  readonly codes: Uint8Array
+}
+
+function atMost63({ unit, codes }: Shares): Shares {
   return { unit, codes: codes.map((code) => Math.min(63, code)) }
 }
 
@@ -58,7 +64,13 @@ function searched(values: Float32Array, importance: Float32Array | null, search:
     sums,
     63,
   )
-  return { found, scales: { unit: scales.scale, codes: scales.codes }, minimums: { unit: minimums.scale, codes: minimums.codes } }
+  // ggml-quants.c bounds these for Q5_K alone: codes of negative scales, which wrap.
+  const bounded = (shares: Shares): Shares => (largestCode === 31 ? atMost63(shares) : shares)
+  return {
+    found,
+    scales: bounded({ unit: scales.scale, codes: scales.codes }),
+    minimums: bounded({ unit: minimums.scale, codes: minimums.codes }),
+  }
 }
 
 /** 8 sub-blocks of 32, scales and minimums of 6 bits; x = d s q - m t. ggml-quants.c, quantize_row_q4_K and q5_K, _ref and _impl. */

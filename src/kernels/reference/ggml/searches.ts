@@ -18,7 +18,7 @@ export function nearestInt(value: number): number {
 
 /**
  * Nearest integer within [low, high], ties to even. As `nearest_int` and a clamp, except that magnitudes above 2^22, where C
- * wraps around, end at the bound, and NaN at `low`. Only weights at the limits of f32 get there.
+ * wraps around, end at the bound, and NaN at `low`: for searches from the peak, where only weights at the limits of f32 get there.
  */
 export function nearestCode(value: number, low: number, high: number): number {
   const rounded = f(f(f(value) + magic) - magic)
@@ -161,7 +161,8 @@ export function searchAffine(
   let min = range.min > 0 ? 0 : range.min
   if (max <= min) return { scale: 0, minimum: -min, codes: new Uint8Array(values.length) }
 
-  const codesFor = (inverse: number): Uint8Array => Uint8Array.from(values, (x) => nearestCode(f(inverse * f(x - min)), 0, largestCode))
+  const codesFor = (inverse: number): Uint8Array =>
+    Uint8Array.from(values, (x) => Math.max(0, Math.min(largestCode, nearestInt(f(inverse * f(x - min))))))
   const errorOf = (codes: Uint8Array, scale: number, minimum: number): number => {
     let error = 0
     for (const [i, x] of values.entries()) {
@@ -237,8 +238,8 @@ export function searchPositive(values: Float32Array, weights: Float32Array, larg
   let square = 0
   for (const [i, x] of values.entries()) {
     const weight = weights[i] ?? 0
-    const code = Math.min(largestCode, nearestInt(f(inverse * x))) & 255
-    codes[i] = code
+    const code = Math.min(largestCode, nearestInt(f(inverse * x)))
+    codes[i] = code & 255
     product = f(product + f(f(weight * x) * code))
     square = f(square + f(f(weight * code) * code))
   }

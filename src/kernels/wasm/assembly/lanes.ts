@@ -76,13 +76,6 @@ export function nearestCode(v: f32, low: f32, high: f32): i32 {
   return <i32>(atLeast < high ? atLeast : high)
 }
 
-/** As `nearestCode` on four values, as i32. */
-@inline
-export function nearestCodes(v: v128, low: v128, high: v128): v128 {
-  const rounded = f32x4.sub(f32x4.add(v, f32x4.splat(MAGIC)), f32x4.splat(MAGIC))
-  return integers(f32x4.pmin(high, f32x4.pmax(low, rounded)))
-}
-
 /** `nearest_int` of ggml on four values, within bounds. */
 @inline
 export function nearestInts(v: v128, low: v128, high: v128): v128 {

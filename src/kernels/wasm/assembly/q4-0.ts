@@ -95,8 +95,8 @@ export function encodeQ5_0(x: usize, count: i32, to: usize): i32 {
 @inline
 function encodeWeighted(x: usize, blocks: i32, perRow: i32, to: usize, importance: usize, limit: f32, isFive: bool): void {
   let y = to
-  const low = f32x4.splat(-limit)
-  const high = f32x4.splat(limit - 1)
+  const low = i32x4.splat(-(<i32>limit))
+  const high = i32x4.splat(<i32>limit - 1)
   for (let block = 0; block < blocks; block += 4, x += 512) {
     const many = min(4, blocks - block)
     weighBlocks(x, block, many, perRow, importance)

@@ -94,8 +94,8 @@ export function encodeQ5_1(x: usize, count: i32, to: usize): i32 {
 @inline
 function encodeWeighted(x: usize, blocks: i32, perRow: i32, to: usize, importance: usize, most: f32, isFive: bool): void {
   let y = to
-  const low = f32x4.splat(0)
-  const high = f32x4.splat(most)
+  const low = i32x4.splat(0)
+  const high = i32x4.splat(<i32>most)
   for (let block = 0; block < blocks; block += 8, x += 1024) {
     const many = min(8, blocks - block)
     weighBlocks(x, block, many, perRow, importance)

@@ -89,6 +89,11 @@ function encode(x: usize, importance: usize, y: usize, isFive: bool): void {
   const isWeighted = importance != 0
   const d = isWeighted ? searchPositive(SCALES, WEIGHT_SUMS, 8, 63, SCALE_CODES) : share(SCALES, SCALE_CODES)
   const m = isWeighted ? searchPositive(MINIMUMS, WEIGHT_SUMS, 8, 63, MINIMUM_CODES) : share(MINIMUMS, MINIMUM_CODES)
+  // ggml-quants.c bounds these for Q5_K alone: codes of negative scales, which wrap.
+  if (isFive && isWeighted) {
+    for (let j = 0; j < 8; j++) store<u8>(SCALE_CODES + j, <u8>min(63, <u32>load<u8>(SCALE_CODES + j)))
+    for (let j = 0; j < 8; j++) store<u8>(MINIMUM_CODES + j, <u8>min(63, <u32>load<u8>(MINIMUM_CODES + j)))
+  }
   store<u16>(y, scaleBits(d))
   store<u16>(y, scaleBits(m), 2)
   packScales(y + 4)

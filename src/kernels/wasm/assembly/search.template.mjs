@@ -66,6 +66,7 @@ ${each(
   let triedScale${g} = zero
   let triedLow${g} = zero
   let error${g} = zero
+  let farthest${g} = zero
   let off${g} = zero
   let is${g} = zero`,
 )}
@@ -77,6 +78,7 @@ ${overElements(
     const span = f32x4.splat(<f32>${float(first)} + <f32>${float(step)} * <f32>k + <f32>${float(largest)})
 ${each(
   (g) => `    inverse${g} = f32x4.div(span, f32x4.sub(high${g}, low${g}))
+    farthest${g} = f32x4.pmax(f32x4.abs(f32x4.mul(inverse${g}, f32x4.sub(firstLow${g}, low${g}))), farthest${g})
     codeSum${g} = zero
     squareSum${g} = zero
     productSum${g} = zero
@@ -120,8 +122,12 @@ ${each(
   (g) => `  v128.store(SCALES + at, v128.andnot(scale${g}, isDead${g}), ${g * vectorBytes})
   v128.store(MINIMUMS + at, f32x4.neg(v128.bitselect(firstLow${g}, low${g}, isDead${g})), ${g * vectorBytes})
   v128.store(INVERSES + at, v128.andnot(keptInverse${g}, isDead${g}), ${g * vectorBytes})
-  v128.store(ORIGINS + at, keptOrigin${g}, ${g * vectorBytes})`,
+  v128.store(ORIGINS + at, keptOrigin${g}, ${g * vectorBytes})
+  is${g} = v128.or(f32x4.lt(farthest${g}, f32x4.splat(FARTHEST)), isDead${g})`,
 )}
+  if (!i32x4.all_true(v128.and(is0, is1))) {
+    searchExactly(at, ${size}, ${largest}, ${float(first)}, ${float(step)}, ${steps}, ${isAbsolute})
+  }
 }
 `
 }
@@ -297,6 +303,7 @@ ${each(
 }
 
 export const source = `// Written by search.template.mjs; change that.
+import { searchExactly } from './exact-search'
 import { MAGIC } from './lanes'
 import {
   findPeaks,
@@ -312,6 +319,9 @@ import {
   WEIGHTS,
   ZERO_BELOW,
 } from './scratch'
+
+/** Below 2^22, where rounding by MAGIC ends. */
+const FARTHEST: f32 = 4000000
 ${affine({ name: 'searchQ2_K', size: 16, largest: 3, first: -0.5, step: 0.1, steps: 15, isAbsolute: true })}
 ${affine({ name: 'searchQ4_K', size: 32, largest: 15, first: -1, step: 0.1, steps: 20 })}
 ${affine({ name: 'searchQ5_K', size: 32, largest: 31, first: -0.5, step: 0.1, steps: 15 })}

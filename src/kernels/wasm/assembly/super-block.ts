@@ -1,6 +1,6 @@
 // Steps that the K types share; plain form in ../../reference/ggml/{searches,k-blocks}.ts.
 import { halfBits } from './half'
-import { narrowU8, nearestCode, nearestCodes, nearestInt, nearestInts } from './lanes'
+import { narrowU8, nearestCode, nearestInt, nearestInts } from './lanes'
 import { CODES, INVERSES, ORIGINS, ZERO_BELOW } from './scratch'
 
 @inline
@@ -55,10 +55,10 @@ function quotients(x: usize, minimum: v128, scale: v128, low: v128, high: v128):
 
 @inline
 function product(x: usize, origin: v128, inverse: v128, low: v128, high: v128, add: v128): v128 {
-  return i32x4.add(nearestCodes(f32x4.mul(inverse, f32x4.sub(v128.load(x), origin)), low, high), add)
+  return i32x4.add(nearestInts(f32x4.mul(inverse, f32x4.sub(v128.load(x), origin)), low, high), add)
 }
 
-/** 16 codes of inverse * (x - origin). */
+/** 16 codes of inverse * (x - origin), bounds as i32, `add` added. */
 @inline
 export function products(x: usize, origin: v128, inverse: v128, low: v128, high: v128, add: v128): v128 {
   return narrowU8(
@@ -86,8 +86,8 @@ export function requantize(x: usize, j: i32, size: i32, scale: f32, minimum: f32
     const inverse = floatAt(INVERSES, j)
     const s = f32x4.splat(inverse)
     const m = f32x4.splat(low == 0 ? floatAt(ORIGINS, j) : 0)
-    const lowest = f32x4.splat(low)
-    const highest = f32x4.splat(high)
+    const lowest = i32x4.splat(<i32>low)
+    const highest = i32x4.splat(<i32>high)
     const add = i32x4.splat(inverse == 0 ? 0 : -(<i32>low))
     for (let i: usize = 0; i < <usize>size; i += 16) v128.store(to + i, products(x + (i << 2), m, s, lowest, highest, add))
   }
@@ -126,7 +126,7 @@ export function searchPositive(values: usize, weights: usize, count: i32, larges
   for (let i = 0; i < count; i++) {
     const weight = floatAt(weights, i)
     const x = floatAt(values, i)
-    const code = min(largestCode, nearestInt(inverse * x)) & 255
+    const code = min(largestCode, nearestInt(inverse * x))
     store<u8>(codes + i, code)
     product += weight * x * <f32>code
     square += weight * <f32>code * <f32>code
