@@ -10,7 +10,9 @@ ensurePackages()
 const urlOf = await bundleForNode('bench', { main: 'bench/main.ts', 'kernel-worker': 'src/headless/kernel-worker.ts' })
 const wanted = process.argv[2]
 const threads = String(Math.min(cpus().length, 16))
-const parts = [['kernels'], ['scaling', threads], ['forward', '1'], ['forward', threads]].filter(([part]) => wanted === undefined || part === wanted)
+const parts = [['kernels'], ['scaling', threads], ['forward', '1'], ['forward', threads]].filter(
+  ([part]) => wanted === undefined || part === wanted,
+)
 
 console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${cpus().length} logical cores, Node ${process.versions.node}\n`)
 let failed = parts.length === 0

@@ -27,7 +27,7 @@ describe('the shelf', () => {
   })
 
   it('takes a ninth recipe without a slot and gives it the first that becomes free', () => {
-    add(...'abcdefghi')
+    add(...'a b c d e f g h i'.split(' '))
     expect(slots()['i']).toBeNull()
     store.removeRecipe('c')
     expect(slots()['i']).toBe(2)
