@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { createRandom } from '../src/core/random.ts'
+import { type GgmlType, ggmlTypes } from '../src/kernels/contract/ggml.ts'
 import type { Kernels, Matrix } from '../src/kernels/contract/kernels.ts'
 import { createKernelPool } from '../src/kernels/pool.ts'
 import { nodeWorkerPort } from '../src/kernels/port.ts'
@@ -50,16 +51,29 @@ function quantizers(weights: Matrix): KernelBench[] {
     work,
     run: (kernels) => kernels.quantizeAffine(weights, { bits, isSymmetric, group }),
   })
-  const ggml = (['Q4_0', 'Q4_1', 'Q8_0', 'F16'] as const).map(
-    (type): KernelBench => ({ operation: type, unit: 'Mw/s', work, run: (kernels) => kernels.quantizeGgml(weights, type) }),
-  )
   return [
     affine('affine 4 bits, groups of 32', 32, false),
     affine('affine 4 bits, groups of 32, symmetric', 32, true),
     affine('affine 3 bits, groups of 128', 128, false, 3),
     affine('affine 8 bits, by row', 'row', false, 8),
-    ...ggml,
   ]
+}
+
+/** Types that ignore importance. */
+const unweighted: readonly GgmlType[] = ['F16', 'Q8_0', 'TQ1_0', 'TQ2_0', 'MXFP4', 'NVFP4']
+
+function blocks(weights: Matrix): KernelBench[] {
+  const random = createRandom(7)
+  const importance = Float32Array.from({ length: weights.columns }, () => random.nextNormal() ** 2)
+  return (Object.keys(ggmlTypes) as GgmlType[])
+    .filter((type) => type !== 'F32')
+    .flatMap((type): KernelBench[] => {
+      const shared = { unit: 'Mw/s', work: weights.data.length } as const
+      const plain = { ...shared, operation: type, run: (kernels: Kernels) => kernels.quantizeGgml(weights, type) }
+      if (unweighted.includes(type)) return [plain]
+      const run = (kernels: Kernels) => kernels.quantizeGgml(weights, type, { importance })
+      return [plain, { ...shared, operation: `${type} by importance`, run }]
+    })
 }
 
 function gram(tokens: number, columns: number): KernelBench {
@@ -118,10 +132,14 @@ export async function benchKernels({ rounds = 15 } = {}): Promise<readonly Kerne
     const [plain, fast] = await inTurn([() => bench.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })
     rows.push(rowOf(bench, rateOf(bench, plain.median), fast))
   }
-  // The reference is timed on a matrix that it gets through; the rate does not depend on the size.
-  const [small, large] = [gram(64, 256), gram(1024, 1024)]
-  const [plain, fast] = await inTurn([() => small.run(reference), () => large.run(wasm)], { rounds, warmUp: 2 })
-  rows.push(rowOf(large, rateOf(small, plain.median), fast))
+  // Here the reference is timed on a matrix that it gets through; the rate does not depend on the size.
+  const small = [...blocks(normal(4, 2048)), gram(64, 256)]
+  const large = [...blocks(weights), gram(1024, 1024)]
+  for (const [index, bench] of large.entries()) {
+    const part = small[index] ?? bench
+    const [plain, fast] = await inTurn([() => part.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })
+    rows.push(rowOf(bench, rateOf(part, plain.median), fast))
+  }
   return rows
 }
 
@@ -136,9 +154,12 @@ export async function benchScaling(threadFile: URL, { threads = 2, rounds = 7 } 
   const pools = await Promise.all(
     counts.map((count) => createKernelPool({ threads: count, spawn: () => nodeWorkerPort(new Worker(threadFile)) })),
   )
-  const [affine, , , , q4] = quantizers(normal(4096, 2048))
+  const weights = normal(4096, 2048)
+  const [affine] = quantizers(weights)
+  const q4 = blocks(weights).find(({ operation }) => operation === 'Q4_0')
+  const q4K = blocks(normal(512, 2048)).find(({ operation }) => operation === 'Q4_K')
   const rows: ScalingRow[] = []
-  for (const bench of [affine, q4, gram(2048, 1024)]) {
+  for (const bench of [affine, q4, q4K, gram(2048, 1024)]) {
     if (bench === undefined) continue
     const seconds = await inTurn(
       pools.map((pool) => () => bench.run(pool)),

@@ -7,7 +7,7 @@ test('the sample, four recipes, charts and a GGUF download', async ({ studio, pa
   await studio.finished()
   const rows = studio.table.getByRole('row')
   await expect(rows).toHaveCount(6) // head, float, four recipes
-  for (const id of ['float', 'Q8_0', 'nearest-5bit-g32', 'Q4_0', 'nearest-3bit-g32']) await expect(studio.rowOf(id)).toHaveCount(1)
+  for (const id of ['float', 'Q8_0', 'Q5_K_M', 'Q4_K_M', 'Q3_K_M']) await expect(studio.rowOf(id)).toHaveCount(1)
   await expect(page.getByRole('heading', { name: 'Size against quality' })).toBeVisible()
   await expect(page.getByRole('heading', { name: 'Pinned' })).toBeVisible()
   const file = await studio.export('Q8_0', /GGUF/)

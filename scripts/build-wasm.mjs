@@ -23,8 +23,10 @@ if (existsSync(target) && readFileSync(target, 'utf8').startsWith(stamp)) proces
 
 // The compiler is large: loaded only when there is something to compile.
 const { default: asc } = await import('assemblyscript/asc')
-const { tileSource } = await import(pathToFileURL(path.join(assembly, 'tile.template.mjs')).href)
-writeFileSync(path.join(assembly, 'tile.generated.ts'), tileSource)
+for (const template of sources.filter((file) => file.endsWith('.template.mjs'))) {
+  const { source } = await import(pathToFileURL(template).href)
+  writeFileSync(template.replace('.template.mjs', '.generated.ts'), source)
+}
 
 mkdirSync(path.dirname(target), { recursive: true })
 const binary = path.join(path.dirname(target), 'kernels.wasm')

@@ -39,6 +39,14 @@ export function requireBlocks(shape: MatrixShape, type: GgmlType): void {
   }
 }
 
+/** An importance matrix has one weight, finite and not negative, for each column. */
+export function requireImportance({ columns }: MatrixShape, importance: Float32Array | null): void {
+  if (importance === null) return
+  requireLength('An importance matrix', importance.length, columns)
+  const column = importance.findIndex((value) => !(value >= 0 && value < Infinity))
+  if (column >= 0) throw contractBroken(`The importance of column ${column} is ${importance[column] ?? Number.NaN}.`)
+}
+
 export function requireBits(bits: number): void {
   if (!Number.isInteger(bits) || bits < 2 || bits > 8) throw contractBroken(`The affine grid has 2 to 8 bits, not ${bits}.`)
 }

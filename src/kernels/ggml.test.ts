@@ -1,37 +1,40 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { GgmlType } from './contract/ggml.ts'
+import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
 import { createReferenceKernels } from './reference/index.ts'
 import { createWasmKernels } from './wasm/index.ts'
 
 const reference = createReferenceKernels()
 const wasm = await createWasmKernels()
-const types: readonly GgmlType[] = ['F32', 'F16', 'Q4_0', 'Q4_1', 'Q8_0']
+const types = Object.keys(ggmlTypes) as GgmlType[]
 
-const block = fc
-  .array(
-    fc.oneof(
-      fc.float({ noNaN: true, noDefaultInfinity: true }),
-      fc.float({ min: -4, max: 4, noNaN: true }),
-      fc.constantFrom(0, -0, 0.5, -0.5),
-    ),
-    {
-      minLength: 32,
-      maxLength: 32,
-    },
-  )
-  .map((values) => ({ data: Float32Array.from(values), rows: 1, columns: 32 }))
+const value = fc.oneof(
+  fc.float({ noNaN: true, noDefaultInfinity: true }),
+  fc.float({ min: -4, max: 4, noNaN: true }),
+  fc.constantFrom(0, -0, 0.5, -0.5),
+)
+const weight = fc.oneof(fc.constant(0), fc.float({ min: 0, max: 8, noNaN: true }))
+const floats = (values: fc.Arbitrary<number>, length: number) =>
+  fc.array(values, { minLength: length, maxLength: length }).map((array) => Float32Array.from(array))
 
-test.each(types)('%s: WASM gives the bytes of the reference for any finite floats', async (type) => {
-  await fc.assert(
-    fc.asyncProperty(block, async (input) => {
-      const expected = await reference.quantizeGgml(input, type)
-      expect(await wasm.quantizeGgml(input, type)).toEqual(expected)
-      expect(await wasm.dequantizeGgml(expected, input, type)).toEqual(await reference.dequantizeGgml(expected, input, type))
-    }),
-    { numRuns: 500 },
-  )
-})
+test.each(types)(
+  '%s: WASM gives the bytes of the reference for any finite floats and importances',
+  async (type) => {
+    const columns = Math.max(32, ggmlTypes[type].blockSize)
+    await fc.assert(
+      fc.asyncProperty(floats(value, columns), floats(weight, columns), async (data, importance) => {
+        const input = { data, rows: 1, columns }
+        const expected = await reference.quantizeGgml(input, type)
+        expect(await wasm.quantizeGgml(input, type)).toEqual(expected)
+        expect(await wasm.dequantizeGgml(expected, input, type)).toEqual(await reference.dequantizeGgml(expected, input, type))
+        const weighted = await reference.quantizeGgml(input, type, { importance })
+        expect(await wasm.quantizeGgml(input, type, { importance })).toEqual(weighted)
+      }),
+      { numRuns: columns === 256 ? 60 : 200 },
+    )
+  },
+  20_000,
+)
 
 test('any half decodes alike, NaN and infinity too', async () => {
   const blocks = new Uint8Array(Uint16Array.from({ length: 65536 }, (_, half) => half).buffer)
@@ -49,12 +52,25 @@ test('any half decodes alike, NaN and infinity too', async () => {
 test.each([
   ['Q4_0', '0034809191a2a2b3b3c4c4d5d5e6e6f7f7f8'],
   ['Q4_1', '223400c080809191a2a2b3b3c4c4d5d5e6e6f7f7'],
+  ['Q5_0', '00300000ffff00112233445566778899aabbccddeeff'],
+  ['Q5_1', '003000c00000ffff00112233445566778899aabbccddeeff'],
+  ['IQ4_NL', 'fa23809091a1b1b2c2c3d3d4e4e5e5f6f6f7'],
+  ['MXFP4', '7e0e0e1d1d2d2d3c3c4c4b4b5a5a595960'],
   ['Q8_0', '082481899199a1a9b1b9c0c8d0d8e0e8f0f8000810182028303840474f575f676f77'],
 ] as const)('%s of a ramp', async (type, expected) => {
   const ramp = { data: Float32Array.from({ length: 32 }, (_, j) => (j - 16) / 8), rows: 1, columns: 32 }
   for (const kernels of [reference, wasm]) {
     expect(Buffer.from(await kernels.quantizeGgml(ramp, type)).toString('hex')).toBe(expected)
   }
+})
+
+test.each([
+  ['one too few', new Float32Array(31), /31 elements/],
+  ['negative', new Float32Array(32).fill(1).fill(-1, 7, 8), /importance of column 7 is -1/],
+  ['not a number', new Float32Array(32).fill(Number.NaN, 3), /importance of column 3 is NaN/],
+])('an importance matrix that is %s is refused', async (_, importance, message) => {
+  const input = { data: new Float32Array(32), rows: 1, columns: 32 }
+  for (const kernels of [reference, wasm]) await expect(kernels.quantizeGgml(input, 'Q4_0', { importance })).rejects.toThrow(message)
 })
 
 test('a block of zeros keeps the sign of its scale as libggml does: -0 for Q4_0', async () => {

@@ -160,7 +160,7 @@ describe('abort', () => {
     const stop = new AbortController()
     setTimeout(() => stop.abort(), 1)
     const wide = { data: new Float32Array(6 * 2 ** 20), rows: 6, columns: 2 ** 20 }
-    await expect(kernels.quantizeGgml(wide, 'Q4_1', stop.signal)).rejects.toMatchObject({ code: 'aborted' })
+    await expect(kernels.quantizeGgml(wide, 'Q4_1', {}, stop.signal)).rejects.toMatchObject({ code: 'aborted' })
   })
 })
 

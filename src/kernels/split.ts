@@ -3,7 +3,7 @@ import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } fr
 import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
-import { requireBits, requireBlocks, requireGroup, requireLength } from './faults.ts'
+import { requireBits, requireBlocks, requireGroup, requireImportance, requireLength } from './faults.ts'
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
 import { describeWeights } from './split-describe.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
@@ -15,7 +15,7 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     threads: executor.threads,
     quantizeAffine: (input, params, signal) => quantizeAffine(executor, { input, params }, signal),
     dequantizeAffine: (tensor, signal) => dequantizeAffine(executor, tensor, signal),
-    quantizeGgml: (input, type, signal) => quantizeGgml(executor, { input, type }, signal),
+    quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance }, signal),
     dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
@@ -101,16 +101,21 @@ async function dequantizeAffine(
 
 async function quantizeGgml(
   executor: KernelExecutor,
-  { input, type }: { input: Matrix; type: GgmlType },
+  { input, type, importance }: { input: Matrix; type: GgmlType; importance: Float32Array | null },
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array<ArrayBuffer>> {
   throwIfAborted(signal)
   requireBlocks(input, type)
+  requireImportance(input, importance)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
   const rowBytes = ggmlBytes(type, 1, input.columns)
   const blocks = new Uint8Array(input.rows * rowBytes)
   await eachPiece(rowPieces(input.rows, input.columns * 4), executor.concurrency, async (piece) => {
-    const part = await executor.run('quantizeGgml', (cut) => [pieceOf(input, piece, cut), type], signal)
+    const part = await executor.run(
+      'quantizeGgml',
+      (cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)],
+      signal,
+    )
     blocks.set(part, piece.start * rowBytes)
   })
   return blocks

@@ -1,6 +1,6 @@
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { GridField } from './grid.ts'
-import type { AxisChoice } from './recipe.ts'
+import type { AxisChoice, Recipe } from './recipe.ts'
 
 /** A matrix that may be quantized. */
 export interface AllocationTensor {
@@ -24,6 +24,10 @@ export interface Allocation<Settings = unknown> {
   parse(choice: AxisChoice): Settings
   /** Its words in a recipe's one-line summary; empty when it says nothing beyond the grid. */
   label(settings: Settings): string
+  /** Names worth suggesting when a preset id is mistyped. */
+  readonly exampleNames?: readonly string[]
+  /** The recipe that goes by a name of this allocation (`Q4_K_M`), `null` when it has no such name. */
+  named?(id: string): Pick<Recipe, 'grid' | 'allocation' | 'embedding' | 'head'> | null
   /** `base` is the recipe's own grid. */
   gridFor(
     tensor: AllocationTensor,

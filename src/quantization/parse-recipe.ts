@@ -82,6 +82,10 @@ export function systematicRecipe(id: string): Recipe | null {
     const choice = grid.fromLabel(id)
     if (choice !== null) return plainRecipe(id, choice, { kind: 'nearest' })
   }
+  for (const allocation of allocations.members) {
+    const named = allocation.named?.(id) ?? null
+    if (named !== null) return { ...plainRecipe(id, named.grid, { kind: 'nearest' }), ...named }
+  }
   for (let cut = id.indexOf('-'); cut !== -1; cut = id.indexOf('-', cut + 1)) {
     const rest = id.slice(cut + 1)
     for (const rounding of roundings.members) {
@@ -119,7 +123,7 @@ function recipeFromId(id: string): Recipe {
   if (recipe !== null) return recipe
   throw recipeInvalid(
     `There is no recipe "${id.slice(0, 80)}".`,
-    `The nearest one is "${nearestId(id)}"; the pattern is nearest-4bit-g32, or a type such as Q4_0.`,
+    `The nearest one is "${nearestId(id)}"; the pattern is nearest-4bit-g32, or a type such as Q4_0, or a mix such as Q4_K_M.`,
   )
 }
 
@@ -138,9 +142,10 @@ function plainRecipe(id: string, grid: AxisChoice, rounding: AxisChoice): Recipe
 
 function nearestId(id: string): string {
   const roundingLabels = roundings.members.map((rounding) => rounding.label(rounding.parse({ kind: rounding.kind })))
-  const candidates = grids.members.flatMap((grid) =>
+  const gridIds = grids.members.flatMap((grid) =>
     grid.isNamedAlone ? grid.exampleLabels : roundingLabels.flatMap((label) => grid.exampleLabels.map((example) => `${label}-${example}`)),
   )
+  const candidates = [...gridIds, ...allocations.members.flatMap((allocation) => allocation.exampleNames ?? [])]
   const asked = id.slice(0, 80)
   let best = ''
   let bestScore = Number.POSITIVE_INFINITY

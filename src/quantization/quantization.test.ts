@@ -77,7 +77,7 @@ describe('systematic preset ids', () => {
     )
   })
 
-  it.each(['Q8_0', 'Q4_0', 'Q4_1', 'F16'])('reads %s', (type) => {
+  it.each(['F16', 'Q8_0', 'Q6_K', 'Q5_1', 'Q4_K', 'Q4_0', 'IQ4_XS', 'MXFP4', 'NVFP4', 'Q3_K', 'Q2_K', 'TQ1_0'])('reads %s', (type) => {
     expect(parseRecipe(type).grid).toEqual({ kind: 'ggml', type })
   })
 
@@ -88,7 +88,8 @@ describe('systematic preset ids', () => {
     ['nearest-4bit-g300-sym', 'nearest-4bit-g256-sym'],
     ['nearst-4bit-channel', 'nearest-4bit-channel'],
     ['q4_0', 'Q4_0'],
-    ['Q4_K_M', 'Q4_0'],
+    ['Q4_K_X', 'Q4_K_S'],
+    ['q5_k_m', 'Q5_K_M'],
     ['nearest-04bit-g32', 'nearest-4bit-g32'],
   ])('refuses %s and suggests %s', (id, suggestion) => {
     const error = invalid(() => parseRecipe(id))
@@ -121,7 +122,8 @@ describe('recipes as JSON', () => {
     ['{"id":"x"', 'not valid JSON'],
     ['{"id":"../x","grid":{"kind":"ggml","type":"Q4_0"}}', 'id'],
     ['{"id":"x","grid":{"kind":"nf4"}}', 'no grid "nf4"'],
-    ['{"id":"x","grid":{"kind":"ggml","type":"Q4_K"}}', 'type'],
+    ['{"id":"x","grid":{"kind":"ggml","type":"Q9_K"}}', 'type'],
+    ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"allocation":{"kind":"llama-mix","mix":"Q4_K_X"}}', 'mix'],
     ['{"id":"x","grid":{"kind":"affine","bits":9,"group":32}}', 'bits'],
     ['{"id":"x","grid":{"kind":"affine","bits":4,"group":8}}', 'group'],
     ['{"id":"x","grid":{"kind":"affine","bits":4,"group":32,"color":1}}', 'color'],

@@ -5,8 +5,30 @@ import type { GgmlType } from '../../kernels/contract/ggml.ts'
 import type { PlannedTensor } from './tensors.ts'
 import { type TokenizerMetadata, tokenizerMetadata } from './tokenizer.ts'
 
-/** `general.file_type`, llama.cpp's `llama_ftype`: the type of most weights. */
-const fileTypes: Readonly<Record<GgmlType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7 }
+/**
+ * `general.file_type`, llama.cpp's `llama_ftype`, by the type of most weights. Where a family of mixes shares a type it is the one
+ * that llama.cpp's own loader guesses from the tensors (`llama_model_loader`): the middle one.
+ */
+const fileTypes: Readonly<Record<GgmlType, number>> = {
+  F32: 0,
+  F16: 1,
+  Q4_0: 2,
+  Q4_1: 3,
+  Q8_0: 7,
+  Q5_0: 8,
+  Q5_1: 9,
+  Q2_K: 10,
+  Q3_K: 12,
+  Q4_K: 15,
+  Q5_K: 17,
+  Q6_K: 18,
+  IQ4_NL: 25,
+  IQ4_XS: 30,
+  TQ1_0: 36,
+  TQ2_0: 37,
+  MXFP4: 38,
+  NVFP4: 39,
+}
 
 /** `GGML_QNT_VERSION`, of the block layouts. */
 const quantizationVersion = 2

@@ -20,6 +20,22 @@ const block =
   (type: GgmlType) =>
   ({ name }: TensorSpec): TensorEncoding =>
     name.startsWith('model.layers') ? { encoding: 'ggml', type } : { encoding: 'source' }
+/** Types of later llama.cpp with their ids in ggml.h and `llama_ftype`. */
+const blockTypes = [
+  ['Q5_0', 6, 8],
+  ['Q5_1', 7, 9],
+  ['Q2_K', 10, 10],
+  ['Q3_K', 11, 12],
+  ['Q4_K', 12, 15],
+  ['Q5_K', 13, 17],
+  ['Q6_K', 14, 18],
+  ['IQ4_NL', 20, 25],
+  ['IQ4_XS', 23, 30],
+  ['TQ1_0', 34, 36],
+  ['TQ2_0', 35, 37],
+  ['MXFP4', 39, 38],
+  ['NVFP4', 40, 39],
+] as const
 const asSource = (): TensorEncoding => ({ encoding: 'source' })
 
 function made(config: RawConfig, encodingOf: (spec: TensorSpec) => TensorEncoding, options: Partial<MadeCheckpointOptions> = {}) {
@@ -64,6 +80,20 @@ describe('GGUF export', () => {
       expect(file.path).toBe('Tiny-Llama-Q4_0.gguf')
       await verify(bytes)
     }
+  })
+
+  it.each(blockTypes)('writes %s blocks as type %i of a file of type %i, and proves them', async (type, id, fileType) => {
+    const wide = { ...tinyLlamaConfig(), hidden_size: 256, intermediate_size: 256, num_hidden_layers: 1 }
+    const { bytes, parsed, verify } = await exported(await made(wide, block(type)))
+    const info = parsed.tensors.find(({ name }) => name === 'blk.0.ffn_down.weight')
+    expect(info?.type).toBe(type)
+    expect(tensorTypes[type]).toEqual({ ...ggmlTypes[type], id })
+    expect(settings(parsed)['general.file_type']).toBe(fileType)
+    await verify(bytes)
+    const damaged = bytes.slice()
+    const at = (info?.offset ?? 0) + (info?.sizeBytes ?? 0) / 2
+    damaged[at] = 255 - (damaged[at] ?? 0)
+    await expect(verify(damaged)).rejects.toMatchObject({ code: 'proof-failed' })
   })
 
   it('writes the settings llama.cpp needs', async () => {
@@ -200,9 +230,9 @@ describe('GGUF refusals', () => {
   it.each([
     [
       { bits: 4, isSymmetric: true, group: 128 },
-      /affine codes in free groups of 128, which model\.embed_tokens\.weight.*take Q4_0 or Q4_1\./,
+      /affine codes in free groups of 128, which model\.embed_tokens\.weight.*take Q4_0 or Q4_K\./,
     ],
-    [{ bits: 8, isSymmetric: false, group: 'row' }, /one scale a row.*take Q8_0\./],
+    [{ bits: 8, isSymmetric: false, group: 'row' }, /one scale a row.*take Q8_0 or Q5_K\./],
   ] as const)('refuses affine %o from headers, with what to take instead', async (grid, message) => {
     const source = await made(tinyLlamaConfig(), () => ({ encoding: 'affine', ...grid }))
     expect(gguf.supports(source)).toMatch(message)

@@ -49,8 +49,8 @@ export default gguf
 
 function affineRefusal(name: string, encoding: TensorEncoding & { readonly encoding: 'affine' }): string {
   const grouping = typeof encoding.group === 'number' ? `in free groups of ${encoding.group}` : `with one scale a ${encoding.group}`
-  const instead = encoding.bits > 4 ? 'Q8_0' : 'Q4_0 or Q4_1'
-  return `GGUF has no block for affine codes ${grouping}, which ${name} has: its blocks are Q4_0, Q4_1 and Q8_0, of 32 weights each. For this format take ${instead}.`
+  const instead = encoding.bits > 4 ? 'Q8_0 or Q5_K' : 'Q4_0 or Q4_K'
+  return `GGUF has no block for affine codes ${grouping}, which ${name} has: its blocks have fixed forms of 32 or 256 weights. For this format take ${instead}.`
 }
 
 function fits(shape: readonly number[] | undefined, type: GgmlType): boolean {

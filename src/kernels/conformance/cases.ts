@@ -2,7 +2,7 @@ import { createRandom } from '../../core/random.ts'
 import type { AffineParams } from '../contract/affine.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
-import { dataKindNames, sampleMatrix, tailLengths } from './inputs.ts'
+import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
 import { bytes, relative, type Tolerance, type Values } from './tolerance.ts'
 
 /**
@@ -59,19 +59,28 @@ function affineCases(): ConformanceCase[] {
 function ggmlCases(): ConformanceCase[] {
   return (Object.keys(ggmlTypes) as GgmlType[]).flatMap((type) => {
     const { blockSize } = ggmlTypes[type]
+    // One to eight blocks a row; of the large ones one to three, which cost the reference enough.
+    const most = blockSize === 256 ? 3 : 8
     const shapes = [
-      ...dataKindNames.map((kind) => ({ kind, rows: 2, columns: 96 })),
+      ...dataKindNames.map((kind) => ({ kind, rows: 2, columns: blockSize * Math.ceil(96 / blockSize) })),
       ...tailLengths.map((length) => ({
-        kind: 'normal' as const,
+        kind: 'heavy tails' as const,
         rows: 3,
-        columns: blockSize === 1 ? length : blockSize * (1 + (length % 8)),
+        columns: blockSize === 1 ? length : blockSize * (1 + (length % most)),
       })),
     ]
     return shapes.flatMap(({ kind, rows, columns }): ConformanceCase[] => {
       const name = `${type}, ${kind} ${rows} x ${columns}`
       const input = sampleMatrix(kind, rows, columns)
+      const importance = sampleImportance(columns)
       return [
         { operation: 'quantizeGgml', name, tolerance: bytes, run: async (kernels) => [await kernels.quantizeGgml(input, type)] },
+        {
+          operation: 'quantizeGgml',
+          name: `${name} by importance`,
+          tolerance: bytes,
+          run: async (kernels) => [await kernels.quantizeGgml(input, type, { importance })],
+        },
         {
           operation: 'dequantizeGgml',
           name,

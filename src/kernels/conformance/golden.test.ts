@@ -11,7 +11,27 @@ function golden(name: string): Uint8Array<ArrayBuffer> {
 
 const floats = (name: string): Float32Array<ArrayBuffer> => new Float32Array(golden(name).buffer)
 
-const files: Partial<Record<GgmlType, string>> = { Q4_0: 'q4_0', Q4_1: 'q4_1', Q8_0: 'q8_0' }
+const files = {
+  Q4_0: 'q4_0',
+  Q4_1: 'q4_1',
+  Q5_0: 'q5_0',
+  Q5_1: 'q5_1',
+  Q8_0: 'q8_0',
+  Q2_K: 'q2_K',
+  Q3_K: 'q3_K',
+  Q4_K: 'q4_K',
+  Q5_K: 'q5_K',
+  Q6_K: 'q6_K',
+  IQ4_NL: 'iq4_nl',
+  IQ4_XS: 'iq4_xs',
+  TQ1_0: 'tq1_0',
+  TQ2_0: 'tq2_0',
+  MXFP4: 'mxfp4',
+  NVFP4: 'nvfp4',
+} as const satisfies Partial<Record<GgmlType, string>>
+const types = Object.entries(files) as [keyof typeof files, string][]
+/** Types without a search: libggml writes the same with and without importance. */
+const unweighted: readonly string[] = ['Q8_0', 'TQ1_0', 'TQ2_0', 'MXFP4', 'NVFP4']
 const shape = { rows: 16, columns: 512 }
 
 describe.each([
@@ -19,13 +39,30 @@ describe.each([
   ['wasm', createWasmKernels],
 ] as const)('%s against libggml', async (_, create) => {
   const kernels = await create()
+  const input = { ...shape, data: floats('input.f32') }
 
-  test.each(Object.entries(files) as [GgmlType, string][])('%s blocks are the same bytes', async (type, file) => {
-    const blocks = await kernels.quantizeGgml({ ...shape, data: floats('input.f32') }, type)
-    expect(Buffer.compare(blocks, golden(`${file}.bin`))).toBe(0)
+  test.each(types)('%s blocks are the same bytes', async (type, file) => {
+    expect(Buffer.compare(await kernels.quantizeGgml(input, type), golden(`${file}.bin`))).toBe(0)
   })
 
-  test.each(Object.entries(files) as [GgmlType, string][])('%s decodes to the same values', async (type, file) => {
+  test.each(types)('%s blocks by importance are the same bytes', async (type, file) => {
+    const blocks = await kernels.quantizeGgml(input, type, { importance: floats('imatrix.f32') })
+    const expected = golden(unweighted.includes(type) ? `${file}.bin` : `${file}.imatrix.bin`)
+    expect(Buffer.compare(blocks, expected)).toBe(0)
+  })
+
+  /** Rows with columns of importance 0, where scales come out negative or codes pass 2^22: C wraps around there. */
+  test.each([
+    ['Q4_K', 'rare-q4_K'],
+    ['Q4_1', 'rare-q4_1'],
+    ['Q5_K', 'rare-q5_K'],
+  ] as const)('%s blocks that wrap around are the same bytes', async (type, file) => {
+    const row = { rows: 1, columns: 1024, data: floats(`${file}.input.f32`) }
+    const blocks = await kernels.quantizeGgml(row, type, { importance: floats(`${file}.imatrix.f32`) })
+    expect(Buffer.compare(blocks, golden(`${file}.imatrix.bin`))).toBe(0)
+  })
+
+  test.each(types)('%s decodes to the same values', async (type, file) => {
     const values = await kernels.dequantizeGgml(golden(`${file}.bin`), shape, type)
     expect(Buffer.compare(new Uint8Array(values.buffer), golden(`${file}.dequant.f32`))).toBe(0)
   })

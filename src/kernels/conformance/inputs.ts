@@ -37,5 +37,11 @@ export function sampleMatrix(kind: DataKind, rows: number, columns: number): Mat
   return { data: Float32Array.from({ length: rows * columns }, (_, index) => dataKinds[kind](random, index)), rows, columns }
 }
 
+/** Mean squares as activations have them: over orders of magnitude, and a third of the columns never used. */
+export function sampleImportance(columns: number): Float32Array<ArrayBuffer> {
+  const random = createRandom(columns)
+  return Float32Array.from({ length: columns }, () => (random.next() < 0.3 ? 0 : random.nextNormal() ** 2 * Math.exp(random.nextNormal())))
+}
+
 /** Lengths around every vector and block width. */
 export const tailLengths = [1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 127, 129, 257] as const

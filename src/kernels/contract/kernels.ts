@@ -21,8 +21,11 @@ export interface Kernels {
   quantizeAffine(input: Matrix, params: AffineParams, signal?: AbortSignal): Promise<AffineTensor>
   dequantizeAffine(tensor: AffineTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
 
-  /** ggml blocks, byte for byte as libggml's reference quantizers write them. Throws when columns % block size != 0. */
-  quantizeGgml(input: Matrix, type: GgmlType, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * ggml blocks, byte for byte as libggml's `ggml_quantize_chunk` writes them. Throws when columns % block size != 0 or when
+   * an importance is negative or not finite.
+   */
+  quantizeGgml(input: Matrix, type: GgmlType, options?: GgmlOptions, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
   dequantizeGgml(
     blocks: Uint8Array<ArrayBuffer>,
     shape: MatrixShape,
@@ -47,6 +50,14 @@ export interface Kernels {
    */
   accumulateLogits(state: LogitState, tile: LogitTile, signal?: AbortSignal): Promise<LogitState>
   close(): Promise<void>
+}
+
+export interface GgmlOptions {
+  /**
+   * How much an error counts in each input column, [columns]: the mean square of the activations (llama.cpp's importance
+   * matrix). Types that do not search (F32, F16, Q8_0, TQ, FP4) ignore it.
+   */
+  readonly importance?: Float32Array | null
 }
 
 export interface WeightSums {

@@ -18,7 +18,8 @@ export interface KernelOperations {
   /** `range` is the whole matrix's for `group: 'tensor'`, else null. */
   quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor
   dequantizeAffine(piece: AffineTensor): Float32Array<ArrayBuffer>
-  quantizeGgml(piece: MatrixPiece, type: GgmlType): Uint8Array<ArrayBuffer>
+  /** `importance` has a weight for each column, or is null. */
+  quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>
   dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
   compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums
   /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */

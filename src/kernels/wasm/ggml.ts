@@ -1,31 +1,46 @@
 import { type GgmlType, ggmlBytes } from '../contract/ggml.ts'
 import type { MatrixShape } from '../contract/matrix.ts'
 import type { MatrixPiece } from '../contract/operations.ts'
-import { requireBlocks, requireLength, weightNotFinite } from '../faults.ts'
+import { requireBlocks, requireImportance, requireLength, weightNotFinite } from '../faults.ts'
 import type { Arena } from './arena.ts'
-import type { Decode, Encode, KernelExports } from './module.ts'
+import type { KernelExports, SearchedType } from './module.ts'
 
-function codecs(wasm: KernelExports): Readonly<Record<GgmlType, { readonly encode: Encode; readonly decode: Decode }>> {
-  return {
-    F32: { encode: wasm.encodeF32, decode: wasm.decodeF32 },
-    F16: { encode: wasm.encodeF16, decode: wasm.decodeF16 },
-    Q4_0: { encode: wasm.encodeQ4_0, decode: wasm.decodeQ4_0 },
-    Q4_1: { encode: wasm.encodeQ4_1, decode: wasm.decodeQ4_1 },
-    Q8_0: { encode: wasm.encodeQ8_0, decode: wasm.decodeQ8_0 },
-  }
+/** Types that search for their codes; the others ignore importance. */
+const searchedTypes: Readonly<Record<SearchedType, true>> = {
+  Q4_0: true,
+  Q4_1: true,
+  Q5_0: true,
+  Q5_1: true,
+  Q2_K: true,
+  Q3_K: true,
+  Q4_K: true,
+  Q5_K: true,
+  Q6_K: true,
+  IQ4_NL: true,
+  IQ4_XS: true,
+}
+
+function isSearched(type: GgmlType): type is SearchedType {
+  return type in searchedTypes
 }
 
 export function quantizeGgml(
   wasm: KernelExports,
   arena: Arena,
-  { piece, type }: { piece: MatrixPiece; type: GgmlType },
+  { piece, type, importance }: { piece: MatrixPiece; type: GgmlType; importance: Float32Array | null },
 ): Uint8Array<ArrayBuffer> {
   requireBlocks(piece, type)
-  const bytes = ggmlBytes(type, piece.rows, piece.columns)
+  requireImportance(piece, importance)
+  const { rows, columns } = piece
+  const bytes = ggmlBytes(type, rows, columns)
   arena.reset()
   const x = arena.put(piece.data)
   const blocks = arena.take(bytes)
-  if (codecs(wasm)[type].encode(x, piece.rows * piece.columns, blocks) !== 0) throw weightNotFinite(piece)
+  const status =
+    importance !== null && isSearched(type)
+      ? wasm[`encodeWeighted${type}`](x, rows, columns, blocks, arena.put(importance))
+      : wasm[`encode${type}`](x, rows * columns, blocks)
+  if (status !== 0) throw weightNotFinite(piece)
   return arena.bytes(blocks, bytes)
 }
 
@@ -40,6 +55,6 @@ export function dequantizeGgml(
   arena.reset()
   const at = arena.put(blocks)
   const values = arena.take(count * 4)
-  codecs(wasm)[type].decode(at, count, values)
+  wasm[`decode${type}`](at, count, values)
   return arena.floats(values, count)
 }

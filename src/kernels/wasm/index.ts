@@ -18,7 +18,7 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     findRange: (piece) => findRange(wasm, arena, piece),
     quantizeAffine: (piece, params, range) => quantizeAffine(wasm, arena, { piece, params, range }),
     dequantizeAffine: (tensor) => dequantizeAffine(wasm, arena, tensor),
-    quantizeGgml: (piece, type) => quantizeGgml(wasm, arena, { piece, type }),
+    quantizeGgml: (piece, type, importance) => quantizeGgml(wasm, arena, { piece, type, importance }),
     dequantizeGgml: (blocks, shape, type) => dequantizeGgml(wasm, arena, { blocks, shape, type }),
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),

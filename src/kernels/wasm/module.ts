@@ -1,3 +1,4 @@
+import type { GgmlType } from '../contract/ggml.ts'
 import { wasmBase64 } from './build/kernels.ts'
 
 /** Encodes count values at x, which must be whole blocks, to `to`; 1 when one is not finite, else 0. */
@@ -5,24 +6,23 @@ export type Encode = (x: number, count: number, to: number) => number
 /** Decodes to count values. */
 export type Decode = (blocks: number, count: number, values: number) => void
 type Call = (...args: readonly number[]) => number
+/** As `Encode` by importance, one for each column: x, rows, columns, to, importance. */
+export type EncodeWeighted = Call
+
+/** Types that search for their codes and so can do it by importance. */
+export type SearchedType = 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q2_K' | 'Q3_K' | 'Q4_K' | 'Q5_K' | 'Q6_K' | 'IQ4_NL' | 'IQ4_XS'
+
+type GgmlExports = { readonly [Type in GgmlType as `encode${Type}`]: Encode } & {
+  readonly [Type in GgmlType as `decode${Type}`]: Decode
+} & { readonly [Type in SearchedType as `encodeWeighted${Type}`]: EncodeWeighted }
 
 /** What the module exports; pointers are byte offsets into `memory`. Described where they are written, in `assembly/`. */
-export interface KernelExports {
+export interface KernelExports extends GgmlExports {
   readonly memory: WebAssembly.Memory
   readonly heapBase: () => number
   readonly findRange: Call
   readonly quantizeAffine: Call
   readonly dequantizeAffine: Call
-  readonly encodeF32: Encode
-  readonly decodeF32: Decode
-  readonly encodeF16: Encode
-  readonly decodeF16: Decode
-  readonly encodeQ4_0: Encode
-  readonly decodeQ4_0: Decode
-  readonly encodeQ4_1: Encode
-  readonly decodeQ4_1: Decode
-  readonly encodeQ8_0: Encode
-  readonly decodeQ8_0: Decode
   readonly compareWeights: Call
   readonly summarizeWeights: Call
   readonly countWeights: Call

@@ -6,48 +6,68 @@ import type { Grid } from '../grid.ts'
 
 type BlockType = Exclude<GgmlType, 'F32'>
 
-const titles: Readonly<Record<BlockType, string>> = {
-  Q8_0: '8 bit, scale a block',
-  Q4_1: '4 bit, scale and minimum a block',
-  Q4_0: '4 bit, scale a block',
-  F16: 'half precision',
+interface TypeFacts {
+  readonly title: string
+  /** What takes its place in rows that its blocks do not divide (llama-quant.cpp, `tensor_type_fallback`); else F16. */
+  readonly fallback?: BlockType
+  /** Values around a histogram of limit 1: those of a block whose largest magnitude is 1. */
+  readonly levels: readonly number[]
 }
-const types = ['Q8_0', 'Q4_1', 'Q4_0', 'F16'] as const satisfies readonly BlockType[]
+
+const range = (count: number): readonly number[] => Array.from({ length: count }, (_, code) => code)
+/** 2^(bits - 1) on the side of the largest weight, one less on the other. */
+const signed = (bits: number): readonly number[] => range(2 ** bits).map((code) => code / 2 ** (bits - 1) - 1)
+/** Steps from the least to the largest weight. */
+const spread = (bits: number): readonly number[] => range(2 ** bits).map((code) => (2 * code) / (2 ** bits - 1) - 1)
+const ternary = [-1, 0, 1]
+const iq4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113].map((level) => level / 127)
+const fp4 = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6].map((level) => level / 6)
+
+/** From most bits to fewest; every type of llama.cpp that the kernels write. */
+const facts: Readonly<Record<BlockType, TypeFacts>> = {
+  F16: { title: 'half precision', levels: [] },
+  Q8_0: { title: '8 bit, a scale for 32', levels: range(255).map((code) => (code - 127) / 127) },
+  Q6_K: { title: '6 bit, scales for 16 in blocks of 256', fallback: 'Q8_0', levels: signed(6) },
+  Q5_K: { title: '5 bit, scales and minimums for 32 in blocks of 256', fallback: 'Q5_1', levels: spread(5) },
+  Q5_1: { title: '5 bit, scale and minimum for 32', levels: spread(5) },
+  Q5_0: { title: '5 bit, a scale for 32', levels: signed(5) },
+  Q4_K: { title: '4 bit, scales and minimums for 32 in blocks of 256', fallback: 'Q5_0', levels: spread(4) },
+  Q4_1: { title: '4 bit, scale and minimum for 32', levels: spread(4) },
+  Q4_0: { title: '4 bit, a scale for 32', levels: signed(4) },
+  IQ4_NL: { title: '4 bit, uneven steps, a scale for 32', levels: iq4 },
+  IQ4_XS: { title: '4 bit, uneven steps, scales for 32 in blocks of 256', fallback: 'IQ4_NL', levels: iq4 },
+  MXFP4: { title: '4 bit floats, a power of two for 32', levels: fp4 },
+  NVFP4: { title: '4 bit floats, an 8 bit float for 16', levels: fp4 },
+  Q3_K: { title: '3 bit, scales for 16 in blocks of 256', fallback: 'Q4_0', levels: signed(3) },
+  Q2_K: { title: '2 bit, scales and minimums for 16 in blocks of 256', fallback: 'Q4_0', levels: spread(2) },
+  TQ2_0: { title: '-1, 0 and 1 in 2 bit, a scale for 256', fallback: 'Q4_0', levels: ternary },
+  TQ1_0: { title: '-1, 0 and 1 in 1.7 bit, a scale for 256', fallback: 'Q4_0', levels: ternary },
+}
+const types = Object.keys(facts) as BlockType[]
 
 const schema = v.strictObject({ kind: v.literal('ggml'), type: v.picklist(types) })
 
-/** What llama-quantize writes when a block does not divide the row (llama-quant.cpp, `tensor_type_fallback`): F16. */
-function stored(shape: MatrixShape, type: BlockType): BlockType {
-  return shape.columns % ggmlTypes[type].blockSize === 0 ? type : 'F16'
-}
-
-/** Levels of a block whose largest magnitude is `limit`, from ggml-quants.c. */
-function levels(limit: number, type: BlockType): number[] {
-  switch (type) {
-    case 'Q8_0':
-      return Array.from({ length: 255 }, (_, code) => ((code - 127) / 127) * limit)
-    case 'Q4_1':
-      return Array.from({ length: 16 }, (_, code) => -limit + (code / 15) * 2 * limit)
-    case 'Q4_0':
-      return Array.from({ length: 16 }, (_, code) => ((code - 8) / -8) * limit)
-    case 'F16':
-      return []
-  }
+/** What llama-quantize writes when blocks do not divide the row: the fallback, and F16 when it does not fit either. */
+function stored({ columns }: MatrixShape, type: BlockType): BlockType {
+  const fits = (candidate: BlockType): boolean => columns % ggmlTypes[candidate].blockSize === 0
+  if (fits(type)) return type
+  const { fallback } = facts[type]
+  return fallback !== undefined && fits(fallback) ? fallback : 'F16'
 }
 
 /** The block types of ggml: what llama.cpp and everything built on it runs. */
 const ggml: Grid<{ readonly type: BlockType }> = {
   kind: 'ggml',
   title: 'ggml blocks',
-  explanation: 'Blocks of 32 weights with their scale beside them. What GGUF files for llama.cpp hold.',
+  explanation: 'Blocks of 32 or 256 weights with their scales beside them. What GGUF files for llama.cpp hold.',
   isNamedAlone: true,
   fields: [
     {
       key: 'type',
       label: 'Type',
       input: 'choice',
-      options: types.map((type) => ({ value: type, label: `${type}, ${titles[type]}` })),
-      default: 'Q4_0',
+      options: types.map((type) => ({ value: type, label: `${type}, ${facts[type].title}` })),
+      default: 'Q4_K',
     },
   ],
   exampleLabels: [...types].reverse(),
@@ -63,14 +83,14 @@ const ggml: Grid<{ readonly type: BlockType }> = {
     return { type: parsed.output.type }
   },
   label: ({ type }) => type,
-  describe: ({ type }) => `${type} (${titles[type]})`,
+  describe: ({ type }) => `${type} (${facts[type].title})`,
   fromLabel: (label) => (v.is(v.picklist(types), label) ? { kind: 'ggml', type: label } : null),
   encoding: (shape, { type }) => ({ encoding: 'ggml', type: stored(shape, type) }),
   supports: () => true,
-  values: (limit, { type }) => levels(limit, type),
+  values: (limit, { type }) => facts[type].levels.map((level) => level * limit),
   async quantizeNearest(name, weight, { settings, kernels, signal }) {
     const type = stored(weight, settings.type)
-    const blocks = await kernels.quantizeGgml(weight, type, signal)
+    const blocks = await kernels.quantizeGgml(weight, type, {}, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'ggml', type, blocks }
   },
 }

@@ -1,9 +1,19 @@
 /**
- * One ggml type, one block at a time: `values` has the block's elements, all finite, and the block lies at `at` in `bytes`.
+ * One ggml type, one block at a time: `values` has the block's elements, all finite, and the block lies at `at` in `bytes`,
+ * which holds zeros before it is encoded.
  */
 export interface BlockCodec {
   encode(values: Float32Array, bytes: DataView, at: number): void
   decode(bytes: DataView, at: number, values: Float32Array): void
+  /** Encoding by importance; types without it ignore importance. */
+  encodeWeighted?(values: Float32Array, bytes: DataView, at: number, weighting: Weighting): void
+}
+
+export interface Weighting {
+  /** Of each element of the block: how much an error of its column counts. */
+  readonly importance: Float32Array
+  /** Mean of the squares of the block's whole row. */
+  readonly rowMeanSquare: number
 }
 
 /**
@@ -29,11 +39,33 @@ export function largestElement(values: Float32Array): number {
   return largest
 }
 
-/** 32 codes of 4 bits in 16 bytes: code j in the low half of byte j, code j + 16 in the high half. */
+/** Least and largest element; of zeros of both signs the first one. */
+export function rangeOf(values: Float32Array): { readonly min: number; readonly max: number } {
+  let min = values[0] ?? 0
+  let max = min
+  for (const value of values) {
+    if (value < min) min = value
+    if (value > max) max = value
+  }
+  return { min, max }
+}
+
+/** 32 codes of 4 bits in 16 bytes: code j in the low half of byte j, code j + 16 in the high half; higher bits are left out. */
 export function writeNibbles(bytes: DataView, at: number, code: (element: number) => number): void {
-  for (let j = 0; j < 16; j++) bytes.setUint8(at + j, code(j) | (code(j + 16) << 4))
+  for (let j = 0; j < 16; j++) bytes.setUint8(at + j, (code(j) & 15) | ((code(j + 16) & 15) << 4))
 }
 
 export function readNibble(bytes: DataView, at: number, element: number): number {
   return element < 16 ? bytes.getUint8(at + element) & 15 : bytes.getUint8(at + element - 16) >>> 4
+}
+
+/** The fifth bit of 32 codes: bit e of a little-endian u32. */
+export function writeFifthBits(bytes: DataView, at: number, code: (element: number) => number): void {
+  let bits = 0
+  for (let j = 0; j < 32; j++) bits |= ((code(j) >>> 4) & 1) << j
+  bytes.setUint32(at, bits >>> 0, true)
+}
+
+export function readFifthBit(bytes: DataView, at: number, element: number): number {
+  return ((bytes.getUint32(at, true) >>> element) & 1) << 4
 }

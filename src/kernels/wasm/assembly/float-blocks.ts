@@ -1,16 +1,5 @@
 // F32 and F16 as ggml types of one element.
-import { INFINITY_BITS, largestU32, magnitudeBits } from './lanes'
-
-/** 1 when one of count values is not finite. */
-@inline
-function hasNonFinite(x: usize, count: i32): bool {
-  let bits = i32x4.splat(0)
-  let i: usize = 0
-  for (; i < <usize>(count & ~3); i += 4) bits = i32x4.max_u(bits, magnitudeBits(v128.load(x + (i << 2))))
-  let largest = largestU32(bits)
-  for (; i < <usize>count; i++) largest = max(largest, load<u32>(x + (i << 2)) & 0x7fffffff)
-  return largest >= INFINITY_BITS
-}
+import { hasNonFinite, INFINITY_BITS, magnitudeBits } from './lanes'
 
 export function encodeF32(x: usize, count: i32, to: usize): i32 {
   if (hasNonFinite(x, count)) return 1

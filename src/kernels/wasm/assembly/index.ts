@@ -2,11 +2,18 @@
 // Kernels may read and write up to `slack` bytes (arena.ts) past the end of an array, so that loops need no scalar tails.
 export { dequantizeAffine, findRange, quantizeAffine } from './affine'
 export { decodeF16, decodeF32, encodeF16, encodeF32 } from './float-blocks'
+export { decodeMXFP4, decodeNVFP4, encodeMXFP4, encodeNVFP4 } from './fp4'
 export { accumulateGram, traceThroughGram } from './gram'
+export { decodeIQ4_NL, decodeIQ4_XS, encodeIQ4_NL, encodeIQ4_XS, encodeWeightedIQ4_NL, encodeWeightedIQ4_XS } from './iq4'
 export { largestLogit, sumLogits } from './logits'
-export { decodeQ4_0, encodeQ4_0 } from './q4-0'
-export { decodeQ4_1, encodeQ4_1 } from './q4-1'
+export { decodeQ2_K, encodeQ2_K, encodeWeightedQ2_K } from './q2-k'
+export { decodeQ3_K, encodeQ3_K, encodeWeightedQ3_K } from './q3-k'
+export { decodeQ4_0, decodeQ5_0, encodeQ4_0, encodeQ5_0, encodeWeightedQ4_0, encodeWeightedQ5_0 } from './q4-0'
+export { decodeQ4_1, decodeQ5_1, encodeQ4_1, encodeQ5_1, encodeWeightedQ4_1, encodeWeightedQ5_1 } from './q4-1'
+export { decodeQ4_K, decodeQ5_K, encodeQ4_K, encodeQ5_K, encodeWeightedQ4_K, encodeWeightedQ5_K } from './q4-k'
+export { decodeQ6_K, encodeQ6_K, encodeWeightedQ6_K } from './q6-k'
 export { decodeQ8_0, encodeQ8_0 } from './q8-0'
+export { decodeTQ1_0, decodeTQ2_0, encodeTQ1_0, encodeTQ2_0 } from './ternary'
 export { compareWeights, countWeights, summarizeWeights } from './weights'
 
 export function heapBase(): usize {

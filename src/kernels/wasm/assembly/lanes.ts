@@ -52,6 +52,59 @@ export function integers(v: v128): v128 {
   return i32x4.sub(f32x4.add(v, f32x4.splat(MAGIC)), i32x4.splat(MAGIC_BITS))
 }
 
+/** 1 when one of count values is not finite. */
+export function hasNonFinite(x: usize, count: i32): bool {
+  let bits = i32x4.splat(0)
+  let i: usize = 0
+  for (; i < <usize>(count & ~3); i += 4) bits = i32x4.max_u(bits, magnitudeBits(v128.load(x + (i << 2))))
+  let largest = largestU32(bits)
+  for (; i < <usize>count; i++) largest = max(largest, load<u32>(x + (i << 2)) & 0x7fffffff)
+  return largest >= INFINITY_BITS
+}
+
+/** `nearest_int` of ggml: nearest integer, ties to even, of |v| below 2^22. */
+@inline
+export function nearestInt(v: f32): i32 {
+  return (reinterpret<i32>(v + MAGIC) & 0x7fffff) - 0x400000
+}
+
+/** Nearest integer within bounds, NaN as the lower one; see `nearestCode` of the reference. */
+@inline
+export function nearestCode(v: f32, low: f32, high: f32): i32 {
+  const rounded: f32 = v + MAGIC - MAGIC
+  const atLeast = rounded > low ? rounded : low
+  return <i32>(atLeast < high ? atLeast : high)
+}
+
+/** `nearest_int` of ggml on four values, within bounds. */
+@inline
+export function nearestInts(v: v128, low: v128, high: v128): v128 {
+  const bits = v128.and(f32x4.add(v, f32x4.splat(MAGIC)), i32x4.splat(0x7fffff))
+  return i32x4.min_s(high, i32x4.max_s(low, i32x4.sub(bits, i32x4.splat(0x400000))))
+}
+
+/** 16 signed bytes times a scale as 16 floats. */
+@inline
+export function storeScaled(values: usize, codes: v128, scale: v128): void {
+  const low = i16x8.extend_low_i8x16_s(codes)
+  const high = i16x8.extend_high_i8x16_s(codes)
+  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low))))
+  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low))), 16)
+  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high))), 32)
+  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high))), 48)
+}
+
+/** 16 bytes times a scale plus an offset as 16 floats. */
+@inline
+export function storeAffine(values: usize, codes: v128, scale: v128, offset: v128): void {
+  const low = i16x8.extend_low_i8x16_u(codes)
+  const high = i16x8.extend_high_i8x16_u(codes)
+  v128.store(values, f32x4.add(f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(low))), offset))
+  v128.store(values, f32x4.add(f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(low))), offset), 16)
+  v128.store(values, f32x4.add(f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(high))), offset), 32)
+  v128.store(values, f32x4.add(f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(high))), offset), 48)
+}
+
 /** 1 / scale, 0 where that is not finite; see `inverseScale` of the reference. */
 @inline
 export function inverseScale(scale: f32): f32 {

@@ -1,11 +1,23 @@
-// Q4_0; plain form in ../../reference/ggml/q4-0.ts.
+// Q4_0 and Q5_0; plain form in ../../reference/ggml/{q4-0,q5-0}.ts.
 import { floatOfHalf, halfBits } from './half'
-import { INFINITY_BITS, integers, inverseScale, largestF32, largestU32, magnitudeBits, narrowU8, smallestF32 } from './lanes'
+import {
+  hasNonFinite,
+  INFINITY_BITS,
+  integers,
+  inverseScale,
+  largestF32,
+  largestU32,
+  magnitudeBits,
+  narrowU8,
+  smallestF32,
+  storeScaled,
+} from './lanes'
+import { INVERSES, multiplyWeights, SCALES } from './scratch'
+import { searchSigned32x16, searchSigned32x8 } from './search.generated'
+import { floatAt, products, scaleBits } from './super-block'
+import { takeLanes, weighBlocks } from './weighted-blocks'
 
-/** Set when a block holds a value that is not finite. */
-let isBroken: bool = false
-
-/** Element of largest magnitude among 32, the first one where several are. */
+/** Element of largest magnitude among 32, the first one where several are; NaN when one is not finite. */
 @inline
 function largestElement(x: usize): f32 {
   let v = v128.load(x)
@@ -18,7 +30,7 @@ function largestElement(x: usize): f32 {
     low = f32x4.pmin(low, v)
     bits = i32x4.max_u(bits, magnitudeBits(v))
   }
-  if (largestU32(bits) >= INFINITY_BITS) isBroken = true
+  if (largestU32(bits) >= INFINITY_BITS) return f32.NaN
   const most = largestF32(high)
   const least = -smallestF32(low)
   if (most == 0 && least == 0) return 0
@@ -32,33 +44,89 @@ function largestElement(x: usize): f32 {
   return 0
 }
 
-/** min(15, trunc(x * inverse + 8.5)), which is never negative. */
+/** min(2 limit - 1, trunc(x * inverse + limit + 0.5)), which is never negative. */
 @inline
-function codes(x: usize, inverse: v128): v128 {
-  const sum = f32x4.add(f32x4.mul(v128.load(x), inverse), f32x4.splat(8.5))
-  return integers(f32x4.pmin(f32x4.splat(15), f32x4.trunc(sum)))
+function codes(x: usize, inverse: v128, limit: f32): v128 {
+  const sum = f32x4.add(f32x4.mul(v128.load(x), inverse), f32x4.splat(limit + 0.5))
+  return integers(f32x4.pmin(f32x4.splat(limit + limit - 1), f32x4.trunc(sum)))
 }
 
-export function encodeQ4_0(x: usize, count: i32, to: usize): i32 {
-  isBroken = false
+@inline
+function codes16(x: usize, inverse: v128, limit: f32): v128 {
+  return narrowU8(codes(x, inverse, limit), codes(x + 16, inverse, limit), codes(x + 32, inverse, limit), codes(x + 48, inverse, limit))
+}
+
+/** Codes 0 .. 15 and 16 .. 31 of a block behind its scale; returns the bytes of the block. */
+@inline
+function pack(y: usize, low: v128, high: v128, isFive: bool): usize {
+  if (!isFive) {
+    v128.store(y, v128.or(low, i16x8.shl(high, 4)), 2)
+    return 18
+  }
+  store<u16>(y, <u16>i8x16.bitmask(i16x8.shl(low, 3)), 2)
+  store<u16>(y, <u16>i8x16.bitmask(i16x8.shl(high, 3)), 4)
+  const four = i8x16.splat(15)
+  v128.store(y, v128.or(v128.and(low, four), i16x8.shl(v128.and(high, four), 4)), 6)
+  return 22
+}
+
+@inline
+function encode(x: usize, count: i32, to: usize, limit: f32, isFive: bool): i32 {
   let y = to
   for (const end = x + (<usize>count << 2); x < end; x += 128) {
-    const scale: f32 = largestElement(x) / <f32>-8
-    if (isBroken) return 1
+    const largest = largestElement(x)
+    if (largest != largest) return 1
+    const scale: f32 = largest / -limit
     store<u16>(y, <u16>halfBits(scale))
     const inverse = f32x4.splat(inverseScale(scale))
-    const low = narrowU8(codes(x, inverse), codes(x + 16, inverse), codes(x + 32, inverse), codes(x + 48, inverse))
-    const high = narrowU8(codes(x + 64, inverse), codes(x + 80, inverse), codes(x + 96, inverse), codes(x + 112, inverse))
-    v128.store(y, v128.or(low, i16x8.shl(high, 4)), 2)
-    y += 18
+    y += pack(y, codes16(x, inverse, limit), codes16(x + 64, inverse, limit), isFive)
   }
   return 0
 }
 
+export function encodeQ4_0(x: usize, count: i32, to: usize): i32 {
+  return encode(x, count, to, 8, false)
+}
+
+export function encodeQ5_0(x: usize, count: i32, to: usize): i32 {
+  return encode(x, count, to, 16, true)
+}
+
 @inline
-function decode8(values: usize, signed: v128, scale: v128): void {
-  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(signed))))
-  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(signed))), 16)
+function encodeWeighted(x: usize, blocks: i32, perRow: i32, to: usize, importance: usize, limit: f32, isFive: bool): void {
+  let y = to
+  const low = i32x4.splat(-(<i32>limit))
+  const high = i32x4.splat(<i32>limit - 1)
+  for (let block = 0; block < blocks; block += 4, x += 512) {
+    const many = min(4, blocks - block)
+    weighBlocks(x, block, many, perRow, importance)
+    takeLanes(x, 0, 0, many)
+    multiplyWeights(512)
+    if (isFive) searchSigned32x16(0)
+    else searchSigned32x8(0)
+    for (let k = 0; k < many; k++) {
+      const p = x + (<usize>k << 7)
+      store<u16>(y, scaleBits(floatAt(SCALES, k)))
+      const kept = floatAt(INVERSES, k)
+      const inverse = f32x4.splat(kept)
+      const zero = f32x4.splat(0)
+      // A block without a search result keeps codes of 0.
+      const add = i32x4.splat(kept == 0 ? 0 : <i32>limit)
+      y += pack(y, products(p, zero, inverse, low, high, add), products(p + 64, zero, inverse, low, high, add), isFive)
+    }
+  }
+}
+
+export function encodeWeightedQ4_0(x: usize, rows: i32, columns: i32, to: usize, importance: usize): i32 {
+  if (hasNonFinite(x, rows * columns)) return 1
+  encodeWeighted(x, rows * (columns >> 5), columns >> 5, to, importance, 8, false)
+  return 0
+}
+
+export function encodeWeightedQ5_0(x: usize, rows: i32, columns: i32, to: usize, importance: usize): i32 {
+  if (hasNonFinite(x, rows * columns)) return 1
+  encodeWeighted(x, rows * (columns >> 5), columns >> 5, to, importance, 16, true)
+  return 0
 }
 
 export function decodeQ4_0(blocks: usize, count: i32, values: usize): void {
@@ -68,10 +136,30 @@ export function decodeQ4_0(blocks: usize, count: i32, values: usize): void {
     const pairs = v128.load(y, 2)
     const low = i8x16.sub(v128.and(pairs, i8x16.splat(15)), i8x16.splat(8))
     const high = i8x16.sub(i8x16.shr_u(pairs, 4), i8x16.splat(8))
-    decode8(values, i16x8.extend_low_i8x16_s(low), scale)
-    decode8(values + 32, i16x8.extend_high_i8x16_s(low), scale)
-    decode8(values + 64, i16x8.extend_low_i8x16_s(high), scale)
-    decode8(values + 96, i16x8.extend_high_i8x16_s(high), scale)
+    storeScaled(values, low, scale)
+    storeScaled(values + 64, high, scale)
     y += 18
+  }
+}
+
+/** 16 bytes that are 16 where the bit is set, else 0. */
+@inline
+export function fifthBits(bits: u32): v128 {
+  const spread = i8x16.swizzle(i16x8.splat(<i16>bits), i8x16(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1))
+  const masks = i8x16(1, 2, 4, 8, 16, 32, 64, -128, 1, 2, 4, 8, 16, 32, 64, -128)
+  return v128.and(i8x16.eq(v128.and(spread, masks), masks), i8x16.splat(16))
+}
+
+export function decodeQ5_0(blocks: usize, count: i32, values: usize): void {
+  let y = blocks
+  const middle = i8x16.splat(16)
+  for (const end = values + (<usize>count << 2); values < end; values += 128) {
+    const scale = f32x4.splat(floatOfHalf(load<u16>(y)))
+    const pairs = v128.load(y, 6)
+    const low = v128.or(v128.and(pairs, i8x16.splat(15)), fifthBits(load<u16>(y, 2)))
+    const high = v128.or(i8x16.shr_u(pairs, 4), fifthBits(load<u16>(y, 4)))
+    storeScaled(values, i8x16.sub(low, middle), scale)
+    storeScaled(values + 64, i8x16.sub(high, middle), scale)
+    y += 22
   }
 }

@@ -1,12 +1,38 @@
-// Q4_1; plain form in ../../reference/ggml/q4-1.ts.
+// Q4_1 and Q5_1; plain form in ../../reference/ggml/{q4-1,q5-1}.ts.
 import { floatOfHalf, halfBits } from './half'
-import { INFINITY_BITS, integers, inverseScale, largestF32, largestU32, magnitudeBits, narrowU8, smallestF32 } from './lanes'
+import {
+  hasNonFinite,
+  INFINITY_BITS,
+  integers,
+  inverseScale,
+  largestF32,
+  largestU32,
+  magnitudeBits,
+  narrowU8,
+  smallestF32,
+  storeAffine,
+} from './lanes'
+import { fifthBits } from './q4-0'
+import { INVERSES, MINIMUMS, ORIGINS, SCALES } from './scratch'
+import { searchWeighted32x15, searchWeighted32x31 } from './search.generated'
+import { floatAt, products, scaleBits } from './super-block'
+import { takeLanes, weighBlocks } from './weighted-blocks'
 
-/** min(15, trunc((x - least) * inverse + 0.5)), never negative; 0 where x - least overflows and the inverse is 0. */
+/** min(most, trunc((x - least) * inverse + 0.5)), never negative; 0 where x - least overflows and the inverse is 0. */
 @inline
-function codes(x: usize, least: v128, inverse: v128): v128 {
+function codes(x: usize, least: v128, inverse: v128, most: f32): v128 {
   const sum = f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), least), inverse), f32x4.splat(0.5))
-  return integers(f32x4.pmin(f32x4.splat(15), f32x4.pmax(f32x4.splat(0), f32x4.trunc(sum))))
+  return integers(f32x4.pmin(f32x4.splat(most), f32x4.pmax(f32x4.splat(0), f32x4.trunc(sum))))
+}
+
+@inline
+function codes16(x: usize, least: v128, inverse: v128, most: f32): v128 {
+  return narrowU8(
+    codes(x, least, inverse, most),
+    codes(x + 16, least, inverse, most),
+    codes(x + 32, least, inverse, most),
+    codes(x + 48, least, inverse, most),
+  )
 }
 
 /** Which zero comes first decides the sign of a minimum of 0. */
@@ -16,7 +42,22 @@ function firstZero(x: usize): f32 {
   return 0
 }
 
-export function encodeQ4_1(x: usize, count: i32, to: usize): i32 {
+/** Codes 0 .. 15 and 16 .. 31 of a block behind its scale and minimum; returns the bytes of the block. */
+@inline
+function pack(y: usize, low: v128, high: v128, isFive: bool): usize {
+  if (!isFive) {
+    v128.store(y, v128.or(low, i16x8.shl(high, 4)), 4)
+    return 20
+  }
+  store<u16>(y, <u16>i8x16.bitmask(i16x8.shl(low, 3)), 4)
+  store<u16>(y, <u16>i8x16.bitmask(i16x8.shl(high, 3)), 6)
+  const four = i8x16.splat(15)
+  v128.store(y, v128.or(v128.and(low, four), i16x8.shl(v128.and(high, four), 4)), 8)
+  return 24
+}
+
+@inline
+function encode(x: usize, count: i32, to: usize, most: f32, isFive: bool): i32 {
   let y = to
   for (const end = x + (<usize>count << 2); x < end; x += 128) {
     let v = v128.load(x)
@@ -32,23 +73,60 @@ export function encodeQ4_1(x: usize, count: i32, to: usize): i32 {
     if (largestU32(bits) >= INFINITY_BITS) return 1
     let least = smallestF32(low)
     if (least == 0) least = firstZero(x)
-    const scale: f32 = (largestF32(high) - least) / <f32>15
+    const scale: f32 = (largestF32(high) - least) / most
     store<u16>(y, <u16>halfBits(scale))
     store<u16>(y, <u16>halfBits(least), 2)
     const m = f32x4.splat(least)
     const inverse = f32x4.splat(inverseScale(scale))
-    const first = narrowU8(codes(x, m, inverse), codes(x + 16, m, inverse), codes(x + 32, m, inverse), codes(x + 48, m, inverse))
-    const last = narrowU8(codes(x + 64, m, inverse), codes(x + 80, m, inverse), codes(x + 96, m, inverse), codes(x + 112, m, inverse))
-    v128.store(y, v128.or(first, i16x8.shl(last, 4)), 4)
-    y += 20
+    y += pack(y, codes16(x, m, inverse, most), codes16(x + 64, m, inverse, most), isFive)
   }
   return 0
 }
 
+export function encodeQ4_1(x: usize, count: i32, to: usize): i32 {
+  return encode(x, count, to, 15, false)
+}
+
+export function encodeQ5_1(x: usize, count: i32, to: usize): i32 {
+  return encode(x, count, to, 31, true)
+}
+
 @inline
-function decode8(values: usize, codes: v128, scale: v128, least: v128): void {
-  v128.store(values, f32x4.add(f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_u(codes))), least))
-  v128.store(values, f32x4.add(f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_u(codes))), least), 16)
+function encodeWeighted(x: usize, blocks: i32, perRow: i32, to: usize, importance: usize, most: f32, isFive: bool): void {
+  let y = to
+  const low = i32x4.splat(0)
+  const high = i32x4.splat(<i32>most)
+  for (let block = 0; block < blocks; block += 8, x += 1024) {
+    const many = min(8, blocks - block)
+    weighBlocks(x, block, many, perRow, importance)
+    takeLanes(x, 0, 0, many)
+    // Without a second four the first is done twice.
+    const second: usize = many > 4 ? 512 : 0
+    takeLanes(x + second, second, 512, many > 4 ? many - 4 : many)
+    if (isFive) searchWeighted32x31(0)
+    else searchWeighted32x15(0)
+    for (let k = 0; k < many; k++) {
+      const p = x + (<usize>k << 7)
+      store<u16>(y, scaleBits(floatAt(SCALES, k)))
+      store<u16>(y, scaleBits(-floatAt(MINIMUMS, k)), 2)
+      const origin = f32x4.splat(floatAt(ORIGINS, k))
+      const inverse = f32x4.splat(floatAt(INVERSES, k))
+      const add = i32x4.splat(0)
+      y += pack(y, products(p, origin, inverse, low, high, add), products(p + 64, origin, inverse, low, high, add), isFive)
+    }
+  }
+}
+
+export function encodeWeightedQ4_1(x: usize, rows: i32, columns: i32, to: usize, importance: usize): i32 {
+  if (hasNonFinite(x, rows * columns)) return 1
+  encodeWeighted(x, rows * (columns >> 5), columns >> 5, to, importance, 15, false)
+  return 0
+}
+
+export function encodeWeightedQ5_1(x: usize, rows: i32, columns: i32, to: usize, importance: usize): i32 {
+  if (hasNonFinite(x, rows * columns)) return 1
+  encodeWeighted(x, rows * (columns >> 5), columns >> 5, to, importance, 31, true)
+  return 0
 }
 
 export function decodeQ4_1(blocks: usize, count: i32, values: usize): void {
@@ -57,12 +135,20 @@ export function decodeQ4_1(blocks: usize, count: i32, values: usize): void {
     const scale = f32x4.splat(floatOfHalf(load<u16>(y)))
     const least = f32x4.splat(floatOfHalf(load<u16>(y, 2)))
     const pairs = v128.load(y, 4)
-    const low = v128.and(pairs, i8x16.splat(15))
-    const high = i8x16.shr_u(pairs, 4)
-    decode8(values, i16x8.extend_low_i8x16_u(low), scale, least)
-    decode8(values + 32, i16x8.extend_high_i8x16_u(low), scale, least)
-    decode8(values + 64, i16x8.extend_low_i8x16_u(high), scale, least)
-    decode8(values + 96, i16x8.extend_high_i8x16_u(high), scale, least)
+    storeAffine(values, v128.and(pairs, i8x16.splat(15)), scale, least)
+    storeAffine(values + 64, i8x16.shr_u(pairs, 4), scale, least)
     y += 20
+  }
+}
+
+export function decodeQ5_1(blocks: usize, count: i32, values: usize): void {
+  let y = blocks
+  for (const end = values + (<usize>count << 2); values < end; values += 128) {
+    const scale = f32x4.splat(floatOfHalf(load<u16>(y)))
+    const least = f32x4.splat(floatOfHalf(load<u16>(y, 2)))
+    const pairs = v128.load(y, 8)
+    storeAffine(values, v128.or(v128.and(pairs, i8x16.splat(15)), fifthBits(load<u16>(y, 4))), scale, least)
+    storeAffine(values + 64, v128.or(i8x16.shr_u(pairs, 4), fifthBits(load<u16>(y, 6))), scale, least)
+    y += 24
   }
 }

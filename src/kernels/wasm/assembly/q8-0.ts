@@ -1,6 +1,6 @@
 // Q8_0; plain form in ../../reference/ggml/q8-0.ts.
 import { floatOfHalf, halfBits } from './half'
-import { INFINITY_BITS, integers, inverseScale, largestU32, magnitudeBits, narrowS8 } from './lanes'
+import { INFINITY_BITS, integers, inverseScale, largestU32, magnitudeBits, narrowS8, storeScaled } from './lanes'
 
 /**
  * x * inverse rounded half away from zero. The float below 0.5 is added with the sign of the product: added to an exact
@@ -30,22 +30,12 @@ export function encodeQ8_0(x: usize, count: i32, to: usize): i32 {
   return 0
 }
 
-@inline
-function decode16(values: usize, bytes: v128, scale: v128): void {
-  const low = i16x8.extend_low_i8x16_s(bytes)
-  const high = i16x8.extend_high_i8x16_s(bytes)
-  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(low))))
-  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(low))), 16)
-  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_low_i16x8_s(high))), 32)
-  v128.store(values, f32x4.mul(scale, f32x4.convert_i32x4_s(i32x4.extend_high_i16x8_s(high))), 48)
-}
-
 export function decodeQ8_0(blocks: usize, count: i32, values: usize): void {
   let y = blocks
   for (const end = values + (<usize>count << 2); values < end; values += 128) {
     const scale = f32x4.splat(floatOfHalf(load<u16>(y)))
-    decode16(values, v128.load(y, 2), scale)
-    decode16(values + 64, v128.load(y, 18), scale)
+    storeScaled(values, v128.load(y, 2), scale)
+    storeScaled(values + 64, v128.load(y, 18), scale)
     y += 34
   }
 }

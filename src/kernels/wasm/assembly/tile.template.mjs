@@ -35,7 +35,7 @@ ${each(rows, (r) => `${store(r)}\n    c += stride`)}
 }
 `
 
-export const tileSource = `// Written by tile.template.mjs; change that.
+export const source = `// Written by tile.template.mjs; change that.
 // C[8][8] from A[depth][8]^T B[depth][8]: panels of 8 columns, each sum taken in order of k from zero. depth % ${unroll} == 0.
 ${kernel(
   'addTile',

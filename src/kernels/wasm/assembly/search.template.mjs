@@ -1,0 +1,335 @@
+// AssemblyScript has neither closures nor macros, so the searches for scales are written by this script, unrolled and with
+// their limits as constants. A lane is a sub-block: each follows the order of the reference (../../reference/ggml/searches.ts)
+// step by step, and four are done at once.
+
+const range = (count) => [...Array(count).keys()]
+const lines = (count, line) => range(count).map(line).join('\n')
+const float = (value) => (Number.isInteger(value) ? `${value}.0` : `${value}`)
+const unroll = 4
+const vectorBytes = 16
+
+/** `make_qkx2_quants` and `make_qkx3_quants` for two groups of four sub-blocks, interleaved to hide the latency of sums. */
+const affine = ({ name, size, largest, first, step, steps, isAbsolute = false }) => {
+  const groups = 2
+  const each = (line) => lines(groups, line)
+  const stride = size * vectorBytes
+  const offset = (g, u) => g * stride + u * vectorBytes
+  const nearestCode = (g) =>
+    `f32x4.pmin(most, f32x4.pmax(zero, f32x4.sub(f32x4.add(f32x4.mul(inverse${g}, f32x4.sub(x${g}, low${g})), magic), magic)))`
+  const loss = (g) => (isAbsolute ? `f32x4.abs(off${g})` : `f32x4.mul(off${g}, off${g})`)
+  const addError = (g, u, sum, scale, minimum) => `
+      off${g} = f32x4.sub(f32x4.add(f32x4.mul(${scale}${g}, code${g}), ${minimum}${g}), x${g})
+      ${sum}${g} = f32x4.add(${sum}${g}, f32x4.mul(v128.load(WEIGHTS + i, ${offset(g, u)}), ${loss(g)}))`
+  const overElements = (body) => `
+    for (let i: usize = 0; i < ${stride}; i += ${unroll * vectorBytes}) {
+${lines(unroll, (u) => each((g) => body(g, u)))}
+    }`
+
+  return `
+/** x ~ scale * code - minimum, codes 0 .. ${largest}, for 8 sub-blocks of ${size}; results from \`at\` bytes on. */
+export function ${name}(at: usize): void {
+  const zero = f32x4.splat(0)
+  const most = f32x4.splat(${float(largest)})
+  const magic = f32x4.splat(MAGIC)
+${each(
+  (g) => `  let x${g} = v128.load(VALUES, ${g * stride})
+  let code${g} = zero
+  let weighted${g} = v128.load(WEIGHTS, ${g * stride})
+  let low${g} = x${g}
+  let high${g} = x${g}
+  let weightSum${g} = weighted${g}
+  let valueSum${g} = f32x4.mul(weighted${g}, x${g})`,
+)}
+  for (let i: usize = ${vectorBytes}; i < ${stride}; i += ${vectorBytes}) {
+${each(
+  (g) => `    x${g} = v128.load(VALUES + i, ${g * stride})
+    weighted${g} = v128.load(WEIGHTS + i, ${g * stride})
+    low${g} = f32x4.pmin(low${g}, x${g})
+    high${g} = f32x4.pmax(high${g}, x${g})
+    weightSum${g} = f32x4.add(weightSum${g}, weighted${g})
+    valueSum${g} = f32x4.add(valueSum${g}, f32x4.mul(weighted${g}, x${g}))`,
+)}
+  }
+${each(
+  (g) => `  low${g} = f32x4.pmin(low${g}, zero)
+  const isDead${g} = f32x4.le(high${g}, low${g})
+  const firstLow${g} = low${g}
+  let inverse${g} = f32x4.div(most, f32x4.sub(high${g}, low${g}))
+  let scale${g} = f32x4.div(f32x4.splat(1), inverse${g})
+  let best${g} = zero
+  let keptInverse${g} = inverse${g}
+  let keptOrigin${g} = low${g}
+  let determinant${g} = zero
+  let codeSum${g} = zero
+  let squareSum${g} = zero
+  let productSum${g} = zero
+  let triedScale${g} = zero
+  let triedLow${g} = zero
+  let error${g} = zero
+  let farthest${g} = zero
+  let off${g} = zero
+  let is${g} = zero`,
+)}
+${overElements(
+  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
+      code${g} = ${nearestCode(g)}${addError(g, u, 'best', 'scale', 'low')}`,
+)}
+  for (let k = 0; k <= ${steps}; k++) {
+    const span = f32x4.splat(<f32>${float(first)} + <f32>${float(step)} * <f32>k + <f32>${float(largest)})
+${each(
+  (g) => `    inverse${g} = f32x4.div(span, f32x4.sub(high${g}, low${g}))
+    farthest${g} = f32x4.pmax(f32x4.abs(f32x4.mul(inverse${g}, f32x4.sub(firstLow${g}, low${g}))), farthest${g})
+    codeSum${g} = zero
+    squareSum${g} = zero
+    productSum${g} = zero
+    error${g} = zero`,
+)}
+${overElements(
+  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
+      code${g} = ${nearestCode(g)}
+      v128.store(LEVELS + i, code${g}, ${offset(g, u)})
+      weighted${g} = f32x4.mul(v128.load(WEIGHTS + i, ${offset(g, u)}), code${g})
+      codeSum${g} = f32x4.add(codeSum${g}, weighted${g})
+      squareSum${g} = f32x4.add(squareSum${g}, f32x4.mul(weighted${g}, code${g}))
+      productSum${g} = f32x4.add(productSum${g}, f32x4.mul(weighted${g}, x${g}))`,
+)}
+${each(
+  (g) => `    determinant${g} = f32x4.sub(f32x4.mul(weightSum${g}, squareSum${g}), f32x4.mul(codeSum${g}, codeSum${g}))
+    triedScale${g} = f32x4.div(f32x4.sub(f32x4.mul(weightSum${g}, productSum${g}), f32x4.mul(valueSum${g}, codeSum${g})), determinant${g})
+    triedLow${g} = f32x4.div(f32x4.sub(f32x4.mul(squareSum${g}, valueSum${g}), f32x4.mul(codeSum${g}, productSum${g})), determinant${g})
+    is${g} = f32x4.gt(triedLow${g}, zero)
+    if (v128.any_true(is${g})) {
+      triedScale${g} = v128.bitselect(f32x4.div(productSum${g}, squareSum${g}), triedScale${g}, is${g})
+      triedLow${g} = v128.andnot(triedLow${g}, is${g})
+    }`,
+)}
+${overElements(
+  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
+      code${g} = v128.load(LEVELS + i, ${offset(g, u)})${addError(g, u, 'error', 'triedScale', 'triedLow')}`,
+)}
+${each(
+  (g) => `    is${g} = v128.and(f32x4.gt(determinant${g}, zero), f32x4.lt(error${g}, best${g}))
+    if (v128.any_true(is${g})) {
+      best${g} = v128.bitselect(error${g}, best${g}, is${g})
+      scale${g} = v128.bitselect(triedScale${g}, scale${g}, is${g})
+      keptInverse${g} = v128.bitselect(inverse${g}, keptInverse${g}, is${g})
+      keptOrigin${g} = v128.bitselect(low${g}, keptOrigin${g}, is${g})
+      low${g} = v128.bitselect(triedLow${g}, low${g}, is${g})
+    }`,
+)}
+  }
+${each(
+  (g) => `  v128.store(SCALES + at, v128.andnot(scale${g}, isDead${g}), ${g * vectorBytes})
+  v128.store(MINIMUMS + at, f32x4.neg(v128.bitselect(firstLow${g}, low${g}, isDead${g})), ${g * vectorBytes})
+  v128.store(INVERSES + at, v128.andnot(keptInverse${g}, isDead${g}), ${g * vectorBytes})
+  v128.store(ORIGINS + at, keptOrigin${g}, ${g * vectorBytes})
+  is${g} = v128.or(f32x4.lt(farthest${g}, f32x4.splat(FARTHEST)), isDead${g})`,
+)}
+  if (!i32x4.all_true(v128.and(is0, is1))) {
+    searchExactly(at, ${size}, ${largest}, ${float(first)}, ${float(step)}, ${steps}, ${isAbsolute})
+  }
+}
+`
+}
+
+/** `make_qx_quants` for four sub-blocks, two tries side by side, accepted in order. */
+const signed = ({ name, size, limit }) => {
+  const atOnce = 2
+  const stride = size * vectorBytes
+  const tries = [0, -9, -8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+  // |x * inverse| is at most limit + k / 10: only some of the bounds can be passed.
+  const level = (k, t) => {
+    const rounded = `f32x4.sub(f32x4.add(f32x4.mul(inverse${t}, x), magic), magic)`
+    if (k <= -6) return rounded
+    return k >= 5 ? `f32x4.pmax(f32x4.pmin(${rounded}, high), low)` : `f32x4.pmin(${rounded}, high)`
+  }
+  const accept = (k, t) =>
+    k === 0
+      ? `  scale = v128.and(f32x4.div(product${t}, square${t}), f32x4.ne(square${t}, zero))
+  best = f32x4.mul(scale, product${t})
+  kept = inverse${t}`
+      : `  is = v128.and(f32x4.gt(square${t}, zero), f32x4.gt(f32x4.mul(product${t}, product${t}), f32x4.mul(best, square${t})))
+  if (v128.any_true(is)) {
+    scale = v128.bitselect(f32x4.div(product${t}, square${t}), scale, is)
+    best = v128.bitselect(f32x4.mul(scale, product${t}), best, is)
+    kept = v128.bitselect(inverse${t}, kept, is)
+  }`
+  const round = (steps) => `
+${steps
+  .map(
+    (k, t) => `  inverse${t} = f32x4.div(f32x4.splat(-(<f32>${float(limit)} + <f32>0.1 * <f32>${float(k)})), peak)
+  product${t} = zero
+  square${t} = zero`,
+  )
+  .join('\n')}
+  for (let i: usize = 0; i < ${stride}; i += ${unroll * vectorBytes}) {
+${lines(
+  unroll,
+  (u) => `    x = v128.load(VALUES + i, ${u * vectorBytes})
+    weight = v128.load(WEIGHTS + i, ${u * vectorBytes})
+    weighted = v128.load(PRODUCTS + i, ${u * vectorBytes})
+${steps
+  .map(
+    (k, t) => `    level${t} = ${level(k, t)}
+    product${t} = f32x4.add(product${t}, f32x4.mul(weighted, level${t}))
+    square${t} = f32x4.add(square${t}, f32x4.mul(f32x4.mul(weight, level${t}), level${t}))`,
+  )
+  .join('\n')}`,
+)}
+  }
+${steps.map(accept).join('\n')}`
+
+  return `
+/** x ~ scale * (code - ${limit}) for 4 sub-blocks of ${size}; PRODUCTS holds weight * x. Results from \`at\` bytes on. */
+export function ${name}(at: usize): void {
+  const zero = f32x4.splat(0)
+  const high = f32x4.splat(${float(limit - 1)})
+  const low = f32x4.splat(${float(-limit)})
+  const magic = f32x4.splat(MAGIC)
+  findPeaks(${stride})
+  const peak = v128.load(PEAKS)
+  const isDead = f32x4.lt(v128.load(PEAK_MAGNITUDES), f32x4.splat(ZERO_BELOW))
+  let x = zero
+  let weight = zero
+  let weighted = zero
+  let scale = zero
+  let best = zero
+  let kept = zero
+  let is = zero
+${lines(atOnce, (t) => `  let inverse${t} = zero\n  let product${t} = zero\n  let square${t} = zero\n  let level${t} = zero`)}
+${range(Math.ceil(tries.length / atOnce))
+  .map((round_) => round(tries.slice(round_ * atOnce, (round_ + 1) * atOnce)))
+  .join('\n')}
+  v128.store(SCALES + at, v128.andnot(scale, isDead))
+  v128.store(INVERSES + at, v128.andnot(kept, isDead))
+}
+`
+}
+
+/** `make_q3_quants` for four groups of four sub-blocks of 16, two groups interleaved. Levels -4 .. 3 stay in LEVELS. */
+const descent = () => {
+  const groups = 2
+  const each = (line) => lines(groups, line)
+  const stride = 256
+  const nearest = (value) => `f32x4.pmin(high, f32x4.pmax(low, f32x4.sub(f32x4.add(${value}, magic), magic)))`
+  return `
+/** x ~ scale * level, levels -4 .. 3, for 16 sub-blocks of 16. */
+export function descendQ3_K(): void {
+  const zero = f32x4.splat(0)
+  const high = f32x4.splat(3)
+  const low = f32x4.splat(-4)
+  const magic = f32x4.splat(MAGIC)
+  for (let group: usize = 0; group < 1024; group += ${groups * stride}) {
+${each(
+  (g) => `    let peak${g} = zero
+    let magnitude${g} = zero
+    let product${g} = zero
+    let square${g} = zero
+    let x${g} = zero
+    let weight${g} = zero
+    let weighted${g} = zero
+    let level${g} = zero
+    let next${g} = zero
+    let otherProduct${g} = zero
+    let otherSquare${g} = zero
+    let is${g} = zero`,
+)}
+    for (let i = group; i < group + ${stride}; i += ${vectorBytes}) {
+${each(
+  (g) => `      x${g} = v128.load(VALUES + i, ${g * stride})
+      level${g} = f32x4.abs(x${g})
+      is${g} = f32x4.gt(level${g}, magnitude${g})
+      magnitude${g} = v128.bitselect(level${g}, magnitude${g}, is${g})
+      peak${g} = v128.bitselect(x${g}, peak${g}, is${g})`,
+)}
+    }
+${each(
+  (g) => `    const isDead${g} = f32x4.lt(magnitude${g}, f32x4.splat(ZERO_BELOW))
+    const inverse${g} = v128.andnot(f32x4.div(low, peak${g}), isDead${g})`,
+)}
+    for (let i = group; i < group + ${stride}; i += ${vectorBytes}) {
+${each(
+  (g) => `      x${g} = v128.load(VALUES + i, ${g * stride})
+      weight${g} = f32x4.mul(x${g}, x${g})
+      weighted${g} = f32x4.mul(weight${g}, x${g})
+      v128.store(WEIGHTS + i, weight${g}, ${g * stride})
+      v128.store(PRODUCTS + i, weighted${g}, ${g * stride})
+      level${g} = ${nearest(`f32x4.mul(inverse${g}, x${g})`)}
+      v128.store(LEVELS + i, v128.bitselect(low, level${g}, isDead${g}), ${g * stride})
+      product${g} = f32x4.add(product${g}, f32x4.mul(weighted${g}, level${g}))
+      square${g} = f32x4.add(square${g}, f32x4.mul(f32x4.mul(weight${g}, level${g}), level${g}))`,
+)}
+    }
+    for (let sweep = 0; sweep < 5; sweep++) {
+      let changed = zero
+      for (let i = group; i < group + ${stride}; i += ${vectorBytes}) {
+${each(
+  (g) => `        x${g} = v128.load(VALUES + i, ${g * stride})
+        weight${g} = v128.load(WEIGHTS + i, ${g * stride})
+        weighted${g} = v128.load(PRODUCTS + i, ${g * stride})
+        level${g} = v128.load(LEVELS + i, ${g * stride})
+        otherProduct${g} = f32x4.sub(product${g}, f32x4.mul(weighted${g}, level${g}))
+        otherSquare${g} = f32x4.sub(square${g}, f32x4.mul(f32x4.mul(weight${g}, level${g}), level${g}))
+        next${g} = ${nearest(`f32x4.div(f32x4.mul(x${g}, otherSquare${g}), otherProduct${g})`)}
+        is${g} = v128.andnot(v128.and(f32x4.ne(next${g}, level${g}), f32x4.gt(otherProduct${g}, zero)), isDead${g})`,
+)}
+${each(
+  (g) => `        if (v128.any_true(is${g})) {
+          otherProduct${g} = f32x4.add(otherProduct${g}, f32x4.mul(weighted${g}, next${g}))
+          otherSquare${g} = f32x4.add(otherSquare${g}, f32x4.mul(f32x4.mul(weight${g}, next${g}), next${g}))
+          is${g} = v128.and(
+            v128.and(is${g}, f32x4.gt(otherSquare${g}, zero)),
+            f32x4.gt(
+              f32x4.mul(f32x4.mul(otherProduct${g}, otherProduct${g}), square${g}),
+              f32x4.mul(f32x4.mul(product${g}, product${g}), otherSquare${g}),
+            ),
+          )
+          product${g} = v128.bitselect(otherProduct${g}, product${g}, is${g})
+          square${g} = v128.bitselect(otherSquare${g}, square${g}, is${g})
+          v128.store(LEVELS + i, v128.bitselect(next${g}, level${g}, is${g}), ${g * stride})
+          changed = v128.or(changed, is${g})
+        }`,
+)}
+      }
+      if (!v128.any_true(changed)) break
+    }
+${each(
+  (g) => `    const scale${g} = v128.and(f32x4.div(product${g}, square${g}), f32x4.gt(square${g}, zero))
+    v128.store(SCALES + (group >> 4), v128.andnot(scale${g}, isDead${g}), ${g * vectorBytes})`,
+)}
+  }
+}
+`
+}
+
+export const source = `// Written by search.template.mjs; change that.
+import { searchExactly } from './exact-search'
+import { MAGIC } from './lanes'
+import {
+  findPeaks,
+  INVERSES,
+  LEVELS,
+  MINIMUMS,
+  ORIGINS,
+  PEAK_MAGNITUDES,
+  PEAKS,
+  PRODUCTS,
+  SCALES,
+  VALUES,
+  WEIGHTS,
+  ZERO_BELOW,
+} from './scratch'
+
+/** Below 2^22, where rounding by MAGIC ends. */
+const FARTHEST: f32 = 4000000
+${affine({ name: 'searchQ2_K', size: 16, largest: 3, first: -0.5, step: 0.1, steps: 15, isAbsolute: true })}
+${affine({ name: 'searchQ4_K', size: 32, largest: 15, first: -1, step: 0.1, steps: 20 })}
+${affine({ name: 'searchQ5_K', size: 32, largest: 31, first: -0.5, step: 0.1, steps: 15 })}
+${affine({ name: 'searchWeighted16x3', size: 16, largest: 3, first: -0.9, step: 0.05, steps: 36 })}
+${affine({ name: 'searchWeighted32x15', size: 32, largest: 15, first: -0.9, step: 0.05, steps: 36 })}
+${affine({ name: 'searchWeighted32x31', size: 32, largest: 31, first: -0.9, step: 0.05, steps: 36 })}
+${signed({ name: 'searchSigned16x4', size: 16, limit: 4 })}
+${signed({ name: 'searchSigned16x32', size: 16, limit: 32 })}
+${signed({ name: 'searchSigned32x8', size: 32, limit: 8 })}
+${signed({ name: 'searchSigned32x16', size: 32, limit: 16 })}
+${descent()}`
