@@ -35,7 +35,9 @@ export function ensurePackages() {
   const lock = path.join(root, 'package-lock.json')
   if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
   console.log('Installing packages …')
-  if (run('npm', ['ci', '--no-audit', '--no-fund']) !== 0) {
+  // A registry that lacks some platform's optional packages fails `npm ci` although nothing needed here is missing.
+  const options = ['--no-audit', '--no-fund']
+  if (run('npm', ['ci', ...options]) !== 0 && run('npm', ['install', '--no-save', ...options]) !== 0) {
     console.error('npm could not install the packages; its messages are above.')
     process.exit(1)
   }
