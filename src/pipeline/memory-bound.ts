@@ -11,7 +11,7 @@ export interface MemoryPart {
 }
 
 /** Page, code, ONNX Runtime and its heap before any model; with two threads 484 to 502 MB in Chromium (bench:memory, shape `tiny`). */
-const baseBytes = 480e6
+const baseBytes = 520e6
 /** Heap and stack of one kernel worker and of one thread of ONNX Runtime. */
 const threadBytes = 20e6
 /** Largest piece of a kernel's input, and of the matrix it adds to; see `split-gram.ts`. */
