@@ -20,11 +20,9 @@ export class Loss {
   /** Settles as `work` does, or rejects when the loss comes first. */
   guard<T>(work: PromiseLike<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#error !== null) {
-        reject(this.#error)
-        return
-      }
-      this.#waiting.add(reject)
+      // Work of something lost already is still listened to: its own rejection must not go unhandled.
+      if (this.#error === null) this.#waiting.add(reject)
+      else reject(this.#error)
       const done = (): boolean => this.#waiting.delete(reject)
       work.then(
         (value) => {
