@@ -43,7 +43,7 @@ test('the whole way by keyboard alone', async ({ studio, page }) => {
     await page.keyboard.press('Tab')
   }
   await page.keyboard.press('Enter')
-  await expect(studio.table).toBeVisible({ timeout: 90_000 })
+  await expect(studio.table).toBeVisible({ timeout: 180_000 })
   await page.keyboard.press('6')
   await expect(page).toHaveURL(/#export/)
   await page.keyboard.press('1')

@@ -67,14 +67,14 @@ export class Studio {
   }
 
   /** Starts the run from the plan bar and waits for the report. */
-  async run(timeout = 90_000): Promise<void> {
+  async run(timeout = 180_000): Promise<void> {
     await this.page.getByRole('button', { name: /^Run \d/ }).click()
     await expect(this.page).toHaveURL(/#run/)
     await this.finished(timeout)
   }
 
   /** The table of all recipes exists once the report is there. */
-  async finished(timeout = 90_000): Promise<void> {
+  async finished(timeout = 180_000): Promise<void> {
     await this.goTo('Compare')
     await expect(this.table).toBeVisible({ timeout })
   }
