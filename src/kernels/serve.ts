@@ -7,14 +7,6 @@ function isPieceMessage(message: unknown): message is PieceMessage {
 }
 
 /**
- * Gives the memory of a piece back at once. A collector that sees a small heap would let some hundred megabytes of pieces
- * wait, and the more the longer a run lasts. Where buffers cannot be transferred (Node 20), they wait.
- */
-function free(buffer: ArrayBufferLike & { transfer?(newLength: number): ArrayBuffer }): void {
-  if (buffer.byteLength > 0) buffer.transfer?.(0)
-}
-
-/**
  * The whole of a kernel thread: loads its backend, says that it is ready, then answers one piece after the other. Results
  * are handed over, not copied.
  */
@@ -31,7 +23,6 @@ export function serveKernels(port: ServingPort, load: () => Promise<KernelOperat
         } catch (error) {
           post({ kind: 'fault', id, fault: faultOf(error) })
         }
-        buffersOf(args).forEach(free)
       })
       post({ kind: 'ready', backend: operations.backend })
     },

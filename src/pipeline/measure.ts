@@ -14,13 +14,13 @@ export class GramSums {
 
   /** Adds the first `rows` rows of every tap. */
   async add(
-    taps: Readonly<Record<string, Float32Array<ArrayBuffer>>>,
+    taps: Readonly<Record<string, Float32Array>>,
     options: { readonly rows: number; readonly of: number },
     signal: AbortSignal,
   ): Promise<void> {
     for (const [tap, values] of Object.entries(taps)) {
       const columns = values.length / options.of
-      const data = values.subarray(0, options.rows * columns)
+      const data = values.slice(0, options.rows * columns)
       const gram = this.#grams.get(tap) ?? new Float32Array(columns * columns)
       this.#grams.set(tap, await this.#kernels.accumulateGram(gram, { data, rows: options.rows, columns }, signal))
     }
