@@ -116,7 +116,6 @@ export const test = base.extend<Fixtures>({
   studio: async ({ page }, provide) => {
     await provide(new Studio(page))
   },
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright wants the pattern
   folder: async ({}, provide) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'studio-'))
     await provide(folder)

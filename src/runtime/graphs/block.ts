@@ -48,7 +48,7 @@ const maskedScore = -1e30
 
 /**
  * The decoder block as an ONNX graph with its weights as inputs, so that one session serves all blocks of the shape.
- * Linears are `Gemm` with the weight as [out, in]: measured as fast as any other form (docs in README), and no transposed
+ * Linears are `Gemm` with the weight as [out, in]: measured as fast as any other form (see README.md of this room), and no transposed
  * copy is needed. Attention is plain operators: `GroupQueryAttention` was 1.4 to 2.5 times slower on WASM and wants head
  * widths that are multiples of 16. Query heads that share a key head are stacked, so keys are never repeated.
  */
