@@ -62,6 +62,7 @@ export function quantizeMatrix(
     settings: rounding.parse(recipe.rounding),
     grid,
     gridSettings: tensor.grid.settings,
+    activations: null,
     kernels: context.kernels,
     signal: context.signal,
   })

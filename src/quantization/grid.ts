@@ -36,7 +36,13 @@ export interface Grid<Settings = unknown> {
   quantizeNearest(
     name: string,
     weight: Matrix,
-    options: { readonly settings: Settings; readonly kernels: Kernels; readonly signal?: AbortSignal },
+    options: {
+      readonly settings: Settings
+      /** How much an error counts in each input column, [columns]; grids that do not search ignore it. */
+      readonly importance?: Float32Array | null
+      readonly kernels: Kernels
+      readonly signal?: AbortSignal
+    },
   ): Promise<QuantizedTensor>
 }
 

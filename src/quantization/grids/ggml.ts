@@ -88,9 +88,9 @@ const ggml: Grid<{ readonly type: BlockType }> = {
   encoding: (shape, { type }) => ({ encoding: 'ggml', type: stored(shape, type) }),
   supports: () => true,
   values: (limit, { type }) => facts[type].levels.map((level) => level * limit),
-  async quantizeNearest(name, weight, { settings, kernels, signal }) {
+  async quantizeNearest(name, weight, { settings, importance = null, kernels, signal }) {
     const type = stored(weight, settings.type)
-    const blocks = await kernels.quantizeGgml(weight, type, {}, signal)
+    const blocks = await kernels.quantizeGgml(weight, type, { importance }, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'ggml', type, blocks }
   },
 }

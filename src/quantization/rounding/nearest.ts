@@ -10,6 +10,7 @@ const nearest: Rounding<null> = {
   label: () => 'nearest',
   fromLabel: (label) => (label === 'nearest' ? { kind: 'nearest' } : null),
   supports: () => true,
+  needsActivations: false,
   quantize: (name, weight, { grid, gridSettings, kernels, signal }) =>
     grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) }),
 }
