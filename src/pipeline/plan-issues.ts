@@ -1,4 +1,4 @@
-import { transforms } from '../quantization/registry.ts'
+import { encodings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
 import type { PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
@@ -115,16 +115,14 @@ function tensorIssues(recipeId: string, tensors: readonly ResolvedTensor[]): Pla
       remedy: 'Choose another grid, or override this tensor.',
     })
   }
-  const wide = tensors.filter(
-    ({ encoding, columns }) => encoding.encoding === 'affine' && typeof encoding.group === 'number' && encoding.group > columns,
-  )
+  const wide = tensors.filter((tensor) => groupSize(tensor) > tensor.columns)
   const [widest] = wide
-  if (widest?.encoding.encoding === 'affine') {
+  if (widest !== undefined) {
     issues.push({
       severity: 'warning',
       recipeId,
       title: 'The group is larger than a row',
-      text: `Groups of ${String(widest.encoding.group)} do not fit rows of ${count(widest.columns)} in ${matrices(wide.length)}: each row is one group there.`,
+      text: `Groups of ${groupSize(widest)} do not fit rows of ${count(widest.columns)} in ${matrices(wide.length)}: each row is one group there.`,
       remedy: 'Use a smaller group, or one scale a row ("channel").',
     })
   }
@@ -149,6 +147,11 @@ function tensorIssues(recipeId: string, tensors: readonly ResolvedTensor[]): Pla
     })
   }
   return issues
+}
+
+/** Weights of a row that share a scale; 0 where that is no matter of the row. */
+function groupSize({ encoding }: ResolvedTensor): number {
+  return encoding.encoding === 'source' ? 0 : (encodings.get(encoding.encoding).groupSize(encoding) ?? 0)
 }
 
 function overrideIssues(recipe: PlanFacts['request']['recipes'][number], tensors: readonly ResolvedTensor[]): PlanIssue[] {

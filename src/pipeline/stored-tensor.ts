@@ -1,14 +1,11 @@
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
-import { groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
-import { ggmlBytes } from '../kernels/contract/ggml.ts'
-import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import { encodings } from '../quantization/registry.ts'
 import { checksumOf, storageFault } from './run-files.ts'
 
-type GridEncoding = Exclude<TensorEncoding, { encoding: 'source' }>
-
-/** Consecutive rows of a stored tensor, contiguous in its file. Affine: codes, f32 scales, zero points; ggml: blocks. */
+/** Consecutive rows of a stored tensor, contiguous in its file; the bytes are those of its encoding. */
 interface StoredTile {
   readonly rowStart: number
   /** Exclusive. */
@@ -42,9 +39,10 @@ export class StoredTensorWriter {
 
   /** `tile` holds rows [rowStart, rowStart + tile.rows) of a tensor of `rows` rows. */
   async append(tile: QuantizedTensor, rows = tile.rows, rowStart = 0): Promise<void> {
-    const bytes = tileBytes(tile)
+    const member = encodings.get(tile.encoding)
+    const bytes = member.toBytes(tile)
     const entry = this.#tensors.get(tile.name) ?? {
-      tensor: { name: tile.name, rows, columns: tile.columns, encoding: encodingOf(tile), path: this.#path },
+      tensor: { name: tile.name, rows, columns: tile.columns, encoding: member.encodingOf(tile), path: this.#path },
       tiles: [],
     }
     entry.tiles.push({
@@ -93,51 +91,12 @@ export async function readStored(store: FileStore, stored: StoredTensor, signal?
   const [only] = tiles
   if (tiles.length === 1 && only !== undefined) return only
   const { name, rows, columns, encoding } = stored
-  if (encoding.encoding === 'ggml') {
-    const blocks = concatenate(tiles.map((tile) => (tile.encoding === 'ggml' ? tile.blocks : new Uint8Array(0))))
-    return { name, rows, columns, encoding: 'ggml', type: encoding.type, blocks }
-  }
-  const parts = tiles.flatMap((tile) => (tile.encoding === 'affine' ? [tile.affine] : []))
-  const scales = new Float32Array(parts.reduce((sum, part) => sum + part.scales.length, 0))
-  let at = 0
-  for (const part of parts) {
-    scales.set(part.scales, at)
-    at += part.scales.length
-  }
-  const { bits, isSymmetric, group } = encoding
-  const affine = {
-    rows,
-    columns,
-    bits,
-    isSymmetric,
-    group,
-    codes: concatenate(parts.map((part) => part.codes)),
-    scales,
-    zeroPoints: concatenate(parts.map((part) => part.zeroPoints)),
-  }
-  return { name, rows, columns, encoding: 'affine', affine }
+  return encodings.get(encoding.encoding).join(tiles, { name, rows, columns })
 }
 
-/** Bytes `rows` rows take in storage. */
+/** Bytes a matrix or tile takes in storage. */
 export function storedBytes(rows: number, columns: number, encoding: GridEncoding): number {
-  if (encoding.encoding === 'ggml') return ggmlBytes(encoding.type, rows, columns)
-  return rows * packedRowBytes(columns, encoding.bits) + 5 * groupCount(rows, columns, encoding.group)
-}
-
-export function encodingOf(tensor: QuantizedTensor): GridEncoding {
-  if (tensor.encoding === 'ggml') return { encoding: 'ggml', type: tensor.type }
-  const { bits, isSymmetric, group } = tensor.affine
-  return { encoding: 'affine', bits, isSymmetric, group }
-}
-
-function groupCount(rows: number, columns: number, group: number | 'row' | 'tensor'): number {
-  return group === 'tensor' ? 1 : rows * groupsPerRow(columns, group)
-}
-
-function tileBytes(tile: QuantizedTensor): Uint8Array<ArrayBuffer> {
-  if (tile.encoding === 'ggml') return tile.blocks
-  const { codes, scales, zeroPoints } = tile.affine
-  return concatenate([codes, new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength), zeroPoints])
+  return encodings.get(encoding.encoding).storedBytes({ rows, columns }, encoding)
 }
 
 async function openStored(store: FileStore, stored: StoredTensor): Promise<ByteSource> {
@@ -154,30 +113,5 @@ async function readTile(source: ByteSource, stored: StoredTensor, tile: StoredTi
   if (bytes === null || (await checksumOf(bytes)) !== tile.checksum) {
     throw storageFault(stored.path, `${name} reads back differently from how it was stored`)
   }
-  if (encoding.encoding === 'ggml') return { name, rows, columns, encoding: 'ggml', type: encoding.type, blocks: bytes }
-  const { bits, isSymmetric, group } = encoding
-  const codeBytes = rows * packedRowBytes(columns, bits)
-  const groups = groupCount(rows, columns, group)
-  const affine = {
-    rows,
-    columns,
-    bits,
-    isSymmetric,
-    group,
-    codes: bytes.slice(0, codeBytes),
-    // slice copies, so that f32 starts on a boundary of four whatever the codes before it.
-    scales: new Float32Array(bytes.slice(codeBytes, codeBytes + 4 * groups).buffer),
-    zeroPoints: bytes.slice(codeBytes + 4 * groups),
-  }
-  return { name, rows, columns, encoding: 'affine', affine }
-}
-
-function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0))
-  let offset = 0
-  for (const part of parts) {
-    whole.set(part, offset)
-    offset += part.byteLength
-  }
-  return whole
+  return encodings.get(encoding.encoding).fromBytes(bytes, { name, rows, columns }, encoding)
 }

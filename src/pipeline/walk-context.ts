@@ -3,7 +3,7 @@ import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { LinearSpec } from '../models/model-graph.ts'
 import type { Grid } from '../quantization/grid.ts'
-import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
@@ -37,7 +37,7 @@ export interface WalkContext {
 }
 
 /** A resolved tensor that has a grid. */
-export type GridTensor = ResolvedTensor & { readonly grid: NonNullable<ResolvedTensor['grid']> }
+export type GridTensor = ResolvedTensor & { readonly grid: NonNullable<ResolvedTensor['grid']>; readonly encoding: GridEncoding }
 
 export function resolvedOf(run: RecipeRun, name: string): ResolvedTensor {
   const resolved = run.resolved.get(name)

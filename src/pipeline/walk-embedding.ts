@@ -1,6 +1,7 @@
 import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
 import type { WeightSums } from '../kernels/contract/kernels.ts'
+import { encodings } from '../quantization/registry.ts'
 import { checkpointRows, EmbeddingLookup, type RowReader, storedRows } from './embedding.ts'
 import type { HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
@@ -13,11 +14,11 @@ import { dequantize, readRows } from './weights.ts'
 /** f32 bytes of a tile of embedding or head rows. */
 const tileBytes = 32 * 2 ** 20
 
-/** Rows of a tall matrix that are quantized together. A scale over the whole matrix needs the whole matrix. */
+/** Rows of a tall matrix that are quantized together: a scale over the whole matrix needs the whole matrix. */
 export function rowsOfTile(tensor: GridTensor): number {
-  const { encoding } = tensor
-  if (encoding.encoding === 'affine' && encoding.group === 'tensor') return tensor.rows
-  return Math.max(1, Math.min(tensor.rows, Math.floor(tileBytes / (4 * tensor.columns))))
+  const { encoding, rows, columns } = tensor
+  const step = encodings.get(encoding.encoding).rowStep(tensor, encoding)
+  return Math.min(rows, step * Math.max(1, Math.floor(tileBytes / (4 * columns * step))))
 }
 
 /**

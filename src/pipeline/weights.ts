@@ -4,6 +4,7 @@ import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { BlockSpec } from '../models/model-graph.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import { encodings } from '../quantization/registry.ts'
 import type { BlockWeights } from '../runtime/engine.ts'
 import { readTileAt, type StoredTensor } from './stored-tensor.ts'
 
@@ -58,8 +59,7 @@ export async function readVector(checkpoint: Checkpoint, name: string, signal: A
 
 /** Back to f32, exactly what a runtime computes from the file. */
 export function dequantize(kernels: Kernels, tensor: QuantizedTensor, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
-  if (tensor.encoding === 'affine') return kernels.dequantizeAffine(tensor.affine, signal)
-  return kernels.dequantizeGgml(tensor.blocks, { rows: tensor.rows, columns: tensor.columns }, tensor.type, signal)
+  return encodings.get(tensor.encoding).dequantize(tensor, kernels, signal)
 }
 
 /** Rows [rowStart, rowEnd) of a stored matrix, dequantized; its tiles need not be those asked for. */

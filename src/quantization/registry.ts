@@ -1,4 +1,5 @@
 import type { Allocation } from './allocation.ts'
+import type { Encoding } from './encoding.ts'
 import { recipeInvalid } from './faults.ts'
 import type { Grid } from './grid.ts'
 import type { Rounding } from './rounding.ts'
@@ -41,4 +42,9 @@ export const roundings = new Registry<Rounding>(
 export const allocations = new Registry<Allocation>(
   'allocation',
   import.meta.glob<Allocation>(['./allocation/*.ts', '!./allocation/*.test.ts'], { eager: true, import: 'default' }),
+)
+/** How what the grids make is stored. */
+export const encodings = new Registry<Encoding>(
+  'encoding',
+  import.meta.glob<Encoding>(['./encodings/*.ts', '!./encodings/*.test.ts'], { eager: true, import: 'default' }),
 )

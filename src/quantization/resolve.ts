@@ -1,13 +1,12 @@
-import { groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
 import type { GgmlType } from '../kernels/contract/ggml.ts'
-import { ggmlBytes, ggmlTypes } from '../kernels/contract/ggml.ts'
+import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../kernels/contract/kernels.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { AllocationTensor } from './allocation.ts'
 import type { Grid } from './grid.ts'
-import type { TensorEncoding } from './quantized-tensor.ts'
+import type { GridEncoding, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
-import { allocations, grids } from './registry.ts'
+import { allocations, grids, encodings as storage } from './registry.ts'
 
 /** How one matrix will be stored, and why. */
 export interface ResolvedTensor extends AllocationTensor {
@@ -70,18 +69,15 @@ export function resolveTensors(graph: ModelGraph, recipe: Recipe): ReadonlyMap<s
 }
 
 /** What exports need of it: the tensors that leave their source encoding. */
-export function encodingsOf(resolved: ReadonlyMap<string, ResolvedTensor>): ReadonlyMap<string, TensorEncoding> {
-  const encodings = new Map<string, TensorEncoding>()
+export function encodingsOf(resolved: ReadonlyMap<string, ResolvedTensor>): ReadonlyMap<string, GridEncoding> {
+  const encodings = new Map<string, GridEncoding>()
   for (const [name, { encoding }] of resolved) if (encoding.encoding !== 'source') encodings.set(name, encoding)
   return encodings
 }
 
-/** Bits a matrix takes on its grid: codes with row padding, half-precision scales, zero points in the bits of a code. */
-export function encodedBits(shape: MatrixShape, encoding: Exclude<TensorEncoding, { encoding: 'source' }>): number {
-  const { rows, columns } = shape
-  if (encoding.encoding === 'ggml') return 8 * ggmlBytes(encoding.type, rows, columns)
-  const groups = encoding.group === 'tensor' ? 1 : rows * groupsPerRow(columns, encoding.group)
-  return 8 * rows * packedRowBytes(columns, encoding.bits) + groups * (16 + (encoding.isSymmetric ? 0 : encoding.bits))
+/** Bits a matrix takes on its grid in a file, scales included. */
+export function encodedBits(shape: MatrixShape, encoding: GridEncoding): number {
+  return storage.get(encoding.encoding).fileBits(shape, encoding)
 }
 
 /** `*` is any run of characters, everything else is itself. */

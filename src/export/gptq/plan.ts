@@ -7,7 +7,7 @@ import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import type { ExportFacts } from '../target.ts'
 import { packingUnit, weightWords, zeroWords } from './packing.ts'
 
-export type AffineEncoding = TensorEncoding & { readonly encoding: 'affine' }
+export type AffineEncoding = TensorEncoding<'affine'>
 export const packedParts = ['qweight', 'qzeros', 'scales', 'g_idx'] as const
 export type PackedPart = (typeof packedParts)[number]
 

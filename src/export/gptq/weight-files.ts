@@ -138,7 +138,7 @@ async function readAffine(source: ExportSource, name: string, signal?: AbortSign
   if (stored.encoding === 'affine') return stored.affine
   throw new StudioError('storage-fault', {
     title: 'What is stored does not fit the recipe',
-    message: `${name} is stored in ${stored.type} blocks, but the recipe says affine.`,
+    message: `${name} is stored as ${stored.encoding}, but the recipe says affine.`,
     remedy: 'Run the recipe again, then export again.',
     details: { tensor: name },
   })

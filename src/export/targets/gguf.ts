@@ -6,7 +6,8 @@ import { writeGguf } from '../../formats/gguf/write.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
 import { type GgmlType, ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
-import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
+import type { GridEncoding } from '../../quantization/quantized-tensor.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, inPieces, readAsHalf, readHalf, rowPieces } from '../float-pieces.ts'
 import { interleaveRows, separateRows } from '../gguf/head-rows.ts'
 import { commonestType, modelEntries, modelName, tokenizerPart } from '../gguf/metadata.ts'
@@ -23,8 +24,9 @@ const gguf: ExportTarget = {
   supports(facts) {
     const { encodings, checkpoint } = facts
     for (const [name, encoding] of encodings) {
-      if (encoding.encoding === 'affine') return affineRefusal(name, encoding)
-      if (encoding.encoding === 'ggml' && !fits(checkpoint.tensors.get(name)?.shape, encoding.type)) {
+      if (encoding.encoding === 'source') continue
+      if (encoding.encoding !== 'ggml') return refusal(name, encoding)
+      if (!fits(checkpoint.tensors.get(name)?.shape, encoding.type)) {
         return `Rows of ${name} are not a whole number of ${encoding.type} blocks of ${ggmlTypes[encoding.type].blockSize}.`
       }
     }
@@ -47,7 +49,10 @@ const gguf: ExportTarget = {
 
 export default gguf
 
-function affineRefusal(name: string, encoding: TensorEncoding & { readonly encoding: 'affine' }): string {
+function refusal(name: string, encoding: GridEncoding): string {
+  if (encoding.encoding !== 'affine') {
+    return `GGUF holds ggml blocks, and ${name} is in ${storage.get(encoding.encoding).describe(encoding)}. For this format take a recipe such as Q4_K.`
+  }
   const grouping = typeof encoding.group === 'number' ? `in free groups of ${encoding.group}` : `with one scale a ${encoding.group}`
   const instead = encoding.bits > 4 ? 'Q8_0 or Q5_K' : 'Q4_0 or Q4_K'
   return `GGUF has no block for affine codes ${grouping}, which ${name} has: its blocks have fixed forms of 32 or 256 weights. For this format take ${instead}.`
@@ -154,7 +159,7 @@ async function readBlocks(source: ExportSource, name: string, signal?: AbortSign
   if (stored.encoding !== 'ggml') {
     throw new StudioError('storage-fault', {
       title: 'What is stored does not fit the recipe',
-      message: `${name} is stored on an affine grid, but the recipe says blocks.`,
+      message: `${name} is stored as ${stored.encoding}, but the recipe says blocks.`,
       remedy: 'Run the recipe again, then export again.',
       details: { tensor: name },
     })

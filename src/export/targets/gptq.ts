@@ -1,5 +1,5 @@
-import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { ModelGraph } from '../../models/model-graph.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
 import { modelConfig, quantizationConfig, settingOf } from '../gptq/config.ts'
 import { packingUnit } from '../gptq/packing.ts'
 import { isPackable, planTensors } from '../gptq/plan.ts'
@@ -22,10 +22,10 @@ const gptq: ExportTarget = {
     const quantized = [...encodings].filter(([, { encoding }]) => encoding !== 'source').map(([name]) => name)
     if (quantized.length === 0) return 'Nothing is quantized in this recipe; the original files already hold these weights.'
     for (const [name, encoding] of encodings) {
-      if (encoding.encoding === 'ggml') {
-        return `The GPTQ layout holds affine groups, and ${name} is in ${encoding.type} blocks of ${ggmlTypes[encoding.type].blockSize}. Write this recipe as GGUF, or take a recipe such as nearest-4bit-g32.`
+      if (encoding.encoding === 'source') continue
+      if (encoding.encoding !== 'affine') {
+        return `The GPTQ layout holds affine groups, and ${name} is in ${storage.get(encoding.encoding).describe(encoding)}. Choose another format, or a recipe such as nearest-4bit-g32.`
       }
-      if (encoding.encoding !== 'affine') continue
       if (name === graph.embedding.name) {
         return graph.head === null
           ? 'The GPTQ layout has no packed embedding, and this model uses its embedding as head. Leave both in float.'

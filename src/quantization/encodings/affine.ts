@@ -1,0 +1,63 @@
+import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
+import type { MatrixShape } from '../../kernels/contract/kernels.ts'
+import type { Encoding } from '../encoding.ts'
+import { bytesOfFloats, joinBytes, joinFloats } from '../join-arrays.ts'
+
+declare module '../quantized-tensor.ts' {
+  interface StorageEncodings {
+    readonly affine: { readonly settings: AffineParams; readonly tensor: { readonly affine: AffineTensor } }
+  }
+}
+
+/** Codes with a scale and a zero point for each group. Stored: codes, f32 scales, zero points. */
+const affine: Encoding<'affine'> = {
+  kind: 'affine',
+  describe({ bits, group }) {
+    const span = typeof group === 'number' ? `in groups of ${group}` : group === 'row' ? 'with one scale a row' : 'with one scale a matrix'
+    return `affine codes of ${bits} bits ${span}`
+  },
+  // Files hold scales as halves, zero points in the bits of a code.
+  fileBits(shape, { bits, group, isSymmetric }) {
+    return 8 * codeBytes(shape, bits) + groupCount(shape, group) * (16 + (isSymmetric ? 0 : bits))
+  },
+  storedBytes: (shape, { bits, group }) => codeBytes(shape, bits) + 5 * groupCount(shape, group),
+  rowStep: ({ rows }, { group }) => (group === 'tensor' ? rows : 1),
+  groupSize: ({ group }) => (typeof group === 'number' ? group : null),
+  encodingOf: ({ affine: { bits, isSymmetric, group } }) => ({ encoding: 'affine', bits, isSymmetric, group }),
+  toBytes: ({ affine: { codes, scales, zeroPoints } }) => joinBytes([codes, bytesOfFloats(scales), zeroPoints]),
+  fromBytes(bytes, place, { bits, isSymmetric, group }) {
+    const { rows, columns } = place
+    const scaleStart = codeBytes(place, bits)
+    const zeroStart = scaleStart + 4 * groupCount(place, group)
+    const codes = bytes.slice(0, scaleStart)
+    // slice copies, so that f32 starts on a boundary of four whatever the codes before it.
+    const scales = new Float32Array(bytes.slice(scaleStart, zeroStart).buffer)
+    const zeroPoints = bytes.slice(zeroStart)
+    return { ...place, encoding: 'affine', affine: { rows, columns, bits, isSymmetric, group, codes, scales, zeroPoints } }
+  },
+  join(tiles, place) {
+    const [first] = tiles
+    if (first === undefined) throw new RangeError(`${place.name} has no tiles`)
+    const { rows, columns } = place
+    const whole = {
+      ...first.affine,
+      rows,
+      columns,
+      codes: joinBytes(tiles.map((tile) => tile.affine.codes)),
+      scales: joinFloats(tiles.map((tile) => tile.affine.scales)),
+      zeroPoints: joinBytes(tiles.map((tile) => tile.affine.zeroPoints)),
+    }
+    return { ...place, encoding: 'affine', affine: whole }
+  },
+  dequantize: (tensor, kernels, signal) => kernels.dequantizeAffine(tensor.affine, signal),
+}
+
+export default affine
+
+function codeBytes({ rows, columns }: MatrixShape, bits: number): number {
+  return rows * packedRowBytes(columns, bits)
+}
+
+function groupCount({ rows, columns }: MatrixShape, group: AffineParams['group']): number {
+  return group === 'tensor' ? 1 : rows * groupsPerRow(columns, group)
+}

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { createReferenceKernels } from '../../kernels/reference/index.ts'
+import { parseRecipe } from '../parse-recipe.ts'
+import type { GridEncodingName } from '../quantized-tensor.ts'
+import { encodings, grids } from '../registry.ts'
+import { encodedBits } from '../resolve.ts'
+
+const kernels = createReferenceKernels()
+
+/** A recipe of each encoding, and what its plan counts for 12 rows of 64 weights. */
+const examples: readonly { id: string; encoding: GridEncodingName; bits: number; step: number; group: number | null }[] = [
+  { id: 'nearest-3bit-g16', encoding: 'affine', bits: 12 * 64 * 3 + 12 * 4 * (16 + 3), step: 1, group: 16 },
+  { id: 'nearest-4bit-channel-sym', encoding: 'affine', bits: 12 * 64 * 4 + 12 * 16, step: 1, group: null },
+  { id: 'nearest-8bit-tensor', encoding: 'affine', bits: 12 * 64 * 8 + 16 + 8, step: 12, group: null },
+  { id: 'Q4_0', encoding: 'ggml', bits: 12 * 64 * 4.5, step: 1, group: null },
+]
+
+it('has an example of every encoding here', () => {
+  const known = encodings.members.map(({ kind }) => kind)
+  expect(new Set(examples.map(({ encoding }) => encoding))).toEqual(new Set(known))
+})
+
+describe.each(examples)('$id', ({ id, encoding: kind, bits, step, group }) => {
+  const { grid: choice } = parseRecipe(id)
+  const grid = grids.get(choice.kind)
+  const settings = grid.parse(choice)
+  const shape = { rows: 12, columns: 64 }
+  const data = Float32Array.from({ length: 12 * 64 }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 5)))
+  const encoding = grid.encoding(shape, settings)
+  if (encoding.encoding === 'source') throw new TypeError('a grid was expected')
+  const member = encodings.get(encoding.encoding)
+  const quantized = (rowStart: number, rowEnd: number) => {
+    const weight = { data: data.slice(rowStart * 64, rowEnd * 64), rows: rowEnd - rowStart, columns: 64 }
+    return grid.quantizeNearest('w', weight, { settings, kernels })
+  }
+
+  it('is stored as the plan says', async () => {
+    const tensor = await quantized(0, 12)
+    expect(tensor.encoding).toBe(kind)
+    expect(member.encodingOf(tensor)).toEqual(encoding)
+    expect(encodedBits(shape, encoding)).toBe(bits)
+    expect(member.toBytes(tensor)).toHaveLength(member.storedBytes(shape, encoding))
+    expect(member.rowStep(shape, encoding)).toBe(step)
+    expect(member.groupSize(encoding)).toBe(group)
+    expect(member.describe(encoding).length).toBeGreaterThan(9)
+  })
+
+  it('comes back from its bytes, and whole from its tiles', async () => {
+    const whole = await quantized(0, 12)
+    expect(member.fromBytes(member.toBytes(whole).slice(), { name: 'w', ...shape }, encoding)).toEqual(whole)
+    const middle = step === 12 ? 12 : 4 * step
+    const tiles = [await quantized(0, middle), ...(middle < 12 ? [await quantized(middle, 12)] : [])]
+    expect(member.join(tiles, { name: 'w', ...shape })).toEqual(whole)
+    expect(() => member.join([], { name: 'w', ...shape })).toThrow('w has no tiles')
+  })
+
+  it('dequantizes to values near the weights', async () => {
+    const values = await member.dequantize(await quantized(0, 12), kernels)
+    const error = values.reduce((sum, value, i) => sum + (value - (data[i] ?? 0)) ** 2, 0)
+    expect(error / data.reduce((sum, value) => sum + value ** 2, 0)).toBeLessThan(0.05)
+  })
+})
