@@ -6,6 +6,10 @@ export interface CliArguments {
   readonly model: string
   readonly recipes: readonly string[]
   readonly calibration: string | null
+  /** `null`: 32 windows. */
+  readonly calibrationTokens: number | null
+  /** `null`: as `context`. */
+  readonly calibrationContext: number | null
   readonly evaluation: string | null
   readonly protocol: ProtocolId
   /** `null`: 256, or what the model reads if that is less. */
@@ -22,10 +26,13 @@ export const help = `npm run quantize -- MODEL --recipe R [--recipe R ...] [opti
 Quantizes a language model by several recipes in one pass and measures what each costs.
 
 MODEL                 a folder with config.json, tokenizer.json and *.safetensors, or a Hub id (owner/name[@revision])
---recipe R            a preset id (nearest-4bit-g32, nearest-4bit-channel-sym, nearest-8bit-tensor, Q8_0, Q4_1, Q4_0, F16),
-                      a JSON file, or the JSON itself; may be repeated
+--recipe R            a preset id (nearest-4bit-g32, nearest-4bit-channel-sym, nearest-8bit-tensor, Q8_0, Q4_K_M, Q4_0,
+                      Q4_K_M+imatrix, F16), a JSON file, or the JSON itself; may be repeated
 --evaluation FILE     text to measure on (default: the bundled evaluation text)
---calibration FILE    text whose activations weigh the layer errors (default: the beginning of the evaluation text)
+--calibration FILE    text that recipes learn from, and whose activations weigh the layer errors (default: the bundled
+                      calibration text if a recipe learns, else the beginning of the evaluation text for the errors alone)
+--calibration-tokens N   run at most N tokens of it (default: 32 windows)
+--calibration-context N  tokens a window of it (default: as --context)
 --protocol P          windows (default) or llama.cpp (scores the second half of each window)
 --context N           tokens a window (default: 256, or what the model reads if that is less)
 --max-tokens N        run at most N tokens of the evaluation text (default: all)
@@ -41,6 +48,8 @@ Exit codes: 0 done, 2 bad input (one line on stderr says what), 1 a fault of the
 const options = {
   recipe: { type: 'string', multiple: true },
   calibration: { type: 'string' },
+  'calibration-tokens': { type: 'string' },
+  'calibration-context': { type: 'string' },
   evaluation: { type: 'string' },
   protocol: { type: 'string' },
   context: { type: 'string' },
@@ -72,6 +81,8 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     model,
     recipes: values.recipe,
     calibration: values.calibration ?? null,
+    calibrationTokens: wholeNumber('--calibration-tokens', values['calibration-tokens'], 1),
+    calibrationContext: wholeNumber('--calibration-context', values['calibration-context'], 2),
     evaluation: values.evaluation ?? null,
     protocol,
     context: wholeNumber('--context', values.context, 2),

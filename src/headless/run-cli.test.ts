@@ -52,6 +52,7 @@ describe('the command line', () => {
     folder = await mkdtemp(join(tmpdir(), 'quantize-'))
     await mkdir(join(folder, 'samples'))
     await writeFile(join(folder, 'samples', 'evaluation.txt'), tinyText)
+    await writeFile(join(folder, 'samples', 'calibration.txt'), Array.from(tinyText).reverse().join(''))
     await writeFile(join(folder, 'empty.txt'), '')
     await writeFile(join(folder, 'mine.json'), '{"id":"mine","grid":{"kind":"ggml","type":"Q8_0"},"head":"grid"}')
     await writeModel('model')
@@ -103,6 +104,22 @@ describe('the command line', () => {
     }
     expect((await readdir(out)).sort()).toEqual(['Q4_0', 'mine', 'nearest-4bit-g32', 'report.json'])
     expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([])
+  })
+
+  it('calibrates on the bundled text unless told otherwise, and only where a recipe learns', async () => {
+    const run = async (out: string, argv: readonly string[]): Promise<RunReport> => {
+      const common = [join(folder, 'model'), '--context', '16', '--max-tokens', '320', '--out', join(folder, out)]
+      const { code, faults } = await command([...common, ...argv])
+      expect(faults).toEqual([])
+      expect(code).toBe(0)
+      return JSON.parse(await readFile(join(folder, out, 'report.json'), 'utf8')) as RunReport
+    }
+    expect((await run('plain', ['--recipe', 'Q4_0'])).calibration).toBeNull()
+    const bundled = await run('bundled', ['--recipe', 'Q4_0+imatrix'])
+    expect(bundled.calibration).toEqual({ textName: 'Bundled calibration text', windows: 32, contextLength: 16, tokens: 512 })
+    const named = ['--calibration', join(folder, 'samples', 'evaluation.txt'), '--calibration-tokens', '100', '--calibration-context', '20']
+    const own = await run('own', ['--recipe', 'Q4_0+imatrix', ...named])
+    expect(own.calibration).toEqual({ textName: 'evaluation.txt', windows: 5, contextLength: 20, tokens: 100 })
   })
 
   it('writes figures as plain numbers, and artifacts that are what the report says', async () => {

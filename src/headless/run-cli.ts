@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { homedir, totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { defaultHubEndpoint, openHubFiles } from '../checkpoint/hub.ts'
@@ -14,11 +14,10 @@ import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import { bytesText } from '../pipeline/plan-issues.ts'
 import type { Artifact, RunReport } from '../pipeline/report.ts'
 import { exportSource, requireResult } from '../pipeline/run-result.ts'
-import { parseRecipe } from '../quantization/parse-recipe.ts'
-import type { Recipe } from '../quantization/recipe.ts'
 import type { ForwardEngine } from '../runtime/engine.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
 import { type CliArguments, help, parseCliArguments } from './cli-arguments.ts'
+import { isKind, makeRequest, readTexts } from './make-request.ts'
 import { nodeFileSource, nodeFolderFiles } from './node-source.ts'
 import { NodeFileStore, nodeFileSink } from './node-store.ts'
 
@@ -27,7 +26,7 @@ export interface CliHost {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cores: number
   readonly versions: RunReport['studio']
-  /** Folder of `samples/`, for the bundled text. */
+  /** Folder of `samples/`, for the bundled texts. */
   readonly samples: string
   createKernels(threads: number): Promise<Kernels>
   createEngine(threads: number): Promise<ForwardEngine>
@@ -37,7 +36,6 @@ export interface CliHost {
   complain(line: string): void
 }
 
-const defaultContext = 256
 const mostThreads = 16
 const memoryShare = 0.6
 /** Faults of the program, not of what it was given. */
@@ -69,9 +67,7 @@ export async function runCli(argv: readonly string[], host: CliHost, signal: Abo
 
 async function quantize(args: CliArguments, host: CliHost, signal: AbortSignal): Promise<void> {
   const targets = args.targets.map(exportTarget)
-  const recipes = await Promise.all(args.recipes.map(readRecipe))
-  const evaluationText = await readTextFile(args.evaluation ?? join(host.samples, 'evaluation.txt'))
-  const calibrationText = args.calibration === null ? null : await readTextFile(args.calibration)
+  const texts = await readTexts(args, host.samples)
   const source = await findModel(args.model, host, signal)
   const out = resolve(args.out ?? join('quantized', basename(source.name)))
   const partial = join(dirname(out), `.${basename(out)}.partial-${process.pid}`)
@@ -80,22 +76,7 @@ async function quantize(args: CliArguments, host: CliHost, signal: AbortSignal):
     const checkpoint = await openCheckpoint({ name: source.name, originKind: source.kind, files: source.files }, signal)
     try {
       const model: OpenModel = { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) }
-      const contextLength = args.context ?? Math.min(defaultContext, checkpoint.graph.config.maxPositions)
-      const request: RunRequest = {
-        recipes,
-        evaluation: {
-          text: evaluationText,
-          textName: args.evaluation === null ? 'Bundled evaluation text' : basename(args.evaluation),
-          protocol: args.protocol,
-          contextLength,
-          maxTokens: args.maxTokens,
-        },
-        calibration:
-          calibrationText === null || args.calibration === null
-            ? null
-            : { text: calibrationText, textName: basename(args.calibration), maxTokens: 32 * contextLength },
-        seed: args.seed,
-      }
+      const request = makeRequest(args, texts, checkpoint.graph.config.maxPositions)
       const report = await runAndExport({ args, host, model, request, partial, targets }, signal)
       await writeFile(join(partial, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
       await moveInto(partial, out)
@@ -210,25 +191,6 @@ function refuseTargets(plan: Plan, targets: readonly { readonly id: string }[]):
     const message = `No recipe can be written as ${id}: ${String(supports[0])}`
     throw new StudioError('export-refused', { title: 'This format cannot hold the recipe', message, remedy: 'Choose another format.' })
   }
-}
-
-async function readRecipe(idOrFile: string): Promise<Recipe> {
-  const isFile = !idOrFile.trimStart().startsWith('{') && (idOrFile.endsWith('.json') || (await isKind(idOrFile, 'file')))
-  return parseRecipe(isFile ? await readTextFile(idOrFile) : idOrFile)
-}
-
-async function readTextFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (cause) {
-    const message = `${path} cannot be read.`
-    throw new StudioError('file-missing', { title: 'A file is missing', message, remedy: 'Check the path and the permissions.' }, { cause })
-  }
-}
-
-async function isKind(path: string, kind: 'file' | 'folder'): Promise<boolean> {
-  const found = await stat(path).catch(() => null)
-  return found !== null && (kind === 'file' ? found.isFile() : found.isDirectory())
 }
 
 async function findModel(

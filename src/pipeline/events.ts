@@ -9,7 +9,7 @@ export type RunEvent =
       /** Blocks finished; `blocks` while the head runs. */
       readonly block: number
       readonly blocks: number
-      readonly phase: 'reading' | 'float' | 'quantizing' | 'measuring' | 'forward' | 'head'
+      readonly phase: 'reading' | 'float' | 'calibrating' | 'quantizing' | 'measuring' | 'forward' | 'head'
       readonly recipeId: string | null
       readonly elapsedSeconds: number
       /** `null` before the second block. */

@@ -15,7 +15,7 @@ import type { PlanFacts } from './plan-facts.ts'
 import { planHash } from './plan-hash.ts'
 import type { RunReport } from './report.ts'
 import { intactResult, type RunResult, saveResult } from './run-result.ts'
-import { type PreparedTexts, prepareTexts } from './texts.ts'
+import { calibrationSummary, type PreparedTexts, prepareTexts } from './texts.ts'
 import { runWalk } from './walk.ts'
 
 /** A model ready to be planned and run. */
@@ -101,7 +101,9 @@ export async function executeRun(
     signal,
   )
   const createdAt = new Date().toISOString()
-  const report = makeReport({ checkpoint: model.checkpoint, request, plan, windowSet, versions: tools.versions, createdAt }, walk)
+  const calibration = calibrationSummary(request, texts)
+  const facts = { checkpoint: model.checkpoint, request, plan, windowSet, calibration, versions: tools.versions, createdAt }
+  const report = makeReport(facts, walk)
   const tensors = Object.fromEntries(request.recipes.map(({ id }) => [id, partsOf(walk, id).flatMap((part) => part.tensors)]))
   await saveResult(machine.store, { report, tensors })
   await machine.store.delete(`${runFolder(plan.hash)}/hidden`)

@@ -4,12 +4,13 @@ import type { ExportFacts } from '../export/target.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
+import { learningOf, tokensOfRecipe } from './learning.ts'
 import { memoryParts } from './memory-bound.ts'
 import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 import { planIssues } from './plan-issues.ts'
 import { storedBytes } from './stored-tensor.ts'
-import type { PreparedTexts } from './texts.ts'
+import { calibrationSummary, type PreparedTexts } from './texts.ts'
 import { walkWork } from './walk-context.ts'
 
 /** Everything known before the first weight is read. Pure. */
@@ -18,18 +19,18 @@ export function makePlan(facts: PlanFacts): Plan {
   const resolved = request.recipes.map((recipe) => resolveTensors(checkpoint.graph, recipe))
   const recipes = request.recipes.map((recipe, index) => planRecipe(facts, recipe, resolved[index] ?? new Map()))
   const parts = memoryParts(checkpoint.graph, {
-    floatTokens: texts.floatTokens,
-    recipeTokens: texts.evaluationTokens,
+    streamTokens: streamTokens(facts),
     scoredTokens: texts.scoredTokens,
-    contextLength: request.evaluation.contextLength,
+    contextLength: Math.max(request.evaluation.contextLength, request.calibration?.contextLength ?? 0),
     recipes: request.recipes.length,
+    ownGrams: ownGrams(request.recipes),
     threads: facts.threads,
     memoryLimitBytes: facts.memoryLimitBytes,
   })
   const peakMemoryBytes = parts.reduce((sum, part) => sum + part.bytes, 0)
   const storageBytes = plannedStorage(facts, resolved)
-  const tokens = { float: texts.floatTokens, recipe: texts.evaluationTokens, scored: texts.scoredTokens }
-  const work = walkWork(checkpoint, tokens, request.recipes.length)
+  const tokens = { evaluation: texts.evaluationTokens, calibration: texts.calibrationTokens, scored: texts.scoredTokens }
+  const work = walkWork(checkpoint, tokens, request.recipes)
   const operations = checkpoint.graph.config.layers * work.block + work.head
   return {
     hash: facts.hash,
@@ -40,6 +41,7 @@ export function makePlan(facts: PlanFacts): Plan {
     freeStorageBytes: facts.freeStorageBytes,
     evaluationTokens: texts.evaluationTokens,
     scoredTokens: texts.scoredTokens,
+    calibrationTokens: texts.calibrationTokens,
     seconds: facts.rates.map(({ backend, operationsPerSecond }) => ({
       backend,
       seconds: operationsPerSecond === null ? null : operations / operationsPerSecond,
@@ -48,13 +50,26 @@ export function makePlan(facts: PlanFacts): Plan {
   }
 }
 
+/** Tokens whose hidden states are kept between two blocks, over the float model and every recipe. */
+function streamTokens({ texts, request }: PlanFacts): number {
+  const tokens = { evaluation: texts.evaluationTokens, calibration: texts.calibrationTokens }
+  return request.recipes.reduce((sum, recipe) => sum + tokensOfRecipe(recipe, tokens), tokens.evaluation + tokens.calibration)
+}
+
+function ownGrams(recipes: readonly Recipe[]): 'none' | 'one' | 'all' {
+  const own = recipes.map(learningOf).filter(({ from }) => from === 'own')
+  if (own.length === 0) return 'none'
+  return own.every(({ isTrueSequential }) => isTrueSequential) ? 'one' : 'all'
+}
+
 function textIssues(texts: PreparedTexts): PlanIssue[] {
   return texts.findings.map((finding) => ({ ...finding, recipeId: null }))
 }
 
 function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): RecipePlan {
   const { checkpoint } = facts
-  const exportFacts: ExportFacts = { checkpoint, recipe, encodings: encodingsOf(resolved) }
+  const calibration = calibrationSummary(facts.request, facts.texts)
+  const exportFacts: ExportFacts = { checkpoint, recipe, encodings: encodingsOf(resolved), calibration }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
     const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0
@@ -100,7 +115,7 @@ function sourceBits(checkpoint: Checkpoint, tensor: ResolvedTensor): number {
 
 /** Tensors of every recipe, two generations of hidden states, and the journal's small files. */
 function plannedStorage(facts: PlanFacts, resolved: readonly ReadonlyMap<string, ResolvedTensor>[]): number {
-  const { texts, checkpoint, request } = facts
+  const { checkpoint, request } = facts
   const { hidden, layers } = checkpoint.graph.config
   let tensors = 0
   for (const recipe of resolved) {
@@ -108,7 +123,7 @@ function plannedStorage(facts: PlanFacts, resolved: readonly ReadonlyMap<string,
       if (tensor.encoding.encoding !== 'source') tensors += storedBytes(tensor.rows, tensor.columns, tensor.encoding)
     }
   }
-  const states = 2 * 4 * hidden * (texts.floatTokens + request.recipes.length * texts.evaluationTokens)
+  const states = 2 * 4 * hidden * streamTokens(facts)
   return request.recipes.length === 0 ? 0 : tensors + states + journalBytes * (layers + 1) * (1 + request.recipes.length)
 }
 

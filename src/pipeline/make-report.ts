@@ -11,6 +11,7 @@ export interface ReportFacts {
   readonly request: RunRequest
   readonly plan: Plan
   readonly windowSet: WindowSet
+  readonly calibration: RunReport['calibration']
   readonly versions: RunReport['studio']
   readonly createdAt: string
 }
@@ -52,6 +53,7 @@ export function makeReport(facts: ReportFacts, walk: WalkResult): RunReport {
       fingerprint: checkpoint.origin.fingerprint,
     },
     evaluation: { protocol, contextLength, textName, tokens: windowSet.scoredTokens, float },
+    calibration: facts.calibration,
     recipes,
     seconds: walk.seconds,
   }

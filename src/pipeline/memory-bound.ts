@@ -33,11 +33,14 @@ export const hiddenShare = 0.3
 export function memoryParts(
   graph: ModelGraph,
   run: {
-    readonly floatTokens: number
-    readonly recipeTokens: number
+    /** Tokens whose hidden states are kept, over the float model and every recipe. */
+    readonly streamTokens: number
     readonly scoredTokens: number
+    /** The longest window of any text. */
     readonly contextLength: number
     readonly recipes: number
+    /** What a recipe gathers of its own inputs: nothing, G of one tap after the other, or G of all taps of a block. */
+    readonly ownGrams: 'none' | 'one' | 'all'
     readonly threads: number
     readonly memoryLimitBytes: number
   },
@@ -49,11 +52,13 @@ export function memoryParts(
   const widths = [...new Map(linears.map((linear) => [linear.tap, linear.inFeatures])).values()]
   const widest = Math.max(0, ...widths)
   const grams = widths.map((width) => 4 * width * width)
+  const allGrams = grams.reduce((sum, bytes) => sum + bytes, 0)
   const largestGram = Math.max(0, ...grams)
+  const ownGrams = { none: 0, one: largestGram, all: allGrams }[run.ownGrams]
   const shape = { batch: windowsAtOnce(run.contextLength, config), length: run.contextLength }
   const widestTap = 4 * widest * shape.batch * shape.length
   const pieces = Math.min(pieceBytes, Math.max(largest, widestTap)) + Math.min(pieceBytes, largestGram / (run.threads === 1 ? 1 : 6))
-  const hidden = 2 * 4 * config.hidden * (run.floatTokens + run.recipes * run.recipeTokens)
+  const hidden = 2 * 4 * config.hidden * run.streamTokens
   const rows = headTileRows(config.vocab, config.hidden)
   return [
     { what: 'program, ONNX Runtime and page', bytes: baseBytes + threadBytes * run.threads },
@@ -61,7 +66,7 @@ export function memoryParts(
     { what: 'the same in the forward engine', bytes: 2 * block },
     { what: 'a matrix, its codes and its error', bytes: 3 * largest },
     { what: 'pieces of work in the kernel threads', bytes: Math.ceil(piecesPerThread * run.threads * pieces) },
-    { what: 'X^T X of the inputs of one block', bytes: grams.reduce((sum, bytes) => sum + bytes, 0) + 2 * largestGram },
+    { what: 'X^T X of the inputs of one block', bytes: allGrams + 2 * largestGram + ownGrams },
     { what: 'activations of a batch', bytes: Math.ceil(heapSlack * forwardBytes(config, shape, true)) + widestTap },
     { what: 'hidden states', bytes: Math.min(hidden, hiddenShare * run.memoryLimitBytes) },
     { what: 'embedding rows in use', bytes: Math.min(tableBytes, 4 * config.vocab * config.hidden) },

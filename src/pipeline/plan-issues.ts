@@ -1,5 +1,7 @@
-import { encodings, transforms } from '../quantization/registry.ts'
+import type { Recipe } from '../quantization/recipe.ts'
+import { encodings, roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
+import { learningOf } from './learning.ts'
 import type { PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 
@@ -32,6 +34,7 @@ export function planIssues(considered: Considered): PlanIssue[] {
       })
     }
     issues.push(
+      ...learningIssues(facts, recipe),
       ...tensorIssues(recipe.id, tensors),
       ...overrideIssues(recipe, tensors),
       ...formatIssues(recipe.id, considered.recipes[index]),
@@ -58,12 +61,13 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
     seen.add(id)
   }
   const { maxPositions } = checkpoint.graph.config
-  if (request.evaluation.contextLength > maxPositions) {
+  for (const { contextLength } of [request.evaluation, ...(request.calibration === null ? [] : [request.calibration])]) {
+    if (contextLength <= maxPositions) continue
     issues.push({
       severity: 'error',
       recipeId: null,
       title: 'The window is longer than the model reads',
-      text: `Windows of ${count(request.evaluation.contextLength)} tokens were asked for; this model reads ${count(maxPositions)}.`,
+      text: `Windows of ${count(contextLength)} tokens were asked for; this model reads ${count(maxPositions)}.`,
       remedy: `Use windows of at most ${count(maxPositions)} tokens.`,
     })
   }
@@ -77,6 +81,19 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
     })
   }
   return issues
+}
+
+function learningIssues({ request }: PlanFacts, recipe: Recipe): PlanIssue[] {
+  if (request.calibration !== null || learningOf(recipe).from === 'none') return []
+  return [
+    {
+      severity: 'error',
+      recipeId: recipe.id,
+      title: 'No text to calibrate on',
+      text: `${roundings.get(recipe.rounding.kind).title}: this learns from the inputs that a text gives every layer.`,
+      remedy: 'Choose a calibration text, the bundled one for instance, or round to nearest.',
+    },
+  ]
 }
 
 function resourceIssues({ facts, peakMemoryBytes, storageBytes }: Considered): PlanIssue[] {
@@ -154,7 +171,7 @@ function groupSize({ encoding }: ResolvedTensor): number {
   return encoding.encoding === 'source' ? 0 : (encodings.get(encoding.encoding).groupSize(encoding) ?? 0)
 }
 
-function overrideIssues(recipe: PlanFacts['request']['recipes'][number], tensors: readonly ResolvedTensor[]): PlanIssue[] {
+function overrideIssues(recipe: Recipe, tensors: readonly ResolvedTensor[]): PlanIssue[] {
   return recipe.overrides
     .filter(({ match }) => !tensors.some(({ reason }) => reason === `override "${match}"`) && !tensors.some(({ name }) => name === match))
     .map(({ match }) => ({

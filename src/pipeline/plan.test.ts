@@ -83,7 +83,7 @@ describe('the plan', () => {
     ],
     [
       'an empty calibration text',
-      (r) => ({ request: { ...r, calibration: { text: '', textName: '', maxTokens: 64 } } }),
+      (r) => ({ request: { ...r, calibration: { text: '', textName: '', maxTokens: 64, contextLength: 16 } } }),
       'error',
       'The calibration text is empty',
     ],
@@ -103,7 +103,7 @@ describe('the plan', () => {
     ['too little memory', () => ({ memoryLimitBytes: 1e6 }), 'warning', 'More memory than the limit'],
     [
       'overlapping texts',
-      (r) => ({ request: { ...r, calibration: { text: tinyText, textName: '', maxTokens: 64 } } }),
+      (r) => ({ request: { ...r, calibration: { text: tinyText, textName: '', maxTokens: 64, contextLength: 16 } } }),
       'warning',
       'Calibration and evaluation text overlap',
     ],
@@ -152,11 +152,11 @@ describe('the plan', () => {
 
   it('bounds memory by one block, whatever their number', async () => {
     const run = {
-      floatTokens: 4096,
-      recipeTokens: 4096,
+      streamTokens: 5 * 4096,
       scoredTokens: 4096,
       contextLength: 64,
       recipes: 4,
+      ownGrams: 'all' as const,
       threads: 2,
       memoryLimitBytes: 1e9,
     }
@@ -166,7 +166,7 @@ describe('the plan', () => {
 
   it('bounds memory with every thread and every longer window', async () => {
     const { checkpoint } = await openTiny({})
-    const texts = { floatTokens: 4096, recipeTokens: 4096, scoredTokens: 4096, recipes: 1, memoryLimitBytes: 1e9 }
+    const texts = { streamTokens: 8192, scoredTokens: 4096, recipes: 1, ownGrams: 'none' as const, memoryLimitBytes: 1e9 }
     const bound = (threads: number, contextLength: number): number =>
       memoryParts(checkpoint.graph, { ...texts, threads, contextLength }).reduce((sum, { bytes }) => sum + bytes, 0)
     expect(bound(8, 256)).toBeGreaterThan(bound(2, 256))

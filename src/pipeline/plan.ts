@@ -13,11 +13,13 @@ export interface EvaluationSettings {
   readonly maxTokens: number | null
 }
 
-/** Text whose activations give G; the evaluation text's first windows when absent. */
+/** Text that recipes may learn from and whose activations weigh the layer errors; the latter use the evaluation text without it. */
 export interface CalibrationSettings {
   readonly text: string
   readonly textName: string
   readonly maxTokens: number
+  /** Tokens a window. */
+  readonly contextLength: number
 }
 
 export interface RunRequest {
@@ -71,6 +73,8 @@ export interface Plan {
   readonly freeStorageBytes: number
   readonly evaluationTokens: number
   readonly scoredTokens: number
+  /** 0 without a calibration text. */
+  readonly calibrationTokens: number
   /** Estimate per backend, from flops and this machine's measured rates; `null` before a rate is known. */
   readonly seconds: readonly { readonly backend: string; readonly seconds: number | null }[]
   readonly issues: readonly PlanIssue[]

@@ -1,4 +1,5 @@
 import type { FloatResult, LayerResult, ProtocolId, RecipeEvaluation } from '../evaluation/result.ts'
+import type { CalibrationSummary } from '../quantization/calibration-summary.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 
 export interface ArtifactFile {
@@ -48,6 +49,8 @@ export interface RunReport {
     readonly tokens: number
     readonly float: FloatResult
   }
+  /** `null` when no text was given to learn from. */
+  readonly calibration: CalibrationSummary | null
   readonly recipes: readonly RecipeReport[]
   readonly seconds: number
 }

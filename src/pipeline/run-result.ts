@@ -58,6 +58,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
   return {
     checkpoint,
     recipe: report.recipe,
+    calibration: result.report.calibration,
     encodings: new Map([...tensors].map(([name, { encoding }]) => [name, encoding])),
     readQuantized(name, signal) {
       const stored = tensors.get(name)

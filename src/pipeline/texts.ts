@@ -1,6 +1,7 @@
 import { calibrationWindows } from '../calibration/windows.ts'
 import { StudioError } from '../core/errors.ts'
 import { makeWindows, targetsOf, type WindowSet } from '../evaluation/windows.ts'
+import type { CalibrationSummary } from '../quantization/calibration-summary.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { TokenWindow } from './batches.ts'
 import type { PlanIssue, RunRequest } from './plan.ts'
@@ -17,8 +18,7 @@ export interface PreparedTexts {
   readonly gramTokens: number
   readonly evaluationTokens: number
   readonly scoredTokens: number
-  /** Tokens that go through the float model: evaluation and calibration. */
-  readonly floatTokens: number
+  readonly calibrationTokens: number
   readonly findings: readonly Omit<PlanIssue, 'recipeId'>[]
 }
 
@@ -46,9 +46,16 @@ export function prepareTexts(request: RunRequest, tokenizer: Tokenizer): Prepare
     gramTokens: calibration.length > 0 ? calibrationTokens : Math.min(gramTokensOfEvaluation, evaluationTokens),
     evaluationTokens,
     scoredTokens: windowSet?.scoredTokens ?? 0,
-    floatTokens: evaluationTokens + calibrationTokens,
+    calibrationTokens,
     findings,
   }
+}
+
+/** `null` without a calibration text, or with one that cannot be used. */
+export function calibrationSummary(request: RunRequest, texts: PreparedTexts): CalibrationSummary | null {
+  if (request.calibration === null || texts.calibration.length === 0) return null
+  const { textName, contextLength } = request.calibration
+  return { textName, windows: texts.calibration.length, contextLength, tokens: texts.calibrationTokens }
 }
 
 function evaluationWindows(request: RunRequest, tokenizer: Tokenizer): WindowSet {
@@ -58,8 +65,7 @@ function evaluationWindows(request: RunRequest, tokenizer: Tokenizer): WindowSet
 
 function calibrationSet(request: RunRequest, tokenizer: Tokenizer): TokenWindow[] {
   if (request.calibration === null) return []
-  const { text, maxTokens } = request.calibration
-  const { contextLength } = request.evaluation
+  const { text, maxTokens, contextLength } = request.calibration
   const options = { contextLength, maxTokens, bos: tokenizer.bosTokenId, seed: request.seed }
   return calibrationWindows(tokenizer.encode(text), options).map((ids) => ({ ids, targets: new Int32Array(ids.length).fill(-1) }))
 }

@@ -1,13 +1,17 @@
 import type { LayerResult } from '../evaluation/result.ts'
-import type { BlockSpec } from '../models/model-graph.ts'
+import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
+import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import type { LayerActivations } from '../quantization/rounding.ts'
 import type { BlockWeights, LoadedBlock, ModelRunner } from '../runtime/engine.ts'
 import type { RunEvent } from './events.ts'
 import { batchTokens, type HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
+import { activationsOf } from './learning.ts'
 import { GramSums, measureTensor } from './measure.ts'
 import { createRunFile } from './run-files.ts'
 import { StoredTensorWriter } from './stored-tensor.ts'
 import { blockOperations, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, transformOf, type WalkContext } from './walk-context.ts'
+import { linearGroups, ownActivations } from './walk-learning.ts'
 import { dequantize, readBlock } from './weights.ts'
 
 /** A block that is computed and stored; `commit` makes its hidden states the current ones. */
@@ -45,7 +49,7 @@ export async function walkBlock(
   const parts: StoredPart[] = []
   for (const [index, run] of context.recipes.entries()) {
     const startedAt = progress.seconds
-    const made = await quantizeBlock(context, block, { run, index, weights, grams, references })
+    const made = await quantizeBlock(context, block, { run, index, runner, weights, grams, references })
     progress.at(block.index, 'forward', run.recipe.id)
     const loaded = await runner.loadBlock(made.weights)
     try {
@@ -97,40 +101,42 @@ async function forward(
   )
 }
 
+interface BlockInput {
+  readonly run: RecipeRun
+  readonly index: number
+  readonly runner: ModelRunner
+  readonly weights: BlockWeights
+  readonly grams: GramSums
+  readonly references: ReadonlyMap<string, number>
+}
+
+/** Quantizes and stores the linears of a block, group by group as the recipe learns; `weights` are those of the quantized block. */
 async function quantizeBlock(
   context: WalkContext,
   block: BlockSpec,
-  input: {
-    readonly run: RecipeRun
-    readonly index: number
-    readonly weights: BlockWeights
-    readonly grams: GramSums
-    readonly references: ReadonlyMap<string, number>
-  },
+  input: BlockInput,
 ): Promise<{ readonly weights: BlockWeights; readonly layers: LayerResult[]; readonly tensors: StoredPart['tensors'] }> {
-  const { kernels, progress, signal } = context
-  const { run, grams } = input
+  const { run, runner } = input
   const transform = transformOf(run.recipe)
-  const source = await transform.member.apply(block, input.weights, { settings: transform.settings, signal })
+  const source = await transform.member.apply(block, input.weights, { settings: transform.settings, signal: context.signal })
   const weights: Record<string, Float32Array<ArrayBuffer>> = { ...source }
   const layers: LayerResult[] = []
   const path = `${context.folder}/tensors/${input.index}-${block.index}.bin`
   const file = await createRunFile(context.store, path)
   try {
     const writer = new StoredTensorWriter(file.sink, path)
-    for (const linear of block.linears) {
-      const tensor = resolvedOf(run, linear.weight)
-      if (!isOnGrid(tensor)) continue
-      const weight = { data: source[linear.role] ?? new Float32Array(0), rows: linear.outFeatures, columns: linear.inFeatures }
-      progress.at(block.index, 'quantizing', run.recipe.id)
-      const quantized = await progress.quantized(weight.data.length, () => quantizeMatrix(context, run.recipe, tensor, weight))
-      await writer.append(quantized)
-      const approximation = await dequantize(kernels, quantized, signal)
-      progress.at(block.index, 'measuring', run.recipe.id)
-      const reference = input.references.get(linear.weight) ?? 0
-      const output = { gram: grams.get(linear.tap), reference, kernels }
-      layers.push(await measureTensor(tensor, { weight, approximation }, output, signal))
-      weights[linear.role] = approximation
+    for (const { linears, taps } of linearGroups(block, run.learning.isTrueSequential)) {
+      if (!linears.some((linear) => isOnGrid(resolvedOf(run, linear.weight)))) continue
+      const learnt = run.learning.from === 'own' ? await ownActivations(context, block, { run, runner, weights, taps }) : null
+      for (const linear of linears) {
+        const activations = run.learning.from === 'float' ? floatActivations(context, input.grams, linear.tap) : learnt?.get(linear.tap)
+        const data = source[linear.role] ?? new Float32Array(0)
+        const made = await quantizeLinear(context, linear, { input, data, activations: activations ?? null })
+        if (made === null) continue
+        await writer.append(made.quantized)
+        layers.push(made.layer)
+        weights[linear.role] = made.approximation
+      }
     }
     await file.finish()
     return { weights, layers, tensors: writer.tensors() }
@@ -138,4 +144,37 @@ async function quantizeBlock(
     await file.sink.abort()
     throw error
   }
+}
+
+/** `null` for a linear that stays as it is. */
+async function quantizeLinear(
+  context: WalkContext,
+  linear: LinearSpec,
+  given: { readonly input: BlockInput; readonly data: Float32Array<ArrayBuffer>; readonly activations: LayerActivations | null },
+): Promise<{
+  readonly quantized: QuantizedTensor
+  readonly approximation: Float32Array<ArrayBuffer>
+  readonly layer: LayerResult
+} | null> {
+  const { kernels, progress, signal } = context
+  const { input, data, activations } = given
+  const { run, grams } = input
+  const tensor = resolvedOf(run, linear.weight)
+  if (!isOnGrid(tensor)) return null
+  const weight = { data, rows: linear.outFeatures, columns: linear.inFeatures }
+  progress.at(tensor.block, 'quantizing', run.recipe.id)
+  const quantized = await progress.quantized(data.length, () => quantizeMatrix(context, run.recipe, tensor, { weight, activations }))
+  const approximation = await dequantize(kernels, quantized, signal)
+  progress.at(tensor.block, 'measuring', run.recipe.id)
+  const output = { gram: grams.get(linear.tap), reference: input.references.get(linear.weight) ?? 0, kernels }
+  const layer = await measureTensor(tensor, { weight, approximation }, output, signal)
+  return { quantized, approximation, layer }
+}
+
+/** What the float model puts into a tap: the G that the layer errors are measured with. */
+function floatActivations({ gramRows }: WalkContext, grams: GramSums, tap: string): LayerActivations {
+  return activationsOf(
+    grams.get(tap),
+    gramRows.reduce((sum, rows) => sum + rows, 0),
+  )
 }

@@ -7,14 +7,18 @@ import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-te
 import type { Recipe } from '../quantization/recipe.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
+import type { LayerActivations } from '../quantization/rounding.ts'
 import type { WindowBatch } from './batches.ts'
 import type { HiddenStates } from './hidden-states.ts'
+import { blockTokensOfRecipe, type Learning } from './learning.ts'
 import type { ProgressMeter } from './progress.ts'
 
 /** A recipe in the run: what it makes of every matrix, and its own hidden states. */
 export interface RecipeRun {
   readonly recipe: Recipe
+  readonly learning: Learning
   readonly resolved: ReadonlyMap<string, ResolvedTensor>
+  /** The evaluation batches; then the calibration batches when the recipe learns from its own states. */
   readonly states: HiddenStates
 }
 
@@ -54,15 +58,18 @@ export function quantizeMatrix(
   context: Pick<WalkContext, 'kernels' | 'signal'>,
   recipe: Recipe,
   tensor: GridTensor,
-  weight: { readonly data: Float32Array<ArrayBuffer>; readonly rows: number; readonly columns: number },
+  values: {
+    readonly weight: { readonly data: Float32Array<ArrayBuffer>; readonly rows: number; readonly columns: number }
+    readonly activations: LayerActivations | null
+  },
 ): Promise<QuantizedTensor> {
   const rounding = roundings.get(recipe.rounding.kind)
   const grid: Grid = tensor.grid.member
-  return rounding.quantize(tensor.name, weight, {
+  return rounding.quantize(tensor.name, values.weight, {
     settings: rounding.parse(recipe.rounding),
     grid,
     gridSettings: tensor.grid.settings,
-    activations: null,
+    activations: values.activations,
     kernels: context.kernels,
     signal: context.signal,
   })
@@ -84,17 +91,20 @@ export function blockOperations(linears: readonly LinearSpec[]): number {
 /** Multiply-adds of the blocks and of the head over all streams. */
 export function walkWork(
   checkpoint: Checkpoint,
-  tokens: { readonly float: number; readonly recipe: number; readonly scored: number },
-  recipes: number,
+  tokens: { readonly evaluation: number; readonly calibration: number; readonly scored: number },
+  recipes: readonly Recipe[],
 ): {
   readonly block: number
   readonly head: number
 } {
   const { graph } = checkpoint
   const [first] = graph.blocks
-  const streams = tokens.float + recipes * tokens.recipe
+  const linears = first?.linears ?? []
+  const taps = new Set(linears.map((linear) => linear.tap)).size
+  const float = tokens.evaluation + tokens.calibration
+  const streams = recipes.reduce((sum, recipe) => sum + blockTokensOfRecipe(recipe, tokens, taps), float)
   return {
-    block: streams * blockOperations(first?.linears ?? []),
-    head: (1 + recipes) * tokens.scored * graph.config.vocab * graph.config.hidden,
+    block: streams * blockOperations(linears),
+    head: (1 + recipes.length) * tokens.scored * graph.config.vocab * graph.config.hidden,
   }
 }

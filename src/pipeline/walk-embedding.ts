@@ -81,7 +81,9 @@ async function quantizeEmbedding(
       const data = await readRows(context.checkpoint, tensor.name, { rowStart, rowEnd, columns: tensor.columns }, signal)
       const weight = { data, rows: rowEnd - rowStart, columns: tensor.columns }
       progress.at(0, 'quantizing', run.recipe.id)
-      const quantized = await progress.quantized(data.length, () => quantizeMatrix(context, run.recipe, tensor, weight))
+      const quantized = await progress.quantized(data.length, () =>
+        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null }),
+      )
       await writer.append(quantized, tensor.rows, rowStart)
       const approximation = await dequantize(kernels, quantized, signal)
       sums = addSums(sums, await kernels.compareWeights(data, approximation, signal))

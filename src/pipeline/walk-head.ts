@@ -147,7 +147,9 @@ async function quantizeHead(
       const rowEnd = Math.min(rowStart + step, tensor.rows)
       const data = await readRows(context.checkpoint, tensor.name, { rowStart, rowEnd, columns: tensor.columns }, signal)
       const weight = { data, rows: rowEnd - rowStart, columns: tensor.columns }
-      const quantized = await progress.quantized(data.length, () => quantizeMatrix(context, run.recipe, tensor, weight))
+      const quantized = await progress.quantized(data.length, () =>
+        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null }),
+      )
       await writer.append(quantized, tensor.rows, rowStart)
       const approximation = await dequantize(kernels, quantized, signal)
       sums = addSums(sums, await kernels.compareWeights(data, approximation, signal))

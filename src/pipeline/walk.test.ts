@@ -1,12 +1,13 @@
 import { describe, expect, it, vi } from 'vitest'
 import { StudioError } from '../core/errors.ts'
 import { writeExport } from '../export/write-export.ts'
+import { type GgufFile, readGguf } from '../formats/gguf/read.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
 import { faultOf } from '../testing/fault-of.ts'
-import { openTiny, runTiny, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
+import { openTiny, runTiny, tinyRequest, tinyText, wasmEngine } from '../testing/tiny-run.ts'
 import type { EngineFactory } from './engine-supply.ts'
 import { EngineSupply } from './engine-supply.ts'
 import type { RunEvent } from './events.ts'
@@ -102,7 +103,10 @@ describe('the walk', () => {
   it('takes G from the calibration text when there is one', async () => {
     const model = await openTiny()
     const plain = tinyRequest(['nearest-4bit-g16'])
-    const calibrated = { ...plain, calibration: { text: 'zyxwvutsrqponmlkjihgfedcba'.repeat(4), textName: 'backwards', maxTokens: 48 } }
+    const calibrated = {
+      ...plain,
+      calibration: { text: 'zyxwvutsrqponmlkjihgfedcba'.repeat(4), textName: 'backwards', maxTokens: 48, contextLength: 16 },
+    }
     const [a, b] = await Promise.all([plain, calibrated].map((request) => runTiny({ model, request, store: new MemoryFileStore() })))
     expect(b?.recipes[0]?.perplexity).toBe(a?.recipes[0]?.perplexity)
     expect(b?.recipes[0]?.layers[0]?.mse).toBe(a?.recipes[0]?.layers[0]?.mse)
@@ -250,6 +254,43 @@ describe('what a finished run is good for', () => {
       const written = await writeExport(job, () => undefined)
       expect(written.files.reduce((sum, file) => sum + file.bytes, 0)).toBe(bytes)
     }
+  })
+
+  it('records in a GGUF what an importance matrix was measured on', async () => {
+    const model = await openTiny()
+    const store = new MemoryFileStore()
+    const calibration = { text: tinyText, textName: 'letters', maxTokens: 48, contextLength: 16 }
+    const report = await runTiny({ model, request: { ...tinyRequest(['Q4_0', 'Q4_0+imatrix']), calibration }, store })
+    const result = await requireResult(store, report.planHash)
+    const files = new Map<string, GgufFile>()
+    for (const { id, bytes } of report.recipes) {
+      const out = new MemoryFileStore()
+      const place = {
+        createSink: (path: string) => out.create(path),
+        openWritten: async (path: string) => (await out.open(path)) ?? Promise.reject(new Error(path)),
+        removeWritten: (path: string) => out.delete(path),
+      }
+      const source = exportSource(store, model.checkpoint, result, id)
+      const written = await writeExport(
+        { target: exportTarget('gguf'), source, kernels: createReferenceKernels(), ...place },
+        () => undefined,
+      )
+      const [file] = written.files
+      expect(file?.bytes).toBe(bytes)
+      const bytesOfFile = await out.open(file?.path ?? '')
+      if (bytesOfFile !== null) files.set(id, await readGguf(bytesOfFile))
+    }
+    const recorded = (id: string): unknown[] =>
+      (files.get(id)?.metadata ?? [])
+        .filter(({ key }) => key.startsWith('quantize.'))
+        .map(({ key, value }) => [key, value.type, value.value])
+    expect(recorded('Q4_0')).toEqual([])
+    expect(recorded('Q4_0+imatrix')).toEqual([
+      ['quantize.imatrix.file', 'string', 'measured while quantizing'],
+      ['quantize.imatrix.dataset', 'string', 'letters'],
+      ['quantize.imatrix.entries_count', 'u32', 21],
+      ['quantize.imatrix.chunks_count', 'u32', 3],
+    ])
   })
 
   it('says so when its tensors are gone or changed', async () => {

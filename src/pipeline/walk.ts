@@ -18,6 +18,7 @@ import {
   type StoredBlock,
   saveJournal,
 } from './journal.ts'
+import { learningOf } from './learning.ts'
 import type { RunRequest } from './plan.ts'
 import { ProgressMeter } from './progress.ts'
 import { type RunFile, writeJson } from './run-files.ts'
@@ -31,7 +32,7 @@ export interface WalkInput {
   readonly request: RunRequest
   readonly planHash: string
   readonly evaluation: readonly TokenWindow[]
-  /** Windows whose float activations give G; empty: the evaluation's first `gramTokens`. */
+  /** Windows to learn from, whose float activations also give the layer errors their G; empty: the evaluation's first `gramTokens`. */
   readonly calibration: readonly TokenWindow[]
   /** Tokens that go into G at most. */
   readonly gramTokens: number
@@ -121,16 +122,17 @@ function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event:
   const float = states('float', [...evaluation, ...calibration])
   const recipes: RecipeRun[] = input.request.recipes.map((recipe, index) => ({
     recipe,
+    learning: learningOf(recipe),
     resolved: resolveTensors(checkpoint.graph, recipe),
-    states: states(String(index), evaluation),
+    states: states(String(index), learningOf(recipe).from === 'own' ? [...evaluation, ...calibration] : evaluation),
   }))
   for (const [index, stream] of [float, ...recipes.map((run) => run.states)].entries()) {
     const file = journal?.streams[index]
     if (file !== undefined) stream.restore(file)
   }
   const scored = evaluation.reduce((sum, batch) => sum + batch.targets.filter((target) => target !== -1).length, 0)
-  const tokens = { float: tokensOf(evaluation) + tokensOf(calibration), recipe: tokensOf(evaluation), scored }
-  const work = walkWork(checkpoint, tokens, recipes.length)
+  const tokens = { evaluation: tokensOf(evaluation), calibration: tokensOf(calibration), scored }
+  const work = walkWork(checkpoint, tokens, input.request.recipes)
   const blocksLeft = config.layers - (journal?.blocksDone ?? 0)
   const progress = new ProgressMeter({
     send: onEvent,

@@ -1,3 +1,4 @@
+import type { Support } from '../core/support.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { GridField } from './grid.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
@@ -28,9 +29,11 @@ export interface Allocation<Settings = unknown> {
   readonly exampleNames?: readonly string[]
   /** The recipe that goes by a name of this allocation (`Q4_K_M`), `null` when it has no such name. */
   named?(id: string): Pick<Recipe, 'grid' | 'allocation' | 'embedding' | 'head'> | null
-  /** `base` is the recipe's own grid. */
+  /** Absent: any rounding will do. */
+  supports?(settings: Settings, options: { readonly hasImportance: boolean }): Support
+  /** `base` is the recipe's own grid; `hasImportance` says whether the rounding weighs errors by importance. */
   gridFor(
     tensor: AllocationTensor,
-    options: { readonly settings: Settings; readonly base: AxisChoice; readonly graph: ModelGraph },
+    options: { readonly settings: Settings; readonly base: AxisChoice; readonly graph: ModelGraph; readonly hasImportance: boolean },
   ): AxisChoice | 'float'
 }

@@ -27,6 +27,8 @@ export interface Grid<Settings = unknown> {
   readonly exampleLabels: readonly string[]
   /** Whether a systematic id leaves nearest rounding unsaid: `Q4_0`, but `nearest-4bit-g32`. */
   readonly isNamedAlone: boolean
+  /** What weights on the error of each input column change: nothing, the scales, or that it cannot do without them. */
+  importanceUse(settings: Settings): ImportanceUse
   /** How a matrix will really be stored: fallbacks (row length not divisible, ...) are decided here. */
   encoding(shape: MatrixShape, settings: Settings): TensorEncoding
   supports(shape: MatrixShape, settings: Settings): Support
@@ -45,6 +47,8 @@ export interface Grid<Settings = unknown> {
     },
   ): Promise<QuantizedTensor>
 }
+
+export type ImportanceUse = 'ignored' | 'used' | 'required'
 
 export type GridField = {
   readonly key: string

@@ -64,27 +64,30 @@ export function validateRecipe(value: unknown): Recipe {
   transforms.get(recipe.transform.kind).parse(recipe.transform)
   const rounding = roundings.get(recipe.rounding.kind)
   const roundingSettings = rounding.parse(recipe.rounding)
-  allocations.get(recipe.allocation.kind).parse(recipe.allocation)
+  const allocation = allocations.get(recipe.allocation.kind)
+  const allocationSettings = allocation.parse(recipe.allocation)
+  const supported = allocation.supports?.(allocationSettings, { hasImportance: rounding.givesImportance }) ?? true
+  if (supported !== true) throw recipeInvalid(supported, 'Choose another allocation, or the rounding "weighted".')
   for (const choice of [recipe.grid, ...recipe.overrides.map((override) => override.grid)]) {
     if (choice === 'float') continue
     const grid = grids.get(choice.kind)
-    grid.parse(choice)
-    const support = rounding.supports(grid, roundingSettings)
+    const place = choice === recipe.grid ? 'recipe' : 'tensor'
+    const support = rounding.supports(grid, roundingSettings, { gridSettings: grid.parse(choice), place })
     if (support !== true) throw recipeInvalid(support, 'Choose another grid or another rounding.')
   }
   return recipe
 }
 
-/** `null` when the text follows no pattern. */
+/** `null` when the text follows no pattern. What it gives may still not be possible: see `validateRecipe`. */
 export function systematicRecipe(id: string): Recipe | null {
-  for (const grid of grids.members) {
-    if (!grid.isNamedAlone) continue
-    const choice = grid.fromLabel(id)
-    if (choice !== null) return plainRecipe(id, choice, { kind: 'nearest' })
-  }
-  for (const allocation of allocations.members) {
-    const named = allocation.named?.(id) ?? null
-    if (named !== null) return { ...plainRecipe(id, named.grid, { kind: 'nearest' }), ...named }
+  const named = namedRecipe(id, id, { kind: 'nearest' })
+  if (named !== null) return named
+  for (let cut = id.indexOf('+'); cut !== -1; cut = id.indexOf('+', cut + 1)) {
+    for (const rounding of roundings.members) {
+      const choice = rounding.fromSuffix?.(id.slice(cut + 1)) ?? null
+      const recipe = choice === null ? null : namedRecipe(id, id.slice(0, cut), choice)
+      if (recipe !== null) return recipe
+    }
   }
   for (let cut = id.indexOf('-'); cut !== -1; cut = id.indexOf('-', cut + 1)) {
     const rest = id.slice(cut + 1)
@@ -96,6 +99,19 @@ export function systematicRecipe(id: string): Recipe | null {
         if (gridChoice !== null) return plainRecipe(id, gridChoice, roundingChoice)
       }
     }
+  }
+  return null
+}
+
+/** A grid or a mix that goes by its own name. */
+function namedRecipe(id: string, name: string, rounding: AxisChoice): Recipe | null {
+  for (const grid of grids.members) {
+    const choice = grid.isNamedAlone ? grid.fromLabel(name) : null
+    if (choice !== null) return plainRecipe(id, choice, rounding)
+  }
+  for (const allocation of allocations.members) {
+    const named = allocation.named?.(name) ?? null
+    if (named !== null) return { ...plainRecipe(id, named.grid, rounding), ...named }
   }
   return null
 }
@@ -120,10 +136,10 @@ export function summarize(recipe: Recipe): string {
 
 function recipeFromId(id: string): Recipe {
   const recipe = systematicRecipe(id)
-  if (recipe !== null) return recipe
+  if (recipe !== null) return validateRecipe(recipe)
   throw recipeInvalid(
     `There is no recipe "${id.slice(0, 80)}".`,
-    `The nearest one is "${nearestId(id)}"; the pattern is nearest-4bit-g32, or a type such as Q4_0, or a mix such as Q4_K_M.`,
+    `The nearest one is "${nearestId(id)}"; the pattern is nearest-4bit-g32, or a type such as Q4_0, or a mix such as Q4_K_M, with +imatrix behind it or not.`,
   )
 }
 
@@ -140,16 +156,45 @@ function plainRecipe(id: string, grid: AxisChoice, rounding: AxisChoice): Recipe
   }
 }
 
+/** Every id worth suggesting. */
+function exampleIds(): string[] {
+  const choices = roundings.members.map((member) => ({ member, settings: member.parse({ kind: member.kind }) }))
+  const ids: string[] = []
+  for (const grid of grids.members) {
+    for (const example of grid.exampleLabels) {
+      const choice = grid.fromLabel(example)
+      if (choice === null) continue
+      const use = { gridSettings: grid.parse(choice), place: 'recipe' as const }
+      for (const { member, settings } of choices) {
+        if (member.supports(grid, settings, use) !== true) continue
+        const suffix = member.suffix?.(settings)
+        ids.push(grid.isNamedAlone ? suffixed(example, suffix) : `${member.label(settings)}-${example}`)
+      }
+    }
+  }
+  for (const allocation of allocations.members) {
+    for (const name of allocation.exampleNames ?? []) {
+      const named = allocation.named?.(name) ?? null
+      if (named === null) continue
+      const own = allocation.parse(named.allocation)
+      for (const { member, settings } of choices) {
+        const support = allocation.supports?.(own, { hasImportance: member.givesImportance }) ?? true
+        if (support === true) ids.push(suffixed(name, member.suffix?.(settings)))
+      }
+    }
+  }
+  return ids
+}
+
+function suffixed(name: string, suffix: string | undefined): string {
+  return suffix === undefined ? name : `${name}+${suffix}`
+}
+
 function nearestId(id: string): string {
-  const roundingLabels = roundings.members.map((rounding) => rounding.label(rounding.parse({ kind: rounding.kind })))
-  const gridIds = grids.members.flatMap((grid) =>
-    grid.isNamedAlone ? grid.exampleLabels : roundingLabels.flatMap((label) => grid.exampleLabels.map((example) => `${label}-${example}`)),
-  )
-  const candidates = [...gridIds, ...allocations.members.flatMap((allocation) => allocation.exampleNames ?? [])]
   const asked = id.slice(0, 80)
   let best = ''
   let bestScore = Number.POSITIVE_INFINITY
-  for (const candidate of candidates) {
+  for (const candidate of exampleIds()) {
     // Letters decide; among equals the candidate whose numbers are closest (9bit -> 8bit, not 2bit).
     const score = editDistance(withoutNumbers(asked), withoutNumbers(candidate)) + numberDistance(asked, candidate)
     if (score < bestScore) {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { StudioError } from '../core/errors.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import { parseRecipe, summarize, systematicRecipe, validateRecipe } from './parse-recipe.ts'
@@ -97,8 +97,58 @@ describe('systematic preset ids', () => {
     expect(error.remedy).toContain(`"${suggestion}"`)
   })
 
+  it('reads what is rounded by importance, of types and of mixes', () => {
+    expect(parseRecipe('Q4_K+imatrix')).toMatchObject({
+      grid: { kind: 'ggml', type: 'Q4_K' },
+      rounding: { kind: 'weighted' },
+      head: 'float',
+    })
+    expect(parseRecipe('Q4_K_M+imatrix')).toMatchObject({ id: 'Q4_K_M+imatrix', allocation: { mix: 'Q4_K_M' }, head: 'grid' })
+    expect(summarize(parseRecipe('Q4_K+imatrix'))).toMatch(/^Q4_K \(.*\), imatrix$/)
+  })
+
+  it.each([
+    ['Q8_0+imatrix', 'Q8_0 stores the same weights whichever inputs matter'],
+    ['imatrix-4bit-g32', '4bit-g32 stores the same weights'],
+    ['Q2_K_S', 'Q2_K_S cannot be written without knowing which inputs matter'],
+  ])('refuses %s: %s', (id, text) => {
+    expect(invalid(() => parseRecipe(id)).message).toContain(text)
+  })
+
+  it.each([
+    ['Q4_K_M+imatri', 'Q4_K_M+imatrix'],
+    ['q4_0+imatrix', 'Q4_0+imatrix'],
+    ['Q8_0+imatrx', 'Q8_0'],
+  ])('refuses %s and suggests something that is possible', (id, suggestion) => {
+    const { remedy } = invalid(() => parseRecipe(id))
+    expect(remedy).toContain('The nearest one is "')
+    if (suggestion !== 'Q8_0') expect(remedy).toContain(`"${suggestion}"`)
+    else expect(remedy).not.toContain('"Q8_0+imatrix"')
+  })
+
   it('says a recipe in words', () => {
     expect(summarize(parseRecipe('nearest-4bit-g32'))).toBe('affine 4 bit, groups of 32, nearest')
+  })
+})
+
+describe('importance', () => {
+  it('may be ignored by one matrix of a recipe, not by its grid', () => {
+    const mixed = { id: 'x', grid: { kind: 'ggml', type: 'Q4_K' }, rounding: { kind: 'weighted' } }
+    const override = { match: '*.0.*', grid: { kind: 'ggml', type: 'Q8_0' } }
+    expect(validateRecipe({ ...mixed, overrides: [override] }).overrides).toEqual([override])
+    expect(invalid(() => validateRecipe({ ...mixed, grid: override.grid })).remedy).toBe('Choose another grid or another rounding.')
+  })
+
+  it('is required by some grids, which nearest rounding and the embedding then cannot have', () => {
+    const ggml = grids.get('ggml')
+    vi.spyOn(ggml, 'importanceUse').mockReturnValue('required')
+    expect(invalid(() => parseRecipe('Q4_0')).message).toBe('Q4_0 cannot be rounded without knowing which inputs matter.')
+    const recipe = validateRecipe({ id: 'x', grid: { kind: 'ggml', type: 'Q4_0' }, rounding: { kind: 'weighted' }, embedding: 'grid' })
+    const resolved = [...resolveTensors(graph({ isTied: false }), recipe).values()]
+    expect(resolved.filter(({ refusal }) => refusal !== null).map(({ role, refusal }) => [role, refusal])).toEqual([
+      ['embedding', 'Q4_0 cannot be rounded without knowing which inputs matter, and of the embedding that is not measured.'],
+    ])
+    vi.restoreAllMocks()
   })
 })
 

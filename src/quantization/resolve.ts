@@ -1,3 +1,4 @@
+import type { Support } from '../core/support.ts'
 import type { GgmlType } from '../kernels/contract/ggml.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../kernels/contract/kernels.ts'
@@ -6,7 +7,7 @@ import type { AllocationTensor } from './allocation.ts'
 import type { Grid } from './grid.ts'
 import type { GridEncoding, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
-import { allocations, grids, encodings as storage } from './registry.ts'
+import { allocations, grids, roundings, encodings as storage } from './registry.ts'
 
 /** How one matrix will be stored, and why. */
 export interface ResolvedTensor extends AllocationTensor {
@@ -46,6 +47,7 @@ export function matricesOf(graph: ModelGraph): AllocationTensor[] {
 export function resolveTensors(graph: ModelGraph, recipe: Recipe): ReadonlyMap<string, ResolvedTensor> {
   const allocation = allocations.get(recipe.allocation.kind)
   const settings = allocation.parse(recipe.allocation)
+  const { givesImportance: hasImportance } = roundings.get(recipe.rounding.kind)
   const overrides = recipe.overrides.map((override) => ({
     pattern: globPattern(override.match),
     match: override.match,
@@ -55,15 +57,15 @@ export function resolveTensors(graph: ModelGraph, recipe: Recipe): ReadonlyMap<s
   for (const tensor of matricesOf(graph)) {
     const override = overrides.find(({ pattern }) => pattern.test(tensor.name))
     if (override !== undefined) {
-      resolved.set(tensor.name, resolveOne(tensor, override.grid, `override "${override.match}"`))
+      resolved.set(tensor.name, resolveOne(recipe, tensor, override.grid, `override "${override.match}"`))
       continue
     }
     if (!isTreated(tensor, recipe, graph.head === null)) {
-      resolved.set(tensor.name, resolveOne(tensor, 'float', null))
+      resolved.set(tensor.name, resolveOne(recipe, tensor, 'float', null))
       continue
     }
-    const choice = allocation.gridFor(tensor, { settings, base: recipe.grid, graph })
-    resolved.set(tensor.name, resolveOne(tensor, choice, null))
+    const choice = allocation.gridFor(tensor, { settings, base: recipe.grid, graph, hasImportance })
+    resolved.set(tensor.name, resolveOne(recipe, tensor, choice, null))
   }
   return resolved
 }
@@ -91,13 +93,13 @@ function isTreated(tensor: AllocationTensor, recipe: Recipe, isTied: boolean): b
   return recipe[tensor.role === 'head' ? 'head' : 'embedding'] === 'grid'
 }
 
-function resolveOne(tensor: AllocationTensor, choice: AxisChoice | 'float', reason: string | null): ResolvedTensor {
+function resolveOne(recipe: Recipe, tensor: AllocationTensor, choice: AxisChoice | 'float', reason: string | null): ResolvedTensor {
   if (choice === 'float') return { ...tensor, encoding: { encoding: 'source' }, grid: null, label: 'float', reason, refusal: null }
   const member = grids.get(choice.kind)
   const settings = member.parse(choice)
   const encoding = member.encoding(tensor, settings)
   const wanted = member.label(settings)
-  const support = member.supports(tensor, settings)
+  const support = firstRefusal(recipe, tensor, { member, settings })
   const fallback = fallbackOf(encoding, wanted)
   return {
     ...tensor,
@@ -107,6 +109,21 @@ function resolveOne(tensor: AllocationTensor, choice: AxisChoice | 'float', reas
     reason: fallback === null ? reason : `rows of ${tensor.columns} are not a multiple of the block of ${wanted}`,
     refusal: support === true ? null : support,
   }
+}
+
+/** What forbids a grid for a matrix: its shape, the recipe's rounding, or that nothing is known of its inputs. */
+function firstRefusal(
+  recipe: Recipe,
+  tensor: AllocationTensor,
+  { member, settings }: { readonly member: Grid; readonly settings: unknown },
+): Support {
+  const byShape = member.supports(tensor, settings)
+  if (byShape !== true) return byShape
+  const rounding = roundings.get(recipe.rounding.kind)
+  const byRounding = rounding.supports(member, rounding.parse(recipe.rounding), { gridSettings: settings, place: 'tensor' })
+  if (byRounding !== true) return byRounding
+  if (tensor.block >= 0 || member.importanceUse(settings) !== 'required') return true
+  return `${member.label(settings)} cannot be rounded without knowing which inputs matter, and of the ${tensor.role} that is not measured.`
 }
 
 /** The block type that replaced the wanted one, or `null`. */

@@ -4,10 +4,7 @@ import type { Grid, GridField } from './grid.ts'
 import type { QuantizedTensor } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
 
-/**
- * What calibration learnt about the inputs of one linear, from the recipe's own hidden states: the rows of X are tokens, the
- * columns the linear's input features.
- */
+/** What calibration learnt about the inputs of one linear: the rows of X are tokens, the columns the linear's input features. */
 export interface LayerActivations {
   /** Rows of X. */
   readonly tokens: number
@@ -30,10 +27,33 @@ export interface Rounding<Settings = unknown> {
   label(settings: Settings): string
   /** The inverse of `label`, `null` when the text is not one of its labels. */
   fromLabel(label: string): AxisChoice | null
-  supports(grid: Grid, settings: Settings): Support
-  /** Whether `quantize` wants `activations`; recipes that do not are measured without calibrating. */
-  readonly needsActivations: boolean
+  /** What follows `+` in the id of a grid or mix that goes by a name of its own (`Q4_K+gptq`); absent: nothing follows. */
+  suffix?(settings: Settings): string
+  /** The inverse of `suffix`, `null` when the text is not one of its suffixes. */
+  fromSuffix?(text: string): AxisChoice | null
+  supports(grid: Grid, settings: Settings, use: GridUse): Support
+  /**
+   * Whose inputs `quantize` learns from. `float`: those that the unquantized model gives the linear, as llama.cpp's imatrix
+   * tool takes them. `own`: those of the recipe, with everything before the linear quantized; the recipe's hidden states then
+   * carry the calibration text through the walk.
+   */
+  readonly needsActivations: 'none' | 'float' | 'own'
+  /** Whether `quantize` passes importance on to the grid, which some grids and some rules of allocation depend on. */
+  readonly givesImportance: boolean
+  /**
+   * With `own`: whether linears of one input are quantized before those after them in the block see their inputs. Otherwise all
+   * of a block learn from one pass with the block's float weights. Absent: they do not wait.
+   */
+  isTrueSequential?(settings: Settings): boolean
   quantize(name: string, weight: Matrix, options: RoundingOptions<Settings>): Promise<QuantizedTensor>
+}
+
+/** A grid as a recipe uses it. */
+export interface GridUse {
+  /** What the grid's `parse` made of the choice. */
+  readonly gridSettings: unknown
+  /** `recipe`: the recipe's own grid; `tensor`: what an override or the allocation chose for one matrix. */
+  readonly place: 'recipe' | 'tensor'
 }
 
 export interface RoundingOptions<Settings = unknown> {
@@ -41,7 +61,7 @@ export interface RoundingOptions<Settings = unknown> {
   readonly grid: Grid
   /** What the grid's `parse` made of the recipe's choice for this tensor. */
   readonly gridSettings: unknown
-  /** `null` where calibration saw no input: an embedding, or a recipe that does not calibrate. */
+  /** `null` where calibration saw no input: an embedding or a head, or a recipe that does not calibrate. */
   readonly activations: LayerActivations | null
   readonly kernels: Kernels
   readonly signal?: AbortSignal

@@ -17,6 +17,8 @@ export interface TextsState {
   /** `null`: the first windows of the evaluation text. */
   readonly calibration: ChosenText | null
   readonly calibrationTokens: number
+  /** Tokens a window of the calibration text. */
+  readonly calibrationContext: number
   readonly protocol: ProtocolId
   readonly contextLength: number
   /** `null` for all. */
@@ -31,7 +33,8 @@ export interface TextsState {
 export const initialTextsState: TextsState = {
   evaluation: null,
   calibration: null,
-  calibrationTokens: 4096,
+  calibrationTokens: 8192,
+  calibrationContext: 256,
   protocol: 'windows',
   contextLength: 256,
   maxTokens: 20_480,

@@ -95,6 +95,7 @@ export function reportOf(results: readonly ResultFixture[], tokens = 20_480): Ru
       tokens,
       float: { nll: Math.log(floatPerplexity), nllError: 0.012, perplexity: floatPerplexity, perplexityError: 0.1 },
     },
+    calibration: null,
     recipes: results.map(({ report }) => report),
     seconds: 30,
   }

@@ -74,6 +74,7 @@ export async function madeExportSource(
   }
   return {
     checkpoint,
+    calibration: null,
     recipe: {
       id: recipeId,
       transform: { kind: 'none' },

@@ -179,6 +179,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
       freeStorageBytes: storage.freeBytes,
       evaluationTokens: request.evaluation.maxTokens ?? 24_310,
       scoredTokens: 20_400,
+      calibrationTokens: 0,
       seconds: [{ backend: 'wasm x2', seconds: 4 + 4 * request.recipes.length }],
       issues:
         request.evaluation.text.length < 400
@@ -245,6 +246,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
           tokens: 20_400,
           float: { nll: Math.log(6.846), nllError: 0.012, perplexity: 6.846, perplexityError: 0.08 },
         },
+        calibration: null,
         recipes: request.recipes.map(reportOf),
         seconds: (Date.now() - started) / 1000,
       }

@@ -6,6 +6,15 @@ import type { BlockWeights } from '../runtime/engine.ts'
  * heads and features. Input and output [length, hidden].
  */
 export function referenceBlock(config: ModelConfig, weights: BlockWeights, input: Float64Array): Float64Array {
+  return referencePass(config, weights, input).output
+}
+
+/** The same with what went into the linears, each under the role of the first linear that reads it: [length, inFeatures]. */
+export function referencePass(
+  config: ModelConfig,
+  weights: BlockWeights,
+  input: Float64Array,
+): { readonly output: Float64Array; readonly inputs: Readonly<Record<'q' | 'o' | 'gate' | 'down', Float64Array>> } {
   const { hidden, heads, kvHeads, headDim, normEps } = config
   const length = input.length / hidden
   const normed = rmsNorm(input, weight(weights, 'attnIn'), normEps)
@@ -38,7 +47,8 @@ export function referenceBlock(config: ModelConfig, weights: BlockWeights, input
   const gate = linear(mlpIn, hidden, weights, 'gate')
   const up = linear(mlpIn, hidden, weights, 'up')
   const gated = gate.map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] ?? 0))
-  return sum(middle, linear(gated, gated.length / length, weights, 'down'))
+  const output = sum(middle, linear(gated, gated.length / length, weights, 'down'))
+  return { output, inputs: { q: normed, o: mixed, gate: mlpIn, down: gated } }
 }
 
 /** x / sqrt(mean(x^2) + eps) * gain, row by row of the gain's width. */

@@ -1,5 +1,6 @@
 import { openCheckpoint } from '../checkpoint/open.ts'
 import type { FileStore } from '../io/file-store.ts'
+import type { Kernels } from '../kernels/contract/kernels.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import type { EngineFactory } from '../pipeline/engine-supply.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
@@ -41,11 +42,12 @@ export async function runTiny(
     readonly store: FileStore
     readonly engines?: readonly EngineFactory[]
     readonly memoryLimitBytes?: number
+    readonly kernels?: Kernels
   },
   onEvent: (event: RunEvent) => void = () => undefined,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<RunReport> {
-  const { model, request, store, engines = [wasmEngine], memoryLimitBytes = 1e9 } = scope
+  const { model, request, store, engines = [wasmEngine], memoryLimitBytes = 1e9, kernels = createReferenceKernels() } = scope
   const supply = new EngineSupply(engines, model.checkpoint.graph)
   try {
     return await executeRun(
@@ -54,7 +56,7 @@ export async function runTiny(
         request,
         machine: { store, threads: 1, memoryLimitBytes, rates: [] },
         tools: {
-          kernels: createReferenceKernels(),
+          kernels,
           engines: supply,
           versions: { version: 'test', onnxruntime: 'test' },
           now: () => performance.now(),

@@ -21,10 +21,27 @@ export function currentRequest(): RunRequest | null {
     calibration:
       texts.calibration === null
         ? null
-        : { text: texts.calibration.text, textName: texts.calibration.name, maxTokens: texts.calibrationTokens },
+        : {
+            text: texts.calibration.text,
+            textName: texts.calibration.name,
+            maxTokens: texts.calibrationTokens,
+            contextLength: texts.calibrationContext,
+          },
     seed: texts.seed,
   }
 }
+
+/** What a plan follows from. */
+const keys = [
+  'evaluation',
+  'calibration',
+  'calibrationTokens',
+  'calibrationContext',
+  'protocol',
+  'contextLength',
+  'maxTokens',
+  'seed',
+] as const
 
 /** Milliseconds after the last change: the plan bar answers within 100. */
 const SETTLE = 40
@@ -63,7 +80,6 @@ export function startPlanning({ service }: ControllerContext): () => void {
       if (state.entries !== before.entries) soon()
     }),
     textsStore.subscribe((state, before) => {
-      const keys = ['evaluation', 'calibration', 'calibrationTokens', 'protocol', 'contextLength', 'maxTokens', 'seed'] as const
       if (keys.some((key) => state[key] !== before[key])) soon()
     }),
   ]

@@ -102,6 +102,7 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
         evaluation: { name: evaluation.textName, text: evaluation.text, origin: 'own' },
         calibration: calibration === null ? null : { name: calibration.textName, text: calibration.text, origin: 'own' },
         calibrationTokens: calibration?.maxTokens ?? textsStore.getState().calibrationTokens,
+        calibrationContext: calibration?.contextLength ?? textsStore.getState().calibrationContext,
         protocol: evaluation.protocol,
         contextLength: evaluation.contextLength,
         maxTokens: evaluation.maxTokens,

@@ -2,6 +2,8 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.ts'
 import { type EncodedMetadata, encodeMetadata } from '../../formats/gguf/layout.ts'
 import type { GgufEntry, GgufValue } from '../../formats/gguf/types.ts'
 import type { GgmlType } from '../../kernels/contract/ggml.ts'
+import { roundings } from '../../quantization/registry.ts'
+import type { ExportFacts } from '../target.ts'
 import type { PlannedTensor } from './tensors.ts'
 import { type TokenizerMetadata, tokenizerMetadata } from './tokenizer.ts'
 
@@ -63,6 +65,22 @@ export function modelEntries(checkpoint: Checkpoint, tensors: readonly PlannedTe
     { key: 'general.file_type', value: { type: 'u32', value: fileTypes[commonestType(tensors)] } },
     { key: 'general.quantization_version', value: { type: 'u32', value: quantizationVersion } },
     ...Object.entries(own).map(([key, value]) => ({ key: `${architecture}.${key}`, value })),
+  ]
+}
+
+/** llama-quantize's own limit on strings it adds. */
+const longestProvenance = 127
+
+/** What llama-quantize records of an importance matrix; nothing for recipes that used none. */
+export function importanceEntries({ checkpoint, recipe, encodings, calibration }: ExportFacts): GgufEntry[] {
+  if (calibration === null || !roundings.get(recipe.rounding.kind).givesImportance) return []
+  const linears = checkpoint.graph.blocks.flatMap((block) => block.linears.filter((linear) => encodings.has(linear.weight)))
+  const text = (value: string): GgufValue => ({ type: 'string', value: value.slice(0, longestProvenance) })
+  return [
+    { key: 'quantize.imatrix.file', value: text('measured while quantizing') },
+    { key: 'quantize.imatrix.dataset', value: text(calibration.textName) },
+    { key: 'quantize.imatrix.entries_count', value: { type: 'u32', value: linears.length } },
+    { key: 'quantize.imatrix.chunks_count', value: { type: 'u32', value: calibration.windows } },
   ]
 }
 

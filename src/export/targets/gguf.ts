@@ -10,7 +10,7 @@ import type { GridEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, inPieces, readAsHalf, readHalf, rowPieces } from '../float-pieces.ts'
 import { interleaveRows, separateRows } from '../gguf/head-rows.ts'
-import { commonestType, modelEntries, modelName, tokenizerPart } from '../gguf/metadata.ts'
+import { commonestType, importanceEntries, modelEntries, modelName, tokenizerPart } from '../gguf/metadata.ts'
 import { type PlannedTensor, planTensors, unnamedRoles } from '../gguf/tensors.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
 import type { ExportedFile, ExportFacts, ExportSource, ExportTarget } from '../target.ts'
@@ -89,7 +89,7 @@ function exportedFile(facts: ExportFacts): ExportedFile {
       remedy: 'Choose another format.',
     })
   }
-  const own = modelEntries(checkpoint, tensors)
+  const own = [...modelEntries(checkpoint, tensors), ...importanceEntries(facts)]
   const layout = layoutGguf(
     [encodeMetadata(own), encoded],
     tensors.map((tensor) => tensor.spec),

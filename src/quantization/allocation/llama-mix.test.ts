@@ -61,10 +61,11 @@ function graphOf({ hidden, ffn, layers, heads, kv_heads: kvHeads, vocab, tied }:
 }
 
 /** Type of every matrix under a mix. */
-function typesOf(graph: ModelGraph, mix: string): Readonly<Record<string, string>> {
+function typesOf(graph: ModelGraph, mix: string, rounding = 'nearest'): Readonly<Record<string, string>> {
   const recipe = validateRecipe({
     id: mix,
-    grid: { kind: 'ggml', type: 'Q8_0' },
+    grid: { kind: 'ggml', type: rounding === 'nearest' ? 'Q8_0' : 'Q4_K' },
+    rounding: { kind: rounding },
     allocation: { kind: 'llama-mix', mix },
     embedding: 'grid',
     head: 'grid',
@@ -96,6 +97,32 @@ describe('a mix', () => {
   it('gives the value matrices of 80 blocks with shared keys Q5_K', () => {
     expect(typesOf(graphOf({ ...shape, layers: 80 }), 'Q3_K_M')['blk.40.attn_v.weight']).toBe('Q5_K')
     expect(typesOf(graphOf({ ...shape, layers: 80, kv_heads: 8 }), 'Q3_K_M')['blk.40.attn_v.weight']).toBe('Q4_K')
+  })
+
+  // llama-quant.cpp, `has_imatrix`: 22 / 8 is 2 blocks.
+  it.each([
+    ['Q4_0', 'Q4_0', 'Q4_1'],
+    ['Q5_0', 'Q5_0', 'Q5_1'],
+    ['IQ4_NL', 'Q5_K', 'IQ4_NL'],
+    ['IQ4_XS', 'Q5_K', 'IQ4_XS'],
+    ['Q4_K_S', 'Q5_K', 'Q5_K'],
+  ])('gives the first down matrices of %s %s, with importance %s', (mix, without, withImportance) => {
+    const down = (types: Readonly<Record<string, string>>): (string | undefined)[] =>
+      [0, 1, 2].map((block) => types[`blk.${block}.ffn_down.weight`])
+    const later = mix === 'Q4_K_S' ? 'Q4_K' : mix
+    expect(down(typesOf(graphOf(shape), mix))).toEqual([without, without, later])
+    expect(down(typesOf(graphOf(shape), mix, 'weighted'))).toEqual([withImportance, withImportance, later])
+  })
+
+  it('writes Q2_K_S with importance alone', () => {
+    expect(() => typesOf(graphOf(shape), 'Q2_K_S')).toThrow('Q2_K_S cannot be written without')
+    const types = typesOf(graphOf(shape), 'Q2_K_S', 'weighted')
+    expect(['blk.0.ffn_down', 'blk.2.ffn_down', 'blk.2.attn_v', 'output'].map((name) => types[`${name}.weight`])).toEqual([
+      'Q4_K',
+      'Q2_K',
+      'Q4_K',
+      'Q6_K',
+    ])
   })
 
   it('falls back to what fits, at last to F16', () => {

@@ -4,11 +4,12 @@ import type { ModelGraph } from '../../models/model-graph.ts'
 import type { Allocation, AllocationTensor } from '../allocation.ts'
 import { recipeInvalid } from '../faults.ts'
 
-/** A block tensor's place: block index, number of blocks, query heads for each key head. */
+/** A block tensor's place: block index, number of blocks, query heads for each key head; and what is known of its inputs. */
 interface Place {
   readonly block: number
   readonly blocks: number
   readonly queriesPerKey: number
+  readonly hasImportance: boolean
 }
 
 type Choice = GgmlType | ((place: Place) => GgmlType)
@@ -17,6 +18,8 @@ type Choice = GgmlType | ((place: Place) => GgmlType)
 interface Mix {
   readonly type: GgmlType
   readonly roles?: Readonly<Record<string, Choice>>
+  /** Whether llama-quantize refuses to write it without an importance matrix. */
+  readonly needsImportance?: true
 }
 
 /** `use_more_bits`: the first and last eighth of the blocks and every third between them. */
@@ -34,6 +37,15 @@ const earlyEighth =
   (better: GgmlType, type: GgmlType): Choice =>
   (place) =>
     isEarly(place, 8) ? better : type
+/** Where an importance matrix spoils the first matrices, and where it makes up for fewer bits. */
+const earlyEighthWith =
+  (better: GgmlType, type: GgmlType): Choice =>
+  (place) =>
+    place.hasImportance && isEarly(place, 8) ? better : type
+const earlyEighthWithout =
+  (better: GgmlType, type: GgmlType): Choice =>
+  (place) =>
+    !place.hasImportance && isEarly(place, 8) ? better : type
 /** Keys and values that four or more query heads share are small and count more. */
 const shared =
   (better: GgmlType, type: GgmlType): Choice =>
@@ -41,13 +53,13 @@ const shared =
     queriesPerKey >= 4 ? better : type
 
 const mixes: Readonly<Record<string, Mix>> = {
-  Q4_0: { type: 'Q4_0' },
+  Q4_0: { type: 'Q4_0', roles: { down: earlyEighthWith('Q4_1', 'Q4_0') } },
   Q4_1: { type: 'Q4_1' },
-  Q5_0: { type: 'Q5_0' },
+  Q5_0: { type: 'Q5_0', roles: { down: earlyEighthWith('Q5_1', 'Q5_0') } },
   Q5_1: { type: 'Q5_1' },
   Q8_0: { type: 'Q8_0' },
   Q2_K: { type: 'Q2_K', roles: { v: shared('Q4_K', 'Q3_K'), o: 'Q3_K', down: 'Q3_K' } },
-  Q2_K_S: { type: 'Q2_K', roles: { v: shared('Q4_K', 'Q2_K'), down: earlyEighth('Q4_K', 'Q2_K') } },
+  Q2_K_S: { type: 'Q2_K', roles: { v: shared('Q4_K', 'Q2_K'), down: earlyEighth('Q4_K', 'Q2_K') }, needsImportance: true },
   Q3_K_S: { type: 'Q3_K' },
   Q3_K_M: {
     type: 'Q3_K',
@@ -63,8 +75,8 @@ const mixes: Readonly<Record<string, Mix>> = {
   Q5_K_S: { type: 'Q5_K' },
   Q5_K_M: { type: 'Q5_K', roles: { v: favoured('Q6_K', 'Q5_K'), down: favoured('Q6_K', 'Q5_K') } },
   Q6_K: { type: 'Q6_K' },
-  IQ4_NL: { type: 'IQ4_NL', roles: { v: shared('Q5_K', 'IQ4_NL'), down: earlyEighth('Q5_K', 'IQ4_NL') } },
-  IQ4_XS: { type: 'IQ4_XS', roles: { v: shared('Q5_K', 'IQ4_XS'), down: earlyEighth('Q5_K', 'IQ4_XS') } },
+  IQ4_NL: { type: 'IQ4_NL', roles: { v: shared('Q5_K', 'IQ4_NL'), down: earlyEighthWithout('Q5_K', 'IQ4_NL') } },
+  IQ4_XS: { type: 'IQ4_XS', roles: { v: shared('Q5_K', 'IQ4_XS'), down: earlyEighthWithout('Q5_K', 'IQ4_XS') } },
 }
 const names = Object.keys(mixes)
 /** Names that are not also a type's: a recipe named by a type has that type everywhere. */
@@ -72,7 +84,11 @@ const ownNames = names.filter((name) => !(name in ggmlTypes))
 
 const schema = v.strictObject({ kind: v.literal('llama-mix'), mix: v.picklist(names) })
 
-function typeOf({ role, block, columns }: AllocationTensor, { type, roles }: Mix, graph: ModelGraph): GgmlType {
+function typeOf(
+  { role, block, columns }: AllocationTensor,
+  { type, roles }: Mix,
+  { graph, hasImportance }: { readonly graph: ModelGraph; readonly hasImportance: boolean },
+): GgmlType {
   const { layers, heads, kvHeads } = graph.config
   // The file's output matrix: the head, or the embedding when they are one.
   if (role === 'head' || (role === 'embedding' && graph.head === null)) {
@@ -81,13 +97,13 @@ function typeOf({ role, block, columns }: AllocationTensor, { type, roles }: Mix
   }
   if (block < 0) return type
   const choice = roles?.[role] ?? type
-  const chosen = typeof choice === 'string' ? choice : choice({ block, blocks: layers, queriesPerKey: heads / kvHeads })
+  const chosen = typeof choice === 'string' ? choice : choice({ block, blocks: layers, queriesPerKey: heads / kvHeads, hasImportance })
   // Models of 80 blocks with shared keys ("70B"): their value matrices are small beside the rest.
   const isLarge = layers === 80 && heads !== kvHeads && role === 'v'
   return isLarge && (chosen === 'Q3_K' || chosen === 'Q4_K') ? 'Q5_K' : chosen
 }
 
-/** The named mixes of llama-quantize, without an importance matrix. Rows that blocks do not divide: the ggml grid's fallbacks. */
+/** The named mixes of llama-quantize, with and without an importance matrix. Rows that blocks do not divide: the ggml grid's fallbacks. */
 const llamaMix: Allocation<{ readonly mix: string }> = {
   kind: 'llama-mix',
   title: 'llama.cpp mix',
@@ -119,9 +135,11 @@ const llamaMix: Allocation<{ readonly mix: string }> = {
     if (mix === undefined) return null
     return { grid: { kind: 'ggml', type: mix.type }, allocation: { kind: 'llama-mix', mix: id }, embedding: 'grid', head: 'grid' }
   },
-  gridFor(tensor, { settings, base, graph }) {
+  supports: ({ mix }, { hasImportance }) =>
+    hasImportance || mixes[mix]?.needsImportance !== true || `${mix} cannot be written without knowing which inputs matter.`,
+  gridFor(tensor, { settings, base, graph, hasImportance }) {
     const mix = mixes[settings.mix]
-    return mix === undefined ? base : { kind: 'ggml', type: typeOf(tensor, mix, graph) }
+    return mix === undefined ? base : { kind: 'ggml', type: typeOf(tensor, mix, { graph, hasImportance }) }
   },
 }
 

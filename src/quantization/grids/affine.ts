@@ -88,6 +88,8 @@ const affine: Grid<AffineSettings> = {
     }
     return v.is(schema, choice) ? choice : null
   },
+  // Scales come from the least and the greatest weight.
+  importanceUse: () => 'ignored',
   encoding(_shape, { bits, group, isSymmetric }) {
     return { encoding: 'affine', bits, isSymmetric, group: group === 'channel' ? 'row' : group }
   },

@@ -45,6 +45,9 @@ const facts: Readonly<Record<BlockType, TypeFacts>> = {
 }
 const types = Object.keys(facts) as BlockType[]
 
+/** Types whose scale follows from the largest weight of a block, without a search. */
+const unsearched: ReadonlySet<BlockType> = new Set(['F16', 'Q8_0', 'MXFP4', 'NVFP4', 'TQ1_0', 'TQ2_0'])
+
 const schema = v.strictObject({ kind: v.literal('ggml'), type: v.picklist(types) })
 
 /** What llama-quantize writes when blocks do not divide the row: the fallback, and F16 when it does not fit either. */
@@ -85,6 +88,7 @@ const ggml: Grid<{ readonly type: BlockType }> = {
   label: ({ type }) => type,
   describe: ({ type }) => `${type} (${facts[type].title})`,
   fromLabel: (label) => (v.is(v.picklist(types), label) ? { kind: 'ggml', type: label } : null),
+  importanceUse: ({ type }) => (unsearched.has(type) ? 'ignored' : 'used'),
   encoding: (shape, { type }) => ({ encoding: 'ggml', type: stored(shape, type) }),
   supports: () => true,
   values: (limit, { type }) => facts[type].levels.map((level) => level * limit),

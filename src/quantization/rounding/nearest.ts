@@ -9,8 +9,10 @@ const nearest: Rounding<null> = {
   parse: (choice) => parseWithoutSettings('nearest rounding', choice),
   label: () => 'nearest',
   fromLabel: (label) => (label === 'nearest' ? { kind: 'nearest' } : null),
-  supports: () => true,
-  needsActivations: false,
+  supports: (grid, _settings, { gridSettings }) =>
+    grid.importanceUse(gridSettings) !== 'required' || `${grid.label(gridSettings)} cannot be rounded without knowing which inputs matter.`,
+  needsActivations: 'none',
+  givesImportance: false,
   quantize: (name, weight, { grid, gridSettings, kernels, signal }) =>
     grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) }),
 }

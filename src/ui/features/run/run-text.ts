@@ -29,6 +29,7 @@ export function runSentence({ status, blocks, storedBlocks, request }: RunState)
 const phases: Readonly<Record<NonNullable<RunState['progress']>['phase'], string>> = {
   reading: 'reading weights',
   float: 'float pass',
+  calibrating: 'calibrating',
   quantizing: 'quantizing',
   measuring: 'measuring layers',
   forward: 'forward pass',

@@ -1,0 +1,40 @@
+import type { Recipe } from '../quantization/recipe.ts'
+import { roundings } from '../quantization/registry.ts'
+import type { LayerActivations } from '../quantization/rounding.ts'
+
+/** What a recipe learns from the calibration text. */
+export interface Learning {
+  readonly from: 'none' | 'float' | 'own'
+  readonly isTrueSequential: boolean
+}
+
+export function learningOf(recipe: Recipe): Learning {
+  const rounding = roundings.get(recipe.rounding.kind)
+  return {
+    from: rounding.needsActivations,
+    isTrueSequential: rounding.isTrueSequential?.(rounding.parse(recipe.rounding)) ?? false,
+  }
+}
+
+/** Tokens that a recipe's own hidden states hold. */
+export function tokensOfRecipe(recipe: Recipe, tokens: { readonly evaluation: number; readonly calibration: number }): number {
+  return tokens.evaluation + (learningOf(recipe).from === 'own' ? tokens.calibration : 0)
+}
+
+/** Tokens for which a recipe runs a block: those of its states once more for every pass that it learns from. */
+export function blockTokensOfRecipe(
+  recipe: Recipe,
+  tokens: { readonly evaluation: number; readonly calibration: number },
+  taps: number,
+): number {
+  const { from, isTrueSequential } = learningOf(recipe)
+  const passes = from !== 'own' ? 0 : isTrueSequential ? taps : 1
+  return tokensOfRecipe(recipe, tokens) + passes * tokens.calibration
+}
+
+/** `gram`: the upper triangle of X^T X over `tokens` rows. */
+export function activationsOf(gram: Float32Array<ArrayBuffer>, tokens: number): LayerActivations {
+  const columns = Math.sqrt(gram.length)
+  const meanSquare = Float32Array.from({ length: columns }, (_, i) => (gram[i * columns + i] ?? 0) / tokens)
+  return { tokens, meanSquare, gram }
+}
