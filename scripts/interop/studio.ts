@@ -67,6 +67,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
             maxTokens: 1024,
           },
           calibration: null,
+          importance: null,
           seed: 0,
         },
         machine: { store, threads: 2, memoryLimitBytes: totalmem(), rates: [] },

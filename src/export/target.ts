@@ -2,7 +2,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Support } from '../core/support.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
-import type { CalibrationSummary } from '../quantization/calibration-summary.ts'
+import type { ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 
@@ -12,8 +12,8 @@ export interface ExportSource {
   readonly recipe: Recipe
   /** Checkpoint name of every quantized tensor to how it is stored. Tensors not in it are exported from the checkpoint. */
   readonly encodings: ReadonlyMap<string, TensorEncoding>
-  /** What the recipes of the run could learn from; recorded in files whose recipe did. */
-  readonly calibration: CalibrationSummary | null
+  /** Where importance comes from; recorded in files whose recipe used it. */
+  readonly importance: ImportanceSummary | null
   /** Only called after the walk has finished. Throws `storage-fault`. */
   readQuantized(name: string, signal?: AbortSignal): Promise<QuantizedTensor>
 }

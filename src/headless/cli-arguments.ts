@@ -10,6 +10,10 @@ export interface CliArguments {
   readonly calibrationTokens: number | null
   /** `null`: as `context`. */
   readonly calibrationContext: number | null
+  readonly usesChatTemplate: boolean
+  /** imatrix files of llama.cpp: one to use, one to write. */
+  readonly imatrix: string | null
+  readonly saveImatrix: string | null
   readonly evaluation: string | null
   readonly protocol: ProtocolId
   /** `null`: 256, or what the model reads if that is less. */
@@ -30,9 +34,12 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
                       Q4_K_M+imatrix, F16), a JSON file, or the JSON itself; may be repeated
 --evaluation FILE     text to measure on (default: the bundled evaluation text)
 --calibration FILE    text that recipes learn from, and whose activations weigh the layer errors (default: the bundled
-                      calibration text if a recipe learns, else the beginning of the evaluation text for the errors alone)
+                      calibration text if a recipe learns or importance is saved, else the beginning of the evaluation text for the errors alone)
 --calibration-tokens N   run at most N tokens of it (default: 32 windows)
 --calibration-context N  tokens a window of it (default: as --context)
+--chat-template       put each document of it into the model's chat template
+--imatrix FILE        weigh errors by this imatrix file of llama.cpp (.gguf or .dat) instead of measuring importance
+--save-imatrix FILE   write the importance that was measured, for llama-quantize (.dat: its older format)
 --protocol P          windows (default) or llama.cpp (scores the second half of each window)
 --context N           tokens a window (default: 256, or what the model reads if that is less)
 --max-tokens N        run at most N tokens of the evaluation text (default: all)
@@ -50,6 +57,9 @@ const options = {
   calibration: { type: 'string' },
   'calibration-tokens': { type: 'string' },
   'calibration-context': { type: 'string' },
+  'chat-template': { type: 'boolean' },
+  imatrix: { type: 'string' },
+  'save-imatrix': { type: 'string' },
   evaluation: { type: 'string' },
   protocol: { type: 'string' },
   context: { type: 'string' },
@@ -83,6 +93,9 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     calibration: values.calibration ?? null,
     calibrationTokens: wholeNumber('--calibration-tokens', values['calibration-tokens'], 1),
     calibrationContext: wholeNumber('--calibration-context', values['calibration-context'], 2),
+    usesChatTemplate: values['chat-template'] ?? false,
+    imatrix: values.imatrix ?? null,
+    saveImatrix: values['save-imatrix'] ?? null,
     evaluation: values.evaluation ?? null,
     protocol,
     context: wholeNumber('--context', values.context, 2),

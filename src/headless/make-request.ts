@@ -1,8 +1,9 @@
 import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { toBase64 } from '../core/base64.ts'
 import { StudioError } from '../core/errors.ts'
-import { learningOf } from '../pipeline/learning.ts'
-import type { CalibrationSettings, RunRequest } from '../pipeline/plan.ts'
+import { type Learning, learningOf } from '../pipeline/learning.ts'
+import type { CalibrationSettings, ImportanceSettings, RunRequest } from '../pipeline/plan.ts'
 import { parseRecipe } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import type { CliArguments } from './cli-arguments.ts'
@@ -14,8 +15,9 @@ const defaultCalibrationWindows = 32
 export interface CliTexts {
   readonly recipes: readonly Recipe[]
   readonly evaluation: { readonly text: string; readonly name: string }
-  /** `null` when no file is named and no recipe learns. */
+  /** `null` when no file is named and nothing is to be learnt. */
   readonly calibration: { readonly text: string; readonly name: string } | null
+  readonly importance: ImportanceSettings | null
 }
 
 /** Throws `file-missing` and `recipe-invalid`. `samples` is the folder of the bundled texts. */
@@ -25,12 +27,15 @@ export async function readTexts(args: CliArguments, samples: string): Promise<Cl
     args.evaluation === null
       ? { text: await readTextFile(join(samples, 'evaluation.txt')), name: 'Bundled evaluation text' }
       : { text: await readTextFile(args.evaluation), name: basename(args.evaluation) }
-  if (args.calibration !== null) {
-    return { recipes, evaluation, calibration: { text: await readTextFile(args.calibration), name: basename(args.calibration) } }
-  }
-  if (recipes.every((recipe) => learningOf(recipe).from === 'none')) return { recipes, evaluation, calibration: null }
-  const text = await readTextFile(join(samples, 'calibration.txt'))
-  return { recipes, evaluation, calibration: { text, name: 'Bundled calibration text' } }
+  const importance = args.imatrix === null ? null : { fileName: basename(args.imatrix), base64: toBase64(await readFileOf(args.imatrix)) }
+  return { recipes, evaluation, calibration: await readCalibration(args, recipes, samples), importance }
+}
+
+async function readCalibration(args: CliArguments, recipes: readonly Recipe[], samples: string): Promise<CliTexts['calibration']> {
+  if (args.calibration !== null) return { text: await readTextFile(args.calibration), name: basename(args.calibration) }
+  const needsText = ({ from }: Learning): boolean => from === 'own' || (from === 'float' && args.imatrix === null)
+  if (args.saveImatrix === null && !recipes.some((recipe) => needsText(learningOf(recipe)))) return null
+  return { text: await readTextFile(join(samples, 'calibration.txt')), name: 'Bundled calibration text' }
 }
 
 /** `maxPositions`: what the model reads. */
@@ -41,6 +46,7 @@ export function makeRequest(args: CliArguments, texts: CliTexts, maxPositions: n
     recipes: texts.recipes,
     evaluation: { text: evaluation.text, textName: evaluation.name, protocol: args.protocol, contextLength, maxTokens: args.maxTokens },
     calibration: texts.calibration === null ? null : calibrationOf(args, texts.calibration, contextLength),
+    importance: texts.importance,
     seed: args.seed,
   }
 }
@@ -51,7 +57,8 @@ function calibrationOf(
   evaluationContext: number,
 ): CalibrationSettings {
   const contextLength = args.calibrationContext ?? evaluationContext
-  return { text, textName: name, maxTokens: args.calibrationTokens ?? defaultCalibrationWindows * contextLength, contextLength }
+  const maxTokens = args.calibrationTokens ?? defaultCalibrationWindows * contextLength
+  return { text, textName: name, maxTokens, contextLength, usesChatTemplate: args.usesChatTemplate }
 }
 
 async function readRecipe(idOrFile: string): Promise<Recipe> {
@@ -60,8 +67,12 @@ async function readRecipe(idOrFile: string): Promise<Recipe> {
 }
 
 async function readTextFile(path: string): Promise<string> {
+  return new TextDecoder().decode(await readFileOf(path))
+}
+
+async function readFileOf(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path, 'utf8')
+    return await readFile(path)
   } catch (cause) {
     const message = `${path} cannot be read.`
     throw new StudioError('file-missing', { title: 'A file is missing', message, remedy: 'Check the path and the permissions.' }, { cause })

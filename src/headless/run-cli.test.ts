@@ -120,6 +120,34 @@ describe('the command line', () => {
     const named = ['--calibration', join(folder, 'samples', 'evaluation.txt'), '--calibration-tokens', '100', '--calibration-context', '20']
     const own = await run('own', ['--recipe', 'Q4_0+imatrix', ...named])
     expect(own.calibration).toEqual({ textName: 'evaluation.txt', windows: 5, contextLength: 20, tokens: 100 })
+
+    const saved = join(folder, 'saved', 'tiny.dat')
+    expect((await run('saving', ['--recipe', 'Q4_0', '--save-imatrix', saved])).importance?.chunks).toBe(32)
+    const used = await run('using', ['--recipe', 'Q4_0+imatrix', '--imatrix', saved])
+    expect(used.calibration).toBeNull()
+    expect(used.importance).toEqual({ fileName: 'tiny.dat', dataset: 'Bundled calibration text', chunks: 32, entries: 14 })
+    expect(used.recipes[0]?.layers.map(({ mse }) => mse)).toEqual(bundled.recipes[0]?.layers.map(({ mse }) => mse))
+  })
+
+  it.each([
+    ['--chat-template', [], 'This model has no chat template'],
+    ['--imatrix', ['FOLDER/empty.txt'], 'not an importance matrix that can be read'],
+    ['--save-imatrix', ['FOLDER/empty.txt/x.gguf'], 'cannot be written'],
+  ])('says why %s is not possible', async (option, values, text) => {
+    const argv = [
+      '--recipe',
+      'Q4_0+imatrix',
+      '--context',
+      '16',
+      '--max-tokens',
+      '64',
+      option,
+      ...values.map((v) => v.replace('FOLDER', folder)),
+    ]
+    const { code, faults } = await command([join(folder, 'model'), ...argv, '--out', join(folder, 'refused')])
+    expect(code).toBe(2)
+    expect(faults.join()).toContain(text)
+    expect(await readdir(folder)).not.toContain('refused')
   })
 
   it('writes figures as plain numbers, and artifacts that are what the report says', async () => {

@@ -10,10 +10,11 @@ import type { Kernels } from '../kernels/contract/kernels.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
 import { executeRun, type OpenModel, planRun } from '../pipeline/execute-run.ts'
 import { exportTarget } from '../pipeline/export-run.ts'
+import { imatrixFile } from '../pipeline/measured-importance.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import { bytesText } from '../pipeline/plan-issues.ts'
 import type { Artifact, RunReport } from '../pipeline/report.ts'
-import { exportSource, requireResult } from '../pipeline/run-result.ts'
+import { exportSource, type RunResult, requireResult } from '../pipeline/run-result.ts'
 import type { ForwardEngine } from '../runtime/engine.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
 import { type CliArguments, help, parseCliArguments } from './cli-arguments.ts'
@@ -154,6 +155,7 @@ async function runAndExport(
       signal,
     )
     const result = await requireResult(store, report.planHash)
+    if (args.saveImatrix !== null) await saveImatrix(args.saveImatrix, model, result)
     const artifacts = new Map<string, Artifact[]>()
     for (const recipe of report.recipes) {
       const source = exportSource(store, model.checkpoint, result, recipe.id)
@@ -180,6 +182,18 @@ async function runAndExport(
     await engines.close()
     await kernels.close()
     await rm(workFolder, { recursive: true, force: true })
+  }
+}
+
+/** Outside the output folder: it is for other programs, and for other runs. */
+async function saveImatrix(path: string, { checkpoint }: OpenModel, result: RunResult): Promise<void> {
+  const bytes = await imatrixFile(checkpoint, result, path.endsWith('.dat') ? 'dat' : 'gguf')
+  try {
+    await mkdir(dirname(resolve(path)), { recursive: true })
+    await writeFile(path, bytes)
+  } catch (cause) {
+    const message = `${path} cannot be written.`
+    throw new StudioError('usage', { title: 'Nothing can be written there', message, remedy: 'Choose another --save-imatrix.' }, { cause })
   }
 }
 

@@ -6,6 +6,7 @@ import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { EngineSupply } from './engine-supply.ts'
 import type { RunEvent } from './events.ts'
+import { type LoadedImportance, loadImportance } from './importance.ts'
 import { runFolder } from './journal.ts'
 import { makePlan } from './make-plan.ts'
 import { makeReport, partsOf } from './make-report.ts'
@@ -15,7 +16,7 @@ import type { PlanFacts } from './plan-facts.ts'
 import { planHash } from './plan-hash.ts'
 import type { RunReport } from './report.ts'
 import { intactResult, type RunResult, saveResult } from './run-result.ts'
-import { calibrationSummary, type PreparedTexts, prepareTexts } from './texts.ts'
+import { calibrationSummary, importanceSummary, type PreparedTexts, prepareTexts } from './texts.ts'
 import { runWalk } from './walk.ts'
 
 /** A model ready to be planned and run. */
@@ -37,10 +38,11 @@ export async function planRun(
   model: OpenModel,
   request: RunRequest,
   machine: Machine,
-): Promise<{ readonly plan: Plan; readonly texts: PreparedTexts }> {
+): Promise<{ readonly plan: Plan; readonly texts: PreparedTexts; readonly loaded: LoadedImportance }> {
   const { checkpoint, tokenizer } = model
   const hash = await planHash(checkpoint.origin.fingerprint, request)
   const texts = prepareTexts(request, tokenizer)
+  const loaded = await loadImportance(request, checkpoint)
   const held = await machine.store.list(runFolder(hash))
   const { freeBytes } = await machine.store.estimate()
   const plan = makePlan({
@@ -48,6 +50,7 @@ export async function planRun(
     request,
     hash,
     texts,
+    loaded,
     targets: exportTargets,
     threads: machine.threads,
     memoryLimitBytes: machine.memoryLimitBytes,
@@ -55,7 +58,7 @@ export async function planRun(
     heldStorageBytes: held.reduce((sum, file) => sum + file.sizeBytes, 0),
     rates: machine.rates,
   })
-  return { plan, texts }
+  return { plan, texts, loaded }
 }
 
 export interface RunTools {
@@ -76,7 +79,7 @@ export async function executeRun(
   signal: AbortSignal,
 ): Promise<RunReport> {
   const { model, request, machine, tools } = scope
-  const { plan, texts } = await planRun(model, request, machine)
+  const { plan, texts, loaded } = await planRun(model, request, machine)
   const { windowSet } = texts
   refuse(plan, request)
   if (windowSet === null) throw new RangeError('a plan without errors has windows')
@@ -90,6 +93,7 @@ export async function executeRun(
       evaluation: texts.evaluation,
       calibration: texts.calibration,
       gramTokens: texts.gramTokens,
+      importance: loaded.importance?.means ?? null,
       kernels: tools.kernels,
       engines: tools.engines,
       store: machine.store,
@@ -102,10 +106,12 @@ export async function executeRun(
   )
   const createdAt = new Date().toISOString()
   const calibration = calibrationSummary(request, texts)
-  const facts = { checkpoint: model.checkpoint, request, plan, windowSet, calibration, versions: tools.versions, createdAt }
+  const importance = importanceSummary(loaded.importance, calibration, model.checkpoint.graph)
+  const facts = { checkpoint: model.checkpoint, request, plan, windowSet, calibration, importance, versions: tools.versions, createdAt }
   const report = makeReport(facts, walk)
   const tensors = Object.fromEntries(request.recipes.map(({ id }) => [id, partsOf(walk, id).flatMap((part) => part.tensors)]))
-  await saveResult(machine.store, { report, tensors })
+  const squares = walk.blocks.flatMap((block) => (block.squares === null ? [] : [block.squares]))
+  await saveResult(machine.store, { report, tensors, squares })
   await machine.store.delete(`${runFolder(plan.hash)}/hidden`)
   onEvent({ kind: 'finished', report })
   return report

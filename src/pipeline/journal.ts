@@ -1,5 +1,6 @@
 import type { LayerResult } from '../evaluation/result.ts'
 import type { FileStore } from '../io/file-store.ts'
+import type { StoredSquares } from './measured-importance.ts'
 import type { RunRequest } from './plan.ts'
 import { checksumOf, isUnchanged, type RunFile, readJson, writeJson } from './run-files.ts'
 import type { StoredTensor } from './stored-tensor.ts'
@@ -20,6 +21,8 @@ export interface StoredBlock {
   readonly forwardBackend: string
   readonly kernelBackend: string
   readonly parts: readonly StoredPart[]
+  /** Squares of the float model's inputs over the calibration text; `null` without one, and of the embedding. */
+  readonly squares: StoredSquares | null
 }
 
 /** Everything needed to go on after the last finished block. */

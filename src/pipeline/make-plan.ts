@@ -10,7 +10,7 @@ import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 import { planIssues } from './plan-issues.ts'
 import { storedBytes } from './stored-tensor.ts'
-import { calibrationSummary, type PreparedTexts } from './texts.ts'
+import { calibrationSummary, importanceSummary } from './texts.ts'
 import { walkWork } from './walk-context.ts'
 
 /** Everything known before the first weight is read. Pure. */
@@ -46,7 +46,10 @@ export function makePlan(facts: PlanFacts): Plan {
       backend,
       seconds: operationsPerSecond === null ? null : operations / operationsPerSecond,
     })),
-    issues: [...textIssues(texts), ...planIssues({ facts, recipes, resolved, peakMemoryBytes, storageBytes })],
+    issues: [
+      ...wholeIssues([...texts.findings, ...facts.loaded.findings]),
+      ...planIssues({ facts, recipes, resolved, peakMemoryBytes, storageBytes }),
+    ],
   }
 }
 
@@ -62,14 +65,14 @@ function ownGrams(recipes: readonly Recipe[]): 'none' | 'one' | 'all' {
   return own.every(({ isTrueSequential }) => isTrueSequential) ? 'one' : 'all'
 }
 
-function textIssues(texts: PreparedTexts): PlanIssue[] {
-  return texts.findings.map((finding) => ({ ...finding, recipeId: null }))
+function wholeIssues(findings: readonly Omit<PlanIssue, 'recipeId'>[]): PlanIssue[] {
+  return findings.map((finding) => ({ ...finding, recipeId: null }))
 }
 
 function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): RecipePlan {
   const { checkpoint } = facts
-  const calibration = calibrationSummary(facts.request, facts.texts)
-  const exportFacts: ExportFacts = { checkpoint, recipe, encodings: encodingsOf(resolved), calibration }
+  const importance = importanceSummary(facts.loaded.importance, calibrationSummary(facts.request, facts.texts), checkpoint.graph)
+  const exportFacts: ExportFacts = { checkpoint, recipe, encodings: encodingsOf(resolved), importance }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
     const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0

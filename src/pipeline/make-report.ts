@@ -12,6 +12,7 @@ export interface ReportFacts {
   readonly plan: Plan
   readonly windowSet: WindowSet
   readonly calibration: RunReport['calibration']
+  readonly importance: RunReport['importance']
   readonly versions: RunReport['studio']
   readonly createdAt: string
 }
@@ -54,6 +55,7 @@ export function makeReport(facts: ReportFacts, walk: WalkResult): RunReport {
     },
     evaluation: { protocol, contextLength, textName, tokens: windowSet.scoredTokens, float },
     calibration: facts.calibration,
+    importance: facts.importance,
     recipes,
     seconds: walk.seconds,
   }

@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { ExportTarget } from '../export/target.ts'
+import type { LoadedImportance } from './importance.ts'
 import type { RunRequest } from './plan.ts'
 import type { PreparedTexts } from './texts.ts'
 
@@ -9,6 +10,7 @@ export interface PlanFacts {
   readonly request: RunRequest
   readonly hash: string
   readonly texts: PreparedTexts
+  readonly loaded: LoadedImportance
   readonly targets: readonly ExportTarget[]
   readonly threads: number
   readonly memoryLimitBytes: number

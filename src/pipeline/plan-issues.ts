@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { encodings, roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
@@ -71,6 +72,7 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
       remedy: `Use windows of at most ${count(maxPositions)} tokens.`,
     })
   }
+  if (request.calibration?.usesChatTemplate === true) issues.push(chatTemplateIssue(checkpoint))
   if (texts.scoredTokens > 0 && texts.scoredTokens < fewTokens) {
     issues.push({
       severity: 'note',
@@ -83,8 +85,23 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
   return issues
 }
 
+/** Templates are programs in Jinja, and the tokenizer library has no interpreter for them. */
+function chatTemplateIssue({ tokenizerFiles }: Checkpoint): PlanIssue {
+  return {
+    severity: 'error',
+    recipeId: null,
+    title: 'The chat template cannot be used',
+    text:
+      tokenizerFiles.chatTemplate !== null
+        ? 'The chat template of this model is a program in Jinja, which the tokenizer here does not run.'
+        : 'This model has no chat template.',
+    remedy: 'Calibrate without it, or on a text that has the markers of the template in it already.',
+  }
+}
+
 function learningIssues({ request }: PlanFacts, recipe: Recipe): PlanIssue[] {
-  if (request.calibration !== null || learningOf(recipe).from === 'none') return []
+  const { from } = learningOf(recipe)
+  if (from === 'none' || request.calibration !== null || (from === 'float' && request.importance !== null)) return []
   return [
     {
       severity: 'error',

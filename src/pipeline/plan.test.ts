@@ -26,6 +26,7 @@ function plan(model: OpenModel, request: RunRequest, change: Partial<PlanFacts> 
     request,
     hash: 'hash',
     texts: prepareTexts(request, model.tokenizer),
+    loaded: { importance: null, findings: [] },
     targets: exportTargets,
     threads: 2,
     memoryLimitBytes: 1e9,
@@ -83,7 +84,7 @@ describe('the plan', () => {
     ],
     [
       'an empty calibration text',
-      (r) => ({ request: { ...r, calibration: { text: '', textName: '', maxTokens: 64, contextLength: 16 } } }),
+      (r) => ({ request: { ...r, calibration: { text: '', textName: '', maxTokens: 64, contextLength: 16, usesChatTemplate: false } } }),
       'error',
       'The calibration text is empty',
     ],
@@ -103,9 +104,27 @@ describe('the plan', () => {
     ['too little memory', () => ({ memoryLimitBytes: 1e6 }), 'warning', 'More memory than the limit'],
     [
       'overlapping texts',
-      (r) => ({ request: { ...r, calibration: { text: tinyText, textName: '', maxTokens: 64, contextLength: 16 } } }),
+      (r) => ({
+        request: { ...r, calibration: { text: tinyText, textName: '', maxTokens: 64, contextLength: 16, usesChatTemplate: false } },
+      }),
       'warning',
       'Calibration and evaluation text overlap',
+    ],
+    [
+      'a chat template that cannot be run',
+      (r) => ({
+        request: { ...r, calibration: { text: tinyText, textName: '', maxTokens: 64, contextLength: 16, usesChatTemplate: true } },
+      }),
+      'error',
+      'The chat template cannot be used',
+    ],
+    [
+      'calibration windows longer than the model reads',
+      (r) => ({
+        request: { ...r, calibration: { text: tinyText, textName: '', maxTokens: 64, contextLength: 65, usesChatTemplate: false } },
+      }),
+      'error',
+      'The window is longer than the model reads',
     ],
     [
       'a group larger than a row',

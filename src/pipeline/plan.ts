@@ -20,12 +20,22 @@ export interface CalibrationSettings {
   readonly maxTokens: number
   /** Tokens a window. */
   readonly contextLength: number
+  /** Whether each document of the text, up to an empty line, is put into the model's chat template. */
+  readonly usesChatTemplate: boolean
+}
+
+/** An imatrix file of llama.cpp that recipes weigh errors by, instead of measuring importance on a text. */
+export interface ImportanceSettings {
+  readonly fileName: string
+  /** Its bytes in base64: a few megabytes, and part of what names a run. */
+  readonly base64: string
 }
 
 export interface RunRequest {
   readonly recipes: readonly Recipe[]
   readonly evaluation: EvaluationSettings
   readonly calibration: CalibrationSettings | null
+  readonly importance: ImportanceSettings | null
   readonly seed: number
 }
 

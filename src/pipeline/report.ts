@@ -1,5 +1,5 @@
 import type { FloatResult, LayerResult, ProtocolId, RecipeEvaluation } from '../evaluation/result.ts'
-import type { CalibrationSummary } from '../quantization/calibration-summary.ts'
+import type { CalibrationSummary, ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 
 export interface ArtifactFile {
@@ -51,6 +51,8 @@ export interface RunReport {
   }
   /** `null` when no text was given to learn from. */
   readonly calibration: CalibrationSummary | null
+  /** Of recipes that weigh errors by importance; `null` when there was nothing to learn it from. */
+  readonly importance: ImportanceSummary | null
   readonly recipes: readonly RecipeReport[]
   readonly seconds: number
 }

@@ -3,6 +3,7 @@ import { StudioError } from '../core/errors.ts'
 import type { ExportSource } from '../export/target.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { runFolder } from './journal.ts'
+import type { StoredSquares } from './measured-importance.ts'
 import type { RunReport } from './report.ts'
 import { readJson, storageFault, writeJson } from './run-files.ts'
 import { readStored, type StoredTensor } from './stored-tensor.ts'
@@ -12,6 +13,8 @@ export interface RunResult {
   readonly report: RunReport
   /** By recipe id. */
   readonly tensors: Readonly<Record<string, readonly StoredTensor[]>>
+  /** Squares of the float model's inputs over the calibration text, by block; empty without that text. */
+  readonly squares: readonly StoredSquares[]
 }
 
 const resultPath = (planHash: string): string => `${runFolder(planHash)}/result.json`
@@ -58,7 +61,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
   return {
     checkpoint,
     recipe: report.recipe,
-    calibration: result.report.calibration,
+    importance: result.report.importance,
     encodings: new Map([...tensors].map(([name, { encoding }]) => [name, encoding])),
     readQuantized(name, signal) {
       const stored = tensors.get(name)

@@ -49,6 +49,7 @@ describe.skipIf(!isPresent)('the walk over stories260K', () => {
         maxTokens: null,
       },
       calibration: null,
+      importance: null,
       seed: 0,
     }
     report = await executeRun(

@@ -1,9 +1,11 @@
 import { calibrationWindows } from '../calibration/windows.ts'
 import { StudioError } from '../core/errors.ts'
 import { makeWindows, targetsOf, type WindowSet } from '../evaluation/windows.ts'
-import type { CalibrationSummary } from '../quantization/calibration-summary.ts'
+import type { ModelGraph } from '../models/model-graph.ts'
+import type { CalibrationSummary, ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { TokenWindow } from './batches.ts'
+import type { Importance } from './importance.ts'
 import type { PlanIssue, RunRequest } from './plan.ts'
 
 /** Tokens whose activations make G when no calibration text is given; more changes the layer errors in the third digit. */
@@ -56,6 +58,18 @@ export function calibrationSummary(request: RunRequest, texts: PreparedTexts): C
   if (request.calibration === null || texts.calibration.length === 0) return null
   const { textName, contextLength } = request.calibration
   return { textName, windows: texts.calibration.length, contextLength, tokens: texts.calibrationTokens }
+}
+
+/** Where importance comes from for recipes that use it; `null` when nothing was given to learn it from. */
+export function importanceSummary(
+  importance: Importance | null,
+  calibration: CalibrationSummary | null,
+  graph: ModelGraph,
+): ImportanceSummary | null {
+  if (importance !== null) return importance.summary
+  if (calibration === null) return null
+  const entries = graph.blocks.reduce((sum, block) => sum + block.linears.length, 0)
+  return { fileName: 'measured while quantizing', dataset: calibration.textName, chunks: calibration.windows, entries }
 }
 
 function evaluationWindows(request: RunRequest, tokenizer: Tokenizer): WindowSet {

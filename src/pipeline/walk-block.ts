@@ -8,17 +8,21 @@ import { batchTokens, type HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
 import { activationsOf } from './learning.ts'
 import { GramSums, measureTensor } from './measure.ts'
+import { storedSquares } from './measured-importance.ts'
 import { createRunFile } from './run-files.ts'
 import { StoredTensorWriter } from './stored-tensor.ts'
-import { blockOperations, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, transformOf, type WalkContext } from './walk-context.ts'
+import {
+  blockOperations,
+  type FinishedBlock,
+  isOnGrid,
+  quantizeMatrix,
+  type RecipeRun,
+  resolvedOf,
+  transformOf,
+  type WalkContext,
+} from './walk-context.ts'
 import { linearGroups, ownActivations } from './walk-learning.ts'
 import { dequantize, readBlock } from './weights.ts'
-
-/** A block that is computed and stored; `commit` makes its hidden states the current ones. */
-export interface FinishedBlock {
-  readonly parts: readonly StoredPart[]
-  commit(): void
-}
 
 /**
  * One block for the float model and every recipe. Weights are in memory between entry and return, never longer. Nothing
@@ -61,7 +65,9 @@ export async function walkBlock(
     parts.push(part)
     onEvent({ kind: 'layers', recipeId: part.recipeId, block: block.index, layers: part.layers })
   }
-  return { parts, commit: () => commits.forEach((one) => one.commit()) }
+  const taps = new Set(block.linears.map((linear) => linear.tap))
+  const squares = context.calibration.length === 0 ? null : storedSquares(grams, taps)
+  return { parts, squares, commit: () => commits.forEach((one) => one.commit()) }
 }
 
 type Commit = Awaited<ReturnType<HiddenStates['advance']>>
@@ -129,9 +135,10 @@ async function quantizeBlock(
       if (!linears.some((linear) => isOnGrid(resolvedOf(run, linear.weight)))) continue
       const learnt = run.learning.from === 'own' ? await ownActivations(context, block, { run, runner, weights, taps }) : null
       for (const linear of linears) {
-        const activations = run.learning.from === 'float' ? floatActivations(context, input.grams, linear.tap) : learnt?.get(linear.tap)
+        const activations = learnt?.get(linear.tap) ?? null
+        const importance = activations?.meanSquare ?? importanceOf(context, linear, input)
         const data = source[linear.role] ?? new Float32Array(0)
-        const made = await quantizeLinear(context, linear, { input, data, activations: activations ?? null })
+        const made = await quantizeLinear(context, linear, { input, data, activations, importance })
         if (made === null) continue
         await writer.append(made.quantized)
         layers.push(made.layer)
@@ -150,20 +157,26 @@ async function quantizeBlock(
 async function quantizeLinear(
   context: WalkContext,
   linear: LinearSpec,
-  given: { readonly input: BlockInput; readonly data: Float32Array<ArrayBuffer>; readonly activations: LayerActivations | null },
+  given: {
+    readonly input: BlockInput
+    readonly data: Float32Array<ArrayBuffer>
+    readonly activations: LayerActivations | null
+    readonly importance: Float32Array<ArrayBuffer> | null
+  },
 ): Promise<{
   readonly quantized: QuantizedTensor
   readonly approximation: Float32Array<ArrayBuffer>
   readonly layer: LayerResult
 } | null> {
   const { kernels, progress, signal } = context
-  const { input, data, activations } = given
+  const { input, data, activations, importance } = given
   const { run, grams } = input
   const tensor = resolvedOf(run, linear.weight)
   if (!isOnGrid(tensor)) return null
   const weight = { data, rows: linear.outFeatures, columns: linear.inFeatures }
   progress.at(tensor.block, 'quantizing', run.recipe.id)
-  const quantized = await progress.quantized(data.length, () => quantizeMatrix(context, run.recipe, tensor, { weight, activations }))
+  const values = { weight, activations, importance }
+  const quantized = await progress.quantized(data.length, () => quantizeMatrix(context, run.recipe, tensor, values))
   const approximation = await dequantize(kernels, quantized, signal)
   progress.at(tensor.block, 'measuring', run.recipe.id)
   const output = { gram: grams.get(linear.tap), reference: input.references.get(linear.weight) ?? 0, kernels }
@@ -171,10 +184,10 @@ async function quantizeLinear(
   return { quantized, approximation, layer }
 }
 
-/** What the float model puts into a tap: the G that the layer errors are measured with. */
-function floatActivations({ gramRows }: WalkContext, grams: GramSums, tap: string): LayerActivations {
-  return activationsOf(
-    grams.get(tap),
-    gramRows.reduce((sum, rows) => sum + rows, 0),
-  )
+/** What a file says of a linear's inputs, else what the float model puts into it: the G that layer errors are measured with. */
+function importanceOf(context: WalkContext, linear: LinearSpec, { run, grams }: BlockInput): Float32Array<ArrayBuffer> | null {
+  if (run.learning.from !== 'float') return null
+  if (context.importance !== null) return context.importance.get(linear.weight) ?? null
+  const tokens = context.gramRows.reduce((sum, rows) => sum + rows, 0)
+  return activationsOf(grams.get(linear.tap), tokens).meanSquare
 }

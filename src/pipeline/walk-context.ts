@@ -10,6 +10,7 @@ import type { ResolvedTensor } from '../quantization/resolve.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
 import type { WindowBatch } from './batches.ts'
 import type { HiddenStates } from './hidden-states.ts'
+import type { StoredBlock } from './journal.ts'
 import { blockTokensOfRecipe, type Learning } from './learning.ts'
 import type { ProgressMeter } from './progress.ts'
 
@@ -20,6 +21,11 @@ export interface RecipeRun {
   readonly resolved: ReadonlyMap<string, ResolvedTensor>
   /** The evaluation batches; then the calibration batches when the recipe learns from its own states. */
   readonly states: HiddenStates
+}
+
+/** A block, or the embedding, that is computed and stored; `commit` makes its hidden states the current ones. */
+export interface FinishedBlock extends Pick<StoredBlock, 'parts' | 'squares'> {
+  commit(): void
 }
 
 /** What every step of the walk needs. */
@@ -36,6 +42,8 @@ export interface WalkContext {
   readonly calibration: readonly WindowBatch[]
   /** Rows of each float batch that go into G. */
   readonly gramRows: readonly number[]
+  /** Mean squares of inputs by weight, from a file; `null`: they are measured. */
+  readonly importance: ReadonlyMap<string, Float32Array<ArrayBuffer>> | null
   readonly progress: ProgressMeter
   readonly signal: AbortSignal
 }
@@ -61,6 +69,7 @@ export function quantizeMatrix(
   values: {
     readonly weight: { readonly data: Float32Array<ArrayBuffer>; readonly rows: number; readonly columns: number }
     readonly activations: LayerActivations | null
+    readonly importance: Float32Array<ArrayBuffer> | null
   },
 ): Promise<QuantizedTensor> {
   const rounding = roundings.get(recipe.rounding.kind)
@@ -70,6 +79,7 @@ export function quantizeMatrix(
     grid,
     gridSettings: tensor.grid.settings,
     activations: values.activations,
+    importance: values.importance,
     kernels: context.kernels,
     signal: context.signal,
   })

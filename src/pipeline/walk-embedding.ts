@@ -8,7 +8,15 @@ import type { StoredPart } from './journal.ts'
 import { describe } from './measure.ts'
 import { createRunFile } from './run-files.ts'
 import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
-import { type GridTensor, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, type WalkContext } from './walk-context.ts'
+import {
+  type FinishedBlock,
+  type GridTensor,
+  isOnGrid,
+  quantizeMatrix,
+  type RecipeRun,
+  resolvedOf,
+  type WalkContext,
+} from './walk-context.ts'
 import { dequantize, readRows } from './weights.ts'
 
 /** f32 bytes of a tile of embedding or head rows. */
@@ -25,7 +33,7 @@ export function rowsOfTile(tensor: GridTensor): number {
  * Hidden states before the first block, of the float model and every recipe; recipes that quantize the embedding do it here.
  * Returns what each recipe stored and a commit as of a block.
  */
-export async function walkEmbedding(context: WalkContext): Promise<{ readonly parts: readonly StoredPart[]; commit(): void }> {
+export async function walkEmbedding(context: WalkContext): Promise<FinishedBlock> {
   const { checkpoint, progress } = context
   progress.at(0, 'reading', null)
   const commits = [await embed(context, context.float, checkpointRows(checkpoint))]
@@ -43,7 +51,7 @@ export async function walkEmbedding(context: WalkContext): Promise<{ readonly pa
       seconds: progress.seconds - startedAt,
     })
   }
-  return { parts, commit: () => commits.forEach((one) => one.commit()) }
+  return { parts, squares: null, commit: () => commits.forEach((one) => one.commit()) }
 }
 
 async function embed(context: WalkContext, states: HiddenStates, rows: RowReader): ReturnType<HiddenStates['advance']> {
@@ -82,7 +90,7 @@ async function quantizeEmbedding(
       const weight = { data, rows: rowEnd - rowStart, columns: tensor.columns }
       progress.at(0, 'quantizing', run.recipe.id)
       const quantized = await progress.quantized(data.length, () =>
-        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null }),
+        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null, importance: null }),
       )
       await writer.append(quantized, tensor.rows, rowStart)
       const approximation = await dequantize(kernels, quantized, signal)

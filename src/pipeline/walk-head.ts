@@ -148,7 +148,7 @@ async function quantizeHead(
       const data = await readRows(context.checkpoint, tensor.name, { rowStart, rowEnd, columns: tensor.columns }, signal)
       const weight = { data, rows: rowEnd - rowStart, columns: tensor.columns }
       const quantized = await progress.quantized(data.length, () =>
-        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null }),
+        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null, importance: null }),
       )
       await writer.append(quantized, tensor.rows, rowStart)
       const approximation = await dequantize(kernels, quantized, signal)

@@ -5,7 +5,7 @@ import { startThreadDouble } from '../kernels/conformance/thread-double.ts'
 import { createKernelPool } from '../kernels/pool.ts'
 import { loadWasmOperations } from '../kernels/wasm/index.ts'
 import { roundings } from '../quantization/registry.ts'
-import type { LayerActivations, Rounding } from '../quantization/rounding.ts'
+import type { Rounding, RoundingOptions } from '../quantization/rounding.ts'
 import { parseWithoutSettings } from '../quantization/without-settings.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { faultOf } from '../testing/fault-of.ts'
@@ -27,12 +27,13 @@ const calibration = {
   textName: 'backwards',
   maxTokens: 72,
   contextLength: 12,
+  usesChatTemplate: false,
 }
 
 const requestOf = (recipes: readonly string[]): RunRequest => ({ ...tinyRequest(recipes), calibration })
 
 /** What a rounding was given, by tensor. */
-let seen: Map<string, LayerActivations | null>
+let seen: Map<string, Pick<RoundingOptions, 'activations' | 'importance'>>
 
 /** Nearest, but it writes down what it could have learnt, and lets it show in the bytes. */
 function probe(needsActivations: Rounding['needsActivations'], isSequential: boolean): Rounding {
@@ -45,8 +46,8 @@ function probe(needsActivations: Rounding['needsActivations'], isSequential: boo
     needsActivations,
     isTrueSequential: () => isSequential,
     quantize(name, weight, options) {
-      const { activations } = options
-      seen.set(name, activations && { ...activations, gram: activations.gram.slice() })
+      const { activations, importance } = options
+      seen.set(name, { activations, importance })
       return weighted.quantize(name, weight, options)
     },
   }
@@ -95,13 +96,16 @@ async function expectedInputs(
   return found
 }
 
-function expectClose(expected: ReadonlyMap<string, Float64Array>): void {
+/** Importance to f32's precision, and with `own` inputs G over all tokens, whose diagonal it is. */
+function expectClose(expected: ReadonlyMap<string, Float64Array>, needs: 'float' | 'own'): void {
   for (const [name, values] of expected) {
     const given = seen.get(name)
-    expect(given?.tokens).toBe(72)
-    expect(given?.meanSquare).toHaveLength(values.length)
+    expect(given?.importance).toHaveLength(values.length)
+    expect(given?.activations?.tokens).toBe(needs === 'own' ? 72 : undefined)
+    expect(given?.activations?.meanSquare).toEqual(needs === 'own' ? given?.importance : undefined)
+    expect(given?.activations?.gram.length).toBe(needs === 'own' ? values.length ** 2 : undefined)
     const largest = values.reduce((most, value) => Math.max(most, value), 0)
-    for (const [i, value] of values.entries()) expect(Math.abs((given?.meanSquare[i] ?? 0) - value)).toBeLessThan(2e-5 * largest)
+    for (const [i, value] of values.entries()) expect(Math.abs((given?.importance?.[i] ?? 0) - value)).toBeLessThan(2e-5 * largest)
   }
 }
 
@@ -129,7 +133,7 @@ describe('what a rounding learns from', () => {
     const weights = await Promise.all(model.checkpoint.graph.blocks.map((block) => readBlock(model.checkpoint, block)))
     const expected = await expectedInputs(model, async (block) => weights[block] ?? {})
     expect(expected.size).toBe(21)
-    expectClose(expected)
+    expectClose(expected, 'float')
   })
 
   it.each([
@@ -161,7 +165,7 @@ describe('what a rounding learns from', () => {
       const replaced = block.linears.slice(0, done).map(({ role, weight }) => [role, quantized.get(weight)] as const)
       return { ...(await readBlock(checkpoint, block)), ...Object.fromEntries(replaced) } as Record<string, Float32Array<ArrayBuffer>>
     })
-    expectClose(expected)
+    expectClose(expected, 'own')
   })
 
   it('is nothing for embedding and head', async () => {
@@ -169,8 +173,8 @@ describe('what a rounding learns from', () => {
     const model = await openTiny({ config: { tie_word_embeddings: false } })
     const whole = JSON.stringify({ ...(JSON.parse(probed('all')) as object), embedding: 'grid', head: 'grid' })
     await runTiny({ model, request: requestOf([whole]), store: new MemoryFileStore() })
-    expect(seen.get(model.checkpoint.graph.embedding.name)).toBeNull()
-    expect(seen.get('lm_head.weight')).toBeNull()
+    expect(seen.get(model.checkpoint.graph.embedding.name)).toEqual({ activations: null, importance: null })
+    expect(seen.get('lm_head.weight')).toEqual({ activations: null, importance: null })
   })
 
   it('takes the diagonal of X^T X', () => {

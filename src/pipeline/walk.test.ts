@@ -105,7 +105,13 @@ describe('the walk', () => {
     const plain = tinyRequest(['nearest-4bit-g16'])
     const calibrated = {
       ...plain,
-      calibration: { text: 'zyxwvutsrqponmlkjihgfedcba'.repeat(4), textName: 'backwards', maxTokens: 48, contextLength: 16 },
+      calibration: {
+        text: 'zyxwvutsrqponmlkjihgfedcba'.repeat(4),
+        textName: 'backwards',
+        maxTokens: 48,
+        contextLength: 16,
+        usesChatTemplate: false,
+      },
     }
     const [a, b] = await Promise.all([plain, calibrated].map((request) => runTiny({ model, request, store: new MemoryFileStore() })))
     expect(b?.recipes[0]?.perplexity).toBe(a?.recipes[0]?.perplexity)
@@ -259,7 +265,7 @@ describe('what a finished run is good for', () => {
   it('records in a GGUF what an importance matrix was measured on', async () => {
     const model = await openTiny()
     const store = new MemoryFileStore()
-    const calibration = { text: tinyText, textName: 'letters', maxTokens: 48, contextLength: 16 }
+    const calibration = { text: tinyText, textName: 'letters', maxTokens: 48, contextLength: 16, usesChatTemplate: false }
     const report = await runTiny({ model, request: { ...tinyRequest(['Q4_0', 'Q4_0+imatrix']), calibration }, store })
     const result = await requireResult(store, report.planHash)
     const files = new Map<string, GgufFile>()

@@ -23,7 +23,7 @@ import type { RunRequest } from './plan.ts'
 import { ProgressMeter } from './progress.ts'
 import { type RunFile, writeJson } from './run-files.ts'
 import { walkBlock } from './walk-block.ts'
-import { type RecipeRun, type WalkContext, walkWork } from './walk-context.ts'
+import { type FinishedBlock, type RecipeRun, type WalkContext, walkWork } from './walk-context.ts'
 import { walkEmbedding } from './walk-embedding.ts'
 import { type HeadResult, walkHead } from './walk-head.ts'
 
@@ -36,6 +36,8 @@ export interface WalkInput {
   readonly calibration: readonly TokenWindow[]
   /** Tokens that go into G at most. */
   readonly gramTokens: number
+  /** Mean squares of inputs by weight, from a file; `null`: they are measured. */
+  readonly importance: ReadonlyMap<string, Float32Array<ArrayBuffer>> | null
   readonly kernels: Kernels
   readonly engines: EngineSupply
   readonly store: FileStore
@@ -143,7 +145,8 @@ function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event:
     memory: input.memoryBytes,
   })
   const gramRows = gramRowsOf(evaluation, calibration, input.gramTokens)
-  return { checkpoint, kernels: input.kernels, store, folder, recipes, float, evaluation, calibration, gramRows, progress, signal }
+  const { kernels, importance } = input
+  return { checkpoint, kernels, store, folder, recipes, float, evaluation, calibration, gramRows, importance, progress, signal }
 }
 
 /** G comes from the calibration batches when there are any, else from the evaluation's first tokens. */
@@ -186,14 +189,14 @@ function tellStored(blocks: readonly StoredBlock[], onEvent: (event: RunEvent) =
 /** Writes the journal of a finished block, then lets go of what it replaces. */
 async function keep(
   run: { readonly input: WalkInput; readonly context: WalkContext; readonly blocks: StoredBlock[]; readonly files: RunFile[] },
-  finished: { readonly parts: StoredBlock['parts']; commit(): void },
+  finished: FinishedBlock,
   forwardBackend: string,
 ): Promise<void> {
   const { input, context, blocks, files } = run
   const { store, checkpoint } = input
   const streams = [context.float, ...context.recipes.map((one) => one.states)]
   const old = streams.flatMap((stream) => (stream.file === null ? [] : [stream.file.path]))
-  const block: StoredBlock = { forwardBackend, kernelBackend: context.kernels.backend, parts: finished.parts }
+  const block: StoredBlock = { forwardBackend, kernelBackend: context.kernels.backend, parts: finished.parts, squares: finished.squares }
   files.push(await writeJson(store, `${context.folder}/blocks/${blocks.length}.json`, block))
   blocks.push(block)
   finished.commit()

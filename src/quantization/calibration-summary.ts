@@ -6,3 +6,12 @@ export interface CalibrationSummary {
   readonly contextLength: number
   readonly tokens: number
 }
+
+/** Where the importance of inputs came from, as reports and files record it. */
+export interface ImportanceSummary {
+  readonly fileName: string
+  readonly dataset: string
+  readonly chunks: number
+  /** Matrices it knows. */
+  readonly entries: number
+}

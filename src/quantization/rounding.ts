@@ -61,8 +61,13 @@ export interface RoundingOptions<Settings = unknown> {
   readonly grid: Grid
   /** What the grid's `parse` made of the recipe's choice for this tensor. */
   readonly gridSettings: unknown
-  /** `null` where calibration saw no input: an embedding or a head, or a recipe that does not calibrate. */
+  /** The recipe's own; `null` where calibration saw no input (an embedding or a head), or when only importance is learnt. */
   readonly activations: LayerActivations | null
+  /**
+   * Mean square of each input column, [columns], wherever the recipe learns: of the float model's inputs or from an imatrix file
+   * with `needsActivations` `float`, of `activations` with `own`. `null` where nothing is known.
+   */
+  readonly importance: Float32Array<ArrayBuffer> | null
   readonly kernels: Kernels
   readonly signal?: AbortSignal
 }

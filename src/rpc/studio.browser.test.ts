@@ -20,6 +20,7 @@ async function request(recipeIds: readonly string[]): Promise<RunRequest> {
     recipes: await Promise.all(recipeIds.map((id) => studio.parseRecipe(id))),
     evaluation: { text, textName: 'sample', protocol: 'windows', contextLength: 64, maxTokens: 512 },
     calibration: null,
+    importance: null,
     seed: 1,
   }
 }

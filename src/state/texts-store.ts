@@ -1,6 +1,6 @@
 import { createStore } from 'zustand/vanilla'
 import type { ProtocolId } from '../evaluation/result.ts'
-import type { Plan } from '../pipeline/plan.ts'
+import type { ImportanceSettings, Plan } from '../pipeline/plan.ts'
 import type { Fault } from './fault.ts'
 
 /** A text to measure or calibrate on. */
@@ -19,6 +19,8 @@ export interface TextsState {
   readonly calibrationTokens: number
   /** Tokens a window of the calibration text. */
   readonly calibrationContext: number
+  /** An imatrix file of the person's, instead of measuring importance. */
+  readonly importance: ImportanceSettings | null
   readonly protocol: ProtocolId
   readonly contextLength: number
   /** `null` for all. */
@@ -35,6 +37,7 @@ export const initialTextsState: TextsState = {
   calibration: null,
   calibrationTokens: 8192,
   calibrationContext: 256,
+  importance: null,
   protocol: 'windows',
   contextLength: 256,
   maxTokens: 20_480,

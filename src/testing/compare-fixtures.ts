@@ -96,6 +96,7 @@ export function reportOf(results: readonly ResultFixture[], tokens = 20_480): Ru
       float: { nll: Math.log(floatPerplexity), nllError: 0.012, perplexity: floatPerplexity, perplexityError: 0.1 },
     },
     calibration: null,
+    importance: null,
     recipes: results.map(({ report }) => report),
     seconds: 30,
   }

@@ -74,7 +74,7 @@ export async function madeExportSource(
   }
   return {
     checkpoint,
-    calibration: null,
+    importance: null,
     recipe: {
       id: recipeId,
       transform: { kind: 'none' },

@@ -247,6 +247,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
           float: { nll: Math.log(6.846), nllError: 0.012, perplexity: 6.846, perplexityError: 0.08 },
         },
         calibration: null,
+        importance: null,
         recipes: request.recipes.map(reportOf),
         seconds: (Date.now() - started) / 1000,
       }
@@ -258,7 +259,13 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
       const evaluation = { text: 'Once', textName: 'Bundled stories', protocol: 'windows', contextLength: 256, maxTokens: 20_480 } as const
       return {
         planHash: '7c1e09b2',
-        request: { recipes: fakeCatalogue.presets.slice(0, 3).map(({ recipe }) => recipe), evaluation, calibration: null, seed: 0 },
+        request: {
+          recipes: fakeCatalogue.presets.slice(0, 3).map(({ recipe }) => recipe),
+          evaluation,
+          calibration: null,
+          importance: null,
+          seed: 0,
+        },
         blocksDone: 5,
         blocks: fakeConfig.layers,
         storedBytes: 12_000_000,

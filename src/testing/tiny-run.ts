@@ -28,6 +28,7 @@ export function tinyRequest(recipes: readonly string[], change: Partial<RunReque
     recipes: recipes.map((recipe) => parseRecipe(recipe)),
     evaluation: { text: tinyText, textName: 'letters', protocol: 'windows', contextLength: 16, maxTokens: null, ...change },
     calibration: null,
+    importance: null,
     seed: 0,
   }
 }

@@ -43,6 +43,7 @@ function adopt(summary: ModelSummary): void {
     evaluation: state.evaluation?.origin === 'own' ? state.evaluation : bundledText(summary, 'evaluation'),
     calibration: state.calibration?.origin === 'own' ? state.calibration : bundledText(summary, 'calibration'),
     contextLength: Math.min(state.contextLength, summary.config.maxPositions),
+    importance: null,
     calibrationContext: Math.min(state.calibrationContext, summary.config.maxPositions),
     plan: null,
     planFault: null,

@@ -26,7 +26,9 @@ export function currentRequest(): RunRequest | null {
             textName: texts.calibration.name,
             maxTokens: texts.calibrationTokens,
             contextLength: texts.calibrationContext,
+            usesChatTemplate: false,
           },
+    importance: texts.importance,
     seed: texts.seed,
   }
 }
@@ -37,6 +39,7 @@ const keys = [
   'calibration',
   'calibrationTokens',
   'calibrationContext',
+  'importance',
   'protocol',
   'contextLength',
   'maxTokens',

@@ -96,13 +96,14 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
     async resumeUnfinished() {
       const { unfinished } = modelStore.getState()
       if (unfinished === null || isRunning()) return
-      const { recipes, evaluation, calibration, seed } = unfinished.request
+      const { recipes, evaluation, calibration, importance, seed } = unfinished.request
       setRecipes(recipes)
       textsStore.setState({
         evaluation: { name: evaluation.textName, text: evaluation.text, origin: 'own' },
         calibration: calibration === null ? null : { name: calibration.textName, text: calibration.text, origin: 'own' },
         calibrationTokens: calibration?.maxTokens ?? textsStore.getState().calibrationTokens,
         calibrationContext: calibration?.contextLength ?? textsStore.getState().calibrationContext,
+        importance,
         protocol: evaluation.protocol,
         contextLength: evaluation.contextLength,
         maxTokens: evaluation.maxTokens,

@@ -72,15 +72,17 @@ export function modelEntries(checkpoint: Checkpoint, tensors: readonly PlannedTe
 const longestProvenance = 127
 
 /** What llama-quantize records of an importance matrix; nothing for recipes that used none. */
-export function importanceEntries({ checkpoint, recipe, encodings, calibration }: ExportFacts): GgufEntry[] {
-  if (calibration === null || !roundings.get(recipe.rounding.kind).givesImportance) return []
-  const linears = checkpoint.graph.blocks.flatMap((block) => block.linears.filter((linear) => encodings.has(linear.weight)))
+export function importanceEntries({ recipe, importance }: ExportFacts): GgufEntry[] {
+  if (importance === null || !roundings.get(recipe.rounding.kind).givesImportance) return []
   const text = (value: string): GgufValue => ({ type: 'string', value: value.slice(0, longestProvenance) })
+  const dataset = importance.dataset === '' ? [] : [{ key: 'quantize.imatrix.dataset', value: text(importance.dataset) }]
+  const chunks: GgufEntry[] =
+    importance.chunks > 0 ? [{ key: 'quantize.imatrix.chunks_count', value: { type: 'u32', value: importance.chunks } }] : []
   return [
-    { key: 'quantize.imatrix.file', value: text('measured while quantizing') },
-    { key: 'quantize.imatrix.dataset', value: text(calibration.textName) },
-    { key: 'quantize.imatrix.entries_count', value: { type: 'u32', value: linears.length } },
-    { key: 'quantize.imatrix.chunks_count', value: { type: 'u32', value: calibration.windows } },
+    { key: 'quantize.imatrix.file', value: text(importance.fileName) },
+    ...dataset,
+    { key: 'quantize.imatrix.entries_count', value: { type: 'u32', value: importance.entries } },
+    ...chunks,
   ]
 }
 

@@ -26,6 +26,15 @@ const linearNames: Readonly<Record<string, string>> = {
 }
 const normNames: Readonly<Record<string, string>> = { attnIn: 'attn_norm', mlpIn: 'ffn_norm' }
 
+/** Name of a linear's weight in GGUF files, imatrix files among them. */
+export function linearWeightName(block: number, role: string): string {
+  return `${linearPrefix(block, role)}.weight`
+}
+
+function linearPrefix(block: number, role: string): string {
+  return `blk.${block}.${linearNames[role] ?? role}`
+}
+
 /** Roles of the model that GGUF has no name for here; empty for every family that can be exported. */
 export function unnamedRoles({ checkpoint }: ExportFacts): string[] {
   const roles = checkpoint.graph.blocks.flatMap((block) => [
@@ -51,7 +60,7 @@ export function planTensors(facts: ExportFacts): PlannedTensor[] {
     const prefix = `blk.${block.index}`
     for (const [role, norm] of Object.entries(block.norms)) tensors.push(vector(`${prefix}.${normNames[role] ?? role}.weight`, norm, false))
     for (const linear of block.linears) {
-      const name = `${prefix}.${linearNames[linear.role] ?? linear.role}`
+      const name = linearPrefix(block.index, linear.role)
       const isInterleaved = family.gguf.isRopeInterleaved && (linear.role === 'q' || linear.role === 'k')
       const shape = [linear.outFeatures, linear.inFeatures]
       tensors.push({ ...matrix(facts, `${name}.weight`, { name: linear.weight, shape }), isInterleaved })

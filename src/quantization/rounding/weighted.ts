@@ -19,10 +19,10 @@ const weighted: Rounding<null> = {
     `${grid.label(gridSettings)} stores the same weights whichever inputs matter: its scales are not searched for.`,
   needsActivations: 'float',
   givesImportance: true,
-  quantize: (name, weight, { grid, gridSettings, activations, kernels, signal }) =>
+  quantize: (name, weight, { grid, gridSettings, importance, kernels, signal }) =>
     grid.quantizeNearest(name, weight, {
       settings: gridSettings,
-      importance: activations?.meanSquare ?? null,
+      importance,
       kernels,
       ...(signal === undefined ? {} : { signal }),
     }),
