@@ -1,6 +1,5 @@
 import type { LayerResult } from '../evaluation/result.ts'
 import type { FileStore } from '../io/file-store.ts'
-import type { StoredSquares } from './measured-importance.ts'
 import type { RunRequest } from './plan.ts'
 import { checksumOf, isUnchanged, type RunFile, readJson, writeJson } from './run-files.ts'
 import type { StoredTensor } from './stored-tensor.ts'
@@ -15,6 +14,9 @@ export interface StoredPart {
   readonly tensors: readonly StoredTensor[]
   readonly seconds: number
 }
+
+/** SUM of x^2 of each input column of a block's taps, f32 as base64 by tap name: what storage keeps of a block's G. */
+export type StoredSquares = Readonly<Record<string, string>>
 
 /** One finished block. */
 export interface StoredBlock {

@@ -4,11 +4,9 @@ import { StudioError } from '../core/errors.ts'
 import { linearWeightName } from '../export/gguf/tensors.ts'
 import type { ImatrixFormat } from '../formats/imatrix/imatrix.ts'
 import { writeImatrix } from '../formats/imatrix/write.ts'
+import type { StoredSquares } from './journal.ts'
 import type { GramSums } from './measure.ts'
 import type { RunResult } from './run-result.ts'
-
-/** SUM of x^2 of each input column of a block's taps, f32 as base64 by tap name: what storage keeps of a block's G. */
-export type StoredSquares = Readonly<Record<string, string>>
 
 /** The diagonals of G. */
 export function storedSquares(grams: GramSums, taps: ReadonlySet<string>): StoredSquares {
