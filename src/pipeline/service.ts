@@ -6,6 +6,7 @@ import { blobSource } from '../io/blob-source.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
+import { choicesOf } from '../quantization/choices.ts'
 import { parseRecipe, validateRecipe } from '../quantization/parse-recipe.ts'
 import { presetSets, presets } from '../quantization/presets.ts'
 import { allocations, grids, roundings, transforms } from '../quantization/registry.ts'
@@ -128,6 +129,7 @@ class Studio {
       recipesFromLink: (fragment) => recipesFromLink(fragment),
       commandLine: async (model, recipes, targets) => commandLine(model, recipes, targets),
       plan: async (request) => (await planRun(this.#needModel(), request, await this.#machine())).plan,
+      choices: async (recipe) => choicesOf(recipe, this.#model?.checkpoint.graph ?? null),
       gridValues: async (recipe, tensor, limit) => {
         const resolved = resolveTensors(this.#needModel().checkpoint.graph, validateRecipe(recipe)).get(tensor)
         const grid = resolved?.grid ?? null

@@ -24,6 +24,7 @@ const studioMethods = [
   'recipesFromLink',
   'commandLine',
   'plan',
+  'choices',
   'gridValues',
   'run',
   'unfinishedRun',

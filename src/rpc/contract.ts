@@ -2,6 +2,7 @@ import type { ModelConfig, TensorInfo } from '../models/model-graph.ts'
 import type { RunEvent } from '../pipeline/events.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import type { Artifact, RunReport } from '../pipeline/report.ts'
+import type { RecipeChoices } from '../quantization/choices.ts'
 import type { GridField } from '../quantization/grid.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 
@@ -32,6 +33,8 @@ export interface StudioService {
   commandLine(model: string, recipes: readonly Recipe[], targets: readonly string[]): Promise<string>
   /** Sizes and bounds of a request on the open model; a request without recipes is fine. */
   plan(request: RunRequest): Promise<Plan>
+  /** What a recipe could take on each axis while the others stay, on the open model if there is one; reasons for the rest. */
+  choices(recipe: Recipe): Promise<RecipeChoices>
   /** The values a recipe's grid offers on a histogram of this half width; and how a tensor would be stored. */
   gridValues(recipe: Recipe, tensor: string, limit: number): Promise<{ readonly values: readonly number[]; readonly storedAs: string }>
 

@@ -194,6 +194,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
             ]
           : [],
     }),
+    choices: async () => ({ transform: {}, grid: {}, rounding: {}, allocation: {} }),
     gridValues: async (recipe, _tensor, limit) => {
       const levels = 2 ** Math.min(8, Math.floor(fakeBits(recipe)))
       return {

@@ -1,4 +1,5 @@
 import { createContext, useContext } from 'react'
+import type { RecipeChoices } from '../quantization/choices.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import type { EngineSettings, StorageOverview } from '../rpc/contract.ts'
 import type { ExportChoice } from '../state/exports-store.ts'
@@ -32,6 +33,8 @@ export interface StudioActions {
   readonly selectTensor: (name: string) => void
   /** Values of a recipe's grid around a histogram; `null` when it has none to show. */
   readonly gridValues: (recipe: Recipe, tensor: string, limit: number) => Promise<GridValues | null>
+  /** What a recipe could take on each axis, with reasons; `null` for a recipe that cannot be. */
+  readonly choices: (recipe: Recipe) => Promise<RecipeChoices | null>
 
   readonly addSet: (setId: string) => Promise<void>
   readonly addPreset: (recipe: Recipe) => void

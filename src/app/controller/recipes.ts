@@ -9,7 +9,7 @@ import type { ControllerContext } from './context.ts'
 
 type RecipeActions = Pick<
   StudioActions,
-  'addSet' | 'addPreset' | 'pasteRecipe' | 'editRecipe' | 'renameRecipe' | 'gridValues' | 'copyLink' | 'copyCommand'
+  'addSet' | 'addPreset' | 'pasteRecipe' | 'editRecipe' | 'renameRecipe' | 'gridValues' | 'choices' | 'copyLink' | 'copyCommand'
 >
 
 const validId = /^[A-Za-z0-9._+-]{1,80}$/
@@ -111,6 +111,14 @@ export function createRecipeActions({ service }: ControllerContext): RecipeActio
         return await service.gridValues(recipe, tensor, limit)
       } catch {
         // The editor shows the histogram without the grid's lines; the plan says what is wrong with the recipe.
+        return null
+      }
+    },
+    async choices(recipe) {
+      try {
+        return await service.choices(recipe)
+      } catch {
+        // Nothing is greyed then; taking a choice that cannot be is refused with its reason.
         return null
       }
     },

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { useId } from 'react'
+import type { Support } from '../../../core/support.ts'
 import type { AxisChoice } from '../../../quantization/recipe.ts'
 import type { AxisMember } from '../../../rpc/contract.ts'
 import { Why } from '../../parts/small-parts.tsx'
@@ -56,6 +57,8 @@ export interface AxisRowProps {
   readonly question: string
   readonly members: readonly AxisMember[]
   readonly choice: AxisChoice
+  /** Members by kind that the rest of the recipe allows, or why not; `null` until known. */
+  readonly supports: Readonly<Record<string, Support>> | null
   readonly onChange: (choice: AxisChoice) => void
   readonly children?: ReactNode
   /** Beside the explanation. */
@@ -63,7 +66,7 @@ export interface AxisRowProps {
 }
 
 /** One of the four rows of a recipe: what is asked, the choices, the settings of the one taken, and what it means. */
-export function AxisRow({ title, question, members, choice, onChange, children, aside }: AxisRowProps) {
+export function AxisRow({ title, question, members, choice, supports, onChange, children, aside }: AxisRowProps) {
   const id = useId()
   const member = members.find((candidate) => candidate.kind === choice.kind)
   const explanation = member === undefined ? null : <Why>{member.explanation}</Why>
@@ -77,7 +80,10 @@ export function AxisRow({ title, question, members, choice, onChange, children, 
         <Options
           label={title}
           value={choice.kind}
-          options={members.map(({ kind, title: label }) => ({ value: kind, label }))}
+          options={members.map(({ kind, title: label }) => {
+            const support = supports?.[kind] ?? true
+            return support === true ? { value: kind, label } : { value: kind, label, reason: support }
+          })}
           onChange={(kind) => {
             const next = members.find((candidate) => candidate.kind === kind)
             if (next !== undefined) onChange(defaultChoice(next))

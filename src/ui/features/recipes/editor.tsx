@@ -15,6 +15,7 @@ import { AxisRow } from './axis-row.tsx'
 import { GridPicture } from './grid-picture.tsx'
 import { Overrides } from './overrides.tsx'
 import { removeWithUndo } from './remove.ts'
+import { useChoices } from './use-choices.ts'
 
 function copyJson(recipe: Recipe): void {
   navigator.clipboard.writeText(JSON.stringify(recipe, null, 2)).then(
@@ -132,6 +133,7 @@ export function Editor({ entry }: { readonly entry: RecipeEntry }) {
   const axes = useStore(modelStore, (state) => state.catalogue?.axes)
   const isTied = useStore(modelStore, (state) => state.summary?.config.isTied ?? false)
   const { recipe } = entry
+  const choices = useChoices(recipe)
   if (axes === undefined) return null
   const change = (part: Partial<Omit<Recipe, 'id'>>): void => void editRecipe(recipe.id, part)
   const onSwitch = (key: 'embedding' | 'head', isOn: boolean): void => {
@@ -146,6 +148,7 @@ export function Editor({ entry }: { readonly entry: RecipeEntry }) {
         question="What is done to the model first, and undone elsewhere"
         members={axes.transform}
         choice={recipe.transform}
+        supports={choices?.transform ?? null}
         onChange={(transform) => change({ transform })}
       />
       <AxisRow
@@ -153,6 +156,7 @@ export function Editor({ entry }: { readonly entry: RecipeEntry }) {
         question="Which values a weight may take"
         members={axes.grid}
         choice={recipe.grid}
+        supports={choices?.grid ?? null}
         onChange={(grid) => change({ grid })}
         aside={<GridPicture recipe={recipe} />}
       />
@@ -161,6 +165,7 @@ export function Editor({ entry }: { readonly entry: RecipeEntry }) {
         question="Which allowed value each weight gets"
         members={axes.rounding}
         choice={recipe.rounding}
+        supports={choices?.rounding ?? null}
         onChange={(rounding) => change({ rounding })}
       />
       <AxisRow
@@ -168,6 +173,7 @@ export function Editor({ entry }: { readonly entry: RecipeEntry }) {
         question="Which tensor gets which grid"
         members={axes.allocation}
         choice={recipe.allocation}
+        supports={choices?.allocation ?? null}
         onChange={(allocation) => change({ allocation })}
       >
         <div className="qs-fields">
