@@ -62,6 +62,18 @@ describe.each([
     expect(Buffer.compare(blocks, golden(`${file}.imatrix.bin`))).toBe(0)
   })
 
+  /** Where no weight of a block counts a fit has nothing to divide by: its scale is 0, and codes stay as first found. */
+  test.each(['q2_K', 'q4_K', 'q5_K', 'iq4_nl', 'iq4_xs'] as const)(
+    '%s blocks whose columns all have importance 0 are the same bytes',
+    async (file) => {
+      const row = { rows: 1, columns: 512, data: floats('input.f32').slice(0, 512) }
+      const importance = floats('imatrix.f32').map((value, column) => (column < 256 ? 0 : value))
+      const type = types.find(([, name]) => name === file)?.[0] ?? 'Q2_K'
+      const blocks = await kernels.quantizeGgml(row, type, { importance })
+      expect(Buffer.compare(blocks, golden(`unused-${file}.imatrix.bin`))).toBe(0)
+    },
+  )
+
   test.each(types)('%s decodes to the same values', async (type, file) => {
     const values = await kernels.dequantizeGgml(golden(`${file}.bin`), shape, type)
     expect(Buffer.compare(new Uint8Array(values.buffer), golden(`${file}.dequant.f32`))).toBe(0)

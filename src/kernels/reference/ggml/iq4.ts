@@ -34,7 +34,7 @@ function searchScale(values: Float32Array, weights: Float32Array): number {
       square = f(square + f(weighted * level))
     }
     if (isFirst || (square > 0 && f(product * product) > f(best * square))) {
-      scale = f(product / square)
+      scale = square > 0 ? f(product / square) : 0
       best = f(scale * product)
     }
   }

@@ -264,5 +264,5 @@ export function searchPositive(values: Float32Array, weights: Float32Array, larg
     }
     if (!hasChanged) break
   }
-  return { scale: f(product / square), codes }
+  return { scale: square > 0 ? f(product / square) : 0, codes }
 }

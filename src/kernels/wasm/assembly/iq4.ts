@@ -116,7 +116,7 @@ function searchScales(at: usize): void {
       square = f32x4.add(square, f32x4.mul(weighted, level))
     }
     if (isFirst) {
-      scale = f32x4.div(product, square)
+      scale = v128.and(f32x4.div(product, square), f32x4.gt(square, zero))
       best = f32x4.mul(scale, product)
     } else {
       const is = v128.and(f32x4.gt(square, zero), f32x4.gt(f32x4.mul(product, product), f32x4.mul(best, square)))

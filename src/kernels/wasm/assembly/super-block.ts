@@ -153,7 +153,7 @@ export function searchPositive(values: usize, weights: usize, count: i32, larges
     }
     if (!hasChanged) break
   }
-  return product / square
+  return square > 0 ? product / square : 0
 }
 
 /** `make_qx_quants` on a few values: the scales of Q3_K by importance. Codes 0 .. 2 limit - 1 as bytes at `codes`. */
