@@ -72,7 +72,8 @@ function blocks(weights: Matrix): KernelBench[] {
       const plain = { ...shared, operation: type, run: (kernels: Kernels) => kernels.quantizeGgml(weights, type) }
       if (unweighted.includes(type)) return [plain]
       const run = (kernels: Kernels) => kernels.quantizeGgml(weights, type, { importance })
-      return [plain, { ...shared, operation: `${type} by importance`, run }]
+      const weighted: KernelBench = { ...shared, operation: `${type} by importance`, run }
+      return ggmlTypes[type].needsImportance === true ? [weighted] : [plain, weighted]
     })
 }
 

@@ -28,6 +28,15 @@ export function contractBroken(message: string): StudioError {
   })
 }
 
+function importanceMissing(type: GgmlType): StudioError {
+  return new StudioError('recipe-invalid', {
+    title: 'This type needs an importance matrix',
+    message: `${type} has so few values that libggml quantizes it only by how much each input column counts.`,
+    remedy: 'Take a recipe that measures importance first, or a type with more bits, such as IQ3_S.',
+    details: { type },
+  })
+}
+
 export function requireLength(what: string, actual: number, expected: number): void {
   if (actual !== expected) throw contractBroken(`${what} holds ${actual} elements where its shape asks for ${expected}.`)
 }
@@ -39,9 +48,12 @@ export function requireBlocks(shape: MatrixShape, type: GgmlType): void {
   }
 }
 
-/** An importance matrix has one weight, finite and not negative, for each column. */
-export function requireImportance({ columns }: MatrixShape, importance: Float32Array | null): void {
-  if (importance === null) return
+/** An importance matrix has one weight, finite and not negative, for each column; some types cannot do without. */
+export function requireImportance({ columns }: MatrixShape, type: GgmlType, importance: Float32Array | null): void {
+  if (importance === null) {
+    if (ggmlTypes[type].needsImportance === true) throw importanceMissing(type)
+    return
+  }
   requireLength('An importance matrix', importance.length, columns)
   const column = importance.findIndex((value) => !(value >= 0 && value < Infinity))
   if (column >= 0) throw contractBroken(`The importance of column ${column} is ${importance[column] ?? Number.NaN}.`)

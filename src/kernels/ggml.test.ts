@@ -24,11 +24,13 @@ test.each(types)(
     await fc.assert(
       fc.asyncProperty(floats(value, columns), floats(weight, columns), async (data, importance) => {
         const input = { data, rows: 1, columns }
-        const expected = await reference.quantizeGgml(input, type)
-        expect(await wasm.quantizeGgml(input, type)).toEqual(expected)
-        expect(await wasm.dequantizeGgml(expected, input, type)).toEqual(await reference.dequantizeGgml(expected, input, type))
         const weighted = await reference.quantizeGgml(input, type, { importance })
         expect(await wasm.quantizeGgml(input, type, { importance })).toEqual(weighted)
+        expect(await wasm.dequantizeGgml(weighted, input, type)).toEqual(await reference.dequantizeGgml(weighted, input, type))
+        if (ggmlTypes[type].needsImportance === true) return
+        const plain = await reference.quantizeGgml(input, type)
+        expect(await wasm.quantizeGgml(input, type)).toEqual(plain)
+        expect(await wasm.dequantizeGgml(plain, input, type)).toEqual(await reference.dequantizeGgml(plain, input, type))
       }),
       { numRuns: columns === 256 ? 60 : 200 },
     )
@@ -71,6 +73,21 @@ test.each([
 ])('an importance matrix that is %s is refused', async (_, importance, message) => {
   const input = { data: new Float32Array(32), rows: 1, columns: 32 }
   for (const kernels of [reference, wasm]) await expect(kernels.quantizeGgml(input, 'Q4_0', { importance })).rejects.toThrow(message)
+})
+
+/** `ggml_quantize_requires_imatrix` */
+test('types that libggml quantizes only by importance are refused without', async () => {
+  const needing = types.filter((type) => ggmlTypes[type].needsImportance === true)
+  expect(needing).toEqual(['IQ2_XXS', 'IQ2_XS'])
+  const input = { data: new Float32Array(256).fill(1), rows: 1, columns: 256 }
+  for (const type of needing) {
+    for (const kernels of [reference, wasm]) {
+      await expect(kernels.quantizeGgml(input, type)).rejects.toMatchObject({ code: 'recipe-invalid', details: { type } })
+      expect(await kernels.quantizeGgml(input, type, { importance: new Float32Array(256).fill(1) })).toHaveLength(
+        ggmlTypes[type].blockBytes,
+      )
+    }
+  }
 })
 
 test('a block of zeros keeps the sign of its scale as libggml does: -0 for Q4_0', async () => {

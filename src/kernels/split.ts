@@ -106,7 +106,7 @@ async function quantizeGgml(
 ): Promise<Uint8Array<ArrayBuffer>> {
   throwIfAborted(signal)
   requireBlocks(input, type)
-  requireImportance(input, importance)
+  requireImportance(input, type, importance)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
   const rowBytes = ggmlBytes(type, 1, input.columns)
   const blocks = new Uint8Array(input.rows * rowBytes)

@@ -2,6 +2,7 @@ import type { Checkpoint, TokenizerFiles } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
 import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../core/float16.ts'
 import type { ExportSource } from '../export/target.ts'
+import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { RawConfig } from '../models/family.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
@@ -104,7 +105,9 @@ async function quantize(
   const matrix = { rows, columns, data }
   if (encoding.encoding === 'affine')
     return { name, rows, columns, encoding: 'affine', affine: await kernels.quantizeAffine(matrix, encoding) }
-  return { name, rows, columns, encoding: 'ggml', type: encoding.type, blocks: await kernels.quantizeGgml(matrix, encoding.type) }
+  const importance = ggmlTypes[encoding.type].needsImportance === true ? new Float32Array(columns).fill(1) : null
+  const blocks = await kernels.quantizeGgml(matrix, encoding.type, { importance })
+  return { name, rows, columns, encoding: 'ggml', type: encoding.type, blocks }
 }
 
 /** Deterministic values of both signs, different from tensor to tensor. */

@@ -4,7 +4,9 @@ import { type GgufFile, readGguf } from '../../formats/gguf/read.ts'
 import { tensorTypes } from '../../formats/gguf/types.ts'
 import { memorySource } from '../../io/memory-source.ts'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
+import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
+import { createWasmKernels } from '../../kernels/wasm/index.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
@@ -15,6 +17,8 @@ import type { ExportedFile, ExportSource } from '../target.ts'
 import gguf from './gguf.ts'
 
 const kernels = createReferenceKernels()
+/** For whole layers of the types that search long. */
+const wasm = await createWasmKernels()
 
 const block =
   (type: GgmlType) =>
@@ -29,7 +33,12 @@ const blockTypes = [
   ['Q4_K', 12, 15],
   ['Q5_K', 13, 17],
   ['Q6_K', 14, 18],
+  ['IQ2_XXS', 16, 19],
+  ['IQ2_XS', 17, 20],
+  ['IQ3_XXS', 18, 23],
   ['IQ4_NL', 20, 25],
+  ['IQ3_S', 21, 26],
+  ['IQ2_S', 22, 28],
   ['IQ4_XS', 23, 30],
   ['TQ1_0', 34, 36],
   ['TQ2_0', 35, 37],
@@ -38,9 +47,13 @@ const blockTypes = [
 ] as const
 const asSource = (): TensorEncoding => ({ encoding: 'source' })
 
-function made(config: RawConfig, encodingOf: (spec: TensorSpec) => TensorEncoding, options: Partial<MadeCheckpointOptions> = {}) {
+function made(
+  config: RawConfig,
+  encodingOf: (spec: TensorSpec) => TensorEncoding,
+  { by = kernels, ...options }: Partial<MadeCheckpointOptions> & { readonly by?: Kernels } = {},
+) {
   const checkpoint = madeCheckpoint({ rawConfig: config, tokenizerFiles: sentencePieceFiles(), name: 'someone/Tiny-Llama', ...options })
-  return madeExportSource(checkpoint, kernels, encodingOf, 'Q4_0')
+  return madeExportSource(checkpoint, by, encodingOf, 'Q4_0')
 }
 
 async function bytesOf(file: ExportedFile, source: ExportSource): Promise<Uint8Array<ArrayBuffer>> {
@@ -84,10 +97,10 @@ describe('GGUF export', () => {
 
   it.each(blockTypes)('writes %s blocks as type %i of a file of type %i, and proves them', async (type, id, fileType) => {
     const wide = { ...tinyLlamaConfig(), hidden_size: 256, intermediate_size: 256, num_hidden_layers: 1 }
-    const { bytes, parsed, verify } = await exported(await made(wide, block(type)))
+    const { bytes, parsed, verify } = await exported(await made(wide, block(type), { by: wasm }))
     const info = parsed.tensors.find(({ name }) => name === 'blk.0.ffn_down.weight')
     expect(info?.type).toBe(type)
-    expect(tensorTypes[type]).toEqual({ ...ggmlTypes[type], id })
+    expect(ggmlTypes[type]).toMatchObject({ ...tensorTypes[type], id })
     expect(settings(parsed)['general.file_type']).toBe(fileType)
     await verify(bytes)
     const damaged = bytes.slice()
@@ -222,7 +235,7 @@ describe('GGUF export', () => {
   })
 
   it('knows the same block sizes as the container', () => {
-    for (const name of Object.keys(ggmlTypes) as GgmlType[]) expect(tensorTypes[name]).toEqual(ggmlTypes[name])
+    for (const name of Object.keys(ggmlTypes) as GgmlType[]) expect(ggmlTypes[name]).toMatchObject(tensorTypes[name])
   })
 })
 

@@ -1,5 +1,13 @@
-/** ggml block types this house writes. Ids and sizes from ggml.h. `F16` and `F32` are blocks of one. */
-export const ggmlTypes = {
+interface GgmlTypeFacts {
+  readonly id: number
+  /** Elements of a block. */
+  readonly blockSize: number
+  readonly blockBytes: number
+  /** Quantized by importance or not at all (`ggml_quantize_requires_imatrix`). */
+  readonly needsImportance?: true
+}
+
+const table = {
   F32: { id: 0, blockSize: 1, blockBytes: 4 },
   F16: { id: 1, blockSize: 1, blockBytes: 2 },
   Q4_0: { id: 2, blockSize: 32, blockBytes: 18 },
@@ -12,15 +20,23 @@ export const ggmlTypes = {
   Q4_K: { id: 12, blockSize: 256, blockBytes: 144 },
   Q5_K: { id: 13, blockSize: 256, blockBytes: 176 },
   Q6_K: { id: 14, blockSize: 256, blockBytes: 210 },
+  IQ2_XXS: { id: 16, blockSize: 256, blockBytes: 66, needsImportance: true },
+  IQ2_XS: { id: 17, blockSize: 256, blockBytes: 74, needsImportance: true },
+  IQ3_XXS: { id: 18, blockSize: 256, blockBytes: 98 },
   IQ4_NL: { id: 20, blockSize: 32, blockBytes: 18 },
+  IQ3_S: { id: 21, blockSize: 256, blockBytes: 110 },
+  IQ2_S: { id: 22, blockSize: 256, blockBytes: 82 },
   IQ4_XS: { id: 23, blockSize: 256, blockBytes: 136 },
   TQ1_0: { id: 34, blockSize: 256, blockBytes: 54 },
   TQ2_0: { id: 35, blockSize: 256, blockBytes: 66 },
   MXFP4: { id: 39, blockSize: 32, blockBytes: 17 },
   NVFP4: { id: 40, blockSize: 64, blockBytes: 36 },
-} as const satisfies Record<string, { readonly id: number; readonly blockSize: number; readonly blockBytes: number }>
+} as const satisfies Record<string, GgmlTypeFacts>
 
-export type GgmlType = keyof typeof ggmlTypes
+export type GgmlType = keyof typeof table
+
+/** ggml block types this house writes. Ids and sizes from ggml.h. `F16` and `F32` are blocks of one. */
+export const ggmlTypes: Readonly<Record<GgmlType, GgmlTypeFacts>> = table
 
 /** Bytes of a matrix in a type; columns must be a multiple of the block size. */
 export function ggmlBytes(type: GgmlType, rows: number, columns: number): number {

@@ -9,7 +9,7 @@ type Values = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Arra
 /** Places the arrays of one call after each other in the memory of the module; the next call starts over. */
 export class Arena {
   readonly #memory: WebAssembly.Memory
-  readonly #base: number
+  #base: number
   #top: number
 
   constructor({ memory, heapBase }: KernelExports) {
@@ -20,6 +20,12 @@ export class Arena {
 
   reset(): void {
     this.#top = this.#base
+  }
+
+  /** What lies below `end` stays for as long as the instance lives. */
+  keep(end: number): void {
+    this.#base = Math.ceil((end + slack) / 64) * 64
+    this.reset()
   }
 
   /** Room for `bytes`, holding whatever was there. */

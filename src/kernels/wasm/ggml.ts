@@ -1,11 +1,13 @@
+import type { CodeBookName } from '../code-books.ts'
 import { type GgmlType, ggmlBytes } from '../contract/ggml.ts'
 import type { MatrixShape } from '../contract/matrix.ts'
 import type { MatrixPiece } from '../contract/operations.ts'
 import { requireBlocks, requireImportance, requireLength, weightNotFinite } from '../faults.ts'
 import type { Arena } from './arena.ts'
-import type { KernelExports, SearchedType } from './module.ts'
+import { Lattices } from './lattices.ts'
+import type { KernelExports, LatticeType, SearchedType } from './module.ts'
 
-/** Types that search for their codes; the others ignore importance. */
+/** Types that search for the scales of plain codes; of the others only those with a code book do it by importance. */
 const searchedTypes: Readonly<Record<SearchedType, true>> = {
   Q4_0: true,
   Q4_1: true,
@@ -20,41 +22,68 @@ const searchedTypes: Readonly<Record<SearchedType, true>> = {
   IQ4_XS: true,
 }
 
-function isSearched(type: GgmlType): type is SearchedType {
-  return type in searchedTypes
+const books: Readonly<Record<LatticeType, CodeBookName>> = {
+  IQ2_XXS: 'iq2xxs',
+  IQ2_XS: 'iq2xs',
+  IQ2_S: 'iq2s',
+  IQ3_XXS: 'iq3xxs',
+  IQ3_S: 'iq3s',
 }
 
-export function quantizeGgml(
-  wasm: KernelExports,
-  arena: Arena,
-  { piece, type, importance }: { piece: MatrixPiece; type: GgmlType; importance: Float32Array | null },
-): Uint8Array<ArrayBuffer> {
-  requireBlocks(piece, type)
-  requireImportance(piece, importance)
-  const { rows, columns } = piece
-  const bytes = ggmlBytes(type, rows, columns)
-  arena.reset()
-  const x = arena.put(piece.data)
-  const blocks = arena.take(bytes)
-  const status =
-    importance !== null && isSearched(type)
-      ? wasm[`encodeWeighted${type}`](x, rows, columns, blocks, arena.put(importance))
-      : wasm[`encode${type}`](x, rows * columns, blocks)
-  if (status !== 0) throw weightNotFinite(piece)
-  return arena.bytes(blocks, bytes)
+const isSearched = (type: GgmlType): type is SearchedType => type in searchedTypes
+const hasBook = (type: GgmlType): type is LatticeType => type in books
+
+/** The ggml blocks of one instance. */
+export class GgmlBlocks {
+  readonly #wasm: KernelExports
+  readonly #arena: Arena
+  readonly #lattices: Lattices
+
+  constructor(wasm: KernelExports, arena: Arena) {
+    this.#wasm = wasm
+    this.#arena = arena
+    this.#lattices = new Lattices(wasm, arena)
+  }
+
+  quantize(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer> {
+    requireBlocks(piece, type)
+    requireImportance(piece, type, importance)
+    const bytes = ggmlBytes(type, piece.rows, piece.columns)
+    const tables = hasBook(type) ? this.#lattices.place(books[type]) : 0
+    this.#arena.reset()
+    const x = this.#arena.put(piece.data)
+    const blocks = this.#arena.take(bytes)
+    const weights = importance === null ? 0 : this.#arena.put(importance)
+    if (this.#encode(type, { x, rows: piece.rows, columns: piece.columns, blocks, weights, tables }) !== 0) throw weightNotFinite(piece)
+    return this.#arena.bytes(blocks, bytes)
+  }
+
+  dequantize(blocks: Uint8Array, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer> {
+    requireBlocks(shape, type)
+    requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, shape.rows, shape.columns))
+    const count = shape.rows * shape.columns
+    const tables = hasBook(type) ? this.#lattices.place(books[type]) : 0
+    this.#arena.reset()
+    const at = this.#arena.put(blocks)
+    const values = this.#arena.take(count * 4)
+    if (hasBook(type)) this.#wasm[`decode${type}`](at, count, values, tables)
+    else this.#wasm[`decode${type}`](at, count, values)
+    return this.#arena.floats(values, count)
+  }
+
+  /** Other than 0 when a weight is not finite. `weights` and `tables` are 0 where there are none. */
+  #encode(type: GgmlType, { x, rows, columns, blocks, weights, tables }: EncodeArguments): number {
+    if (hasBook(type)) return this.#wasm[`encode${type}`](x, rows, columns, blocks, weights, tables)
+    if (weights !== 0 && isSearched(type)) return this.#wasm[`encodeWeighted${type}`](x, rows, columns, blocks, weights)
+    return this.#wasm[`encode${type}`](x, rows * columns, blocks)
+  }
 }
 
-export function dequantizeGgml(
-  wasm: KernelExports,
-  arena: Arena,
-  { blocks, shape, type }: { blocks: Uint8Array; shape: MatrixShape; type: GgmlType },
-): Float32Array<ArrayBuffer> {
-  requireBlocks(shape, type)
-  requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, shape.rows, shape.columns))
-  const count = shape.rows * shape.columns
-  arena.reset()
-  const at = arena.put(blocks)
-  const values = arena.take(count * 4)
-  wasm[`decode${type}`](at, count, values)
-  return arena.floats(values, count)
+interface EncodeArguments {
+  readonly x: number
+  readonly rows: number
+  readonly columns: number
+  readonly blocks: number
+  readonly weights: number
+  readonly tables: number
 }

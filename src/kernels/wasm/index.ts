@@ -3,7 +3,7 @@ import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
-import { dequantizeGgml, quantizeGgml } from './ggml.ts'
+import { GgmlBlocks } from './ggml.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
 import { accumulateLogits } from './logits.ts'
 import { instantiateKernels } from './module.ts'
@@ -13,13 +13,14 @@ import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
 export async function loadWasmOperations(): Promise<KernelOperations> {
   const wasm = await instantiateKernels()
   const arena = new Arena(wasm)
+  const ggml = new GgmlBlocks(wasm, arena)
   return {
     backend: 'wasm',
     findRange: (piece) => findRange(wasm, arena, piece),
     quantizeAffine: (piece, params, range) => quantizeAffine(wasm, arena, { piece, params, range }),
     dequantizeAffine: (tensor) => dequantizeAffine(wasm, arena, tensor),
-    quantizeGgml: (piece, type, importance) => quantizeGgml(wasm, arena, { piece, type, importance }),
-    dequantizeGgml: (blocks, shape, type) => dequantizeGgml(wasm, arena, { blocks, shape, type }),
+    quantizeGgml: (piece, type, importance) => ggml.quantize(piece, type, importance),
+    dequantizeGgml: (blocks, shape, type) => ggml.dequantize(blocks, shape, type),
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),
     traceThroughGram: (stripe, delta) => traceThroughGram(wasm, arena, { stripe, delta }),

@@ -9,17 +9,28 @@ type Call = (...args: readonly number[]) => number
 /** As `Encode` by importance, one for each column: x, rows, columns, to, importance. */
 export type EncodeWeighted = Call
 
-/** Types that search for their codes and so can do it by importance. */
+/** Types that search for the scales of plain codes and so can do it by importance. */
 export type SearchedType = 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q2_K' | 'Q3_K' | 'Q4_K' | 'Q5_K' | 'Q6_K' | 'IQ4_NL' | 'IQ4_XS'
 
-type GgmlExports = { readonly [Type in GgmlType as `encode${Type}`]: Encode } & {
-  readonly [Type in GgmlType as `decode${Type}`]: Decode
-} & { readonly [Type in SearchedType as `encodeWeighted${Type}`]: EncodeWeighted }
+/** Types whose codes are points of a code book. */
+export type LatticeType = 'IQ2_XXS' | 'IQ2_XS' | 'IQ2_S' | 'IQ3_XXS' | 'IQ3_S'
+/** As `EncodeWeighted`, with an importance of 0 for none and the book's tables at the end. */
+export type EncodeLattice = Call
+/** As `Decode`, with the book's tables at the end. */
+export type DecodeLattice = Call
+
+type PlainType = Exclude<GgmlType, LatticeType>
+type GgmlExports = { readonly [Type in PlainType as `encode${Type}`]: Encode } & {
+  readonly [Type in PlainType as `decode${Type}`]: Decode
+} & { readonly [Type in SearchedType as `encodeWeighted${Type}`]: EncodeWeighted } & {
+  readonly [Type in LatticeType as `encode${Type}`]: EncodeLattice
+} & { readonly [Type in LatticeType as `decode${Type}`]: DecodeLattice }
 
 /** What the module exports; pointers are byte offsets into `memory`. Described where they are written, in `assembly/`. */
 export interface KernelExports extends GgmlExports {
   readonly memory: WebAssembly.Memory
   readonly heapBase: () => number
+  readonly prepareLattice: Call
   readonly findRange: Call
   readonly quantizeAffine: Call
   readonly dequantizeAffine: Call

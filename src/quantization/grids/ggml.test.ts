@@ -23,6 +23,8 @@ test.each([
   ['Q5_K', 'Q5_1'],
   ['Q6_K', 'Q8_0'],
   ['IQ4_XS', 'IQ4_NL'],
+  ['IQ3_S', 'IQ4_NL'],
+  ['IQ2_XXS', 'IQ4_NL'],
   ['MXFP4', 'MXFP4'],
   ['Q5_1', 'Q5_1'],
 ])('%s in rows of 320 is stored as %s, in rows of 40 as F16', (type, fallback) => {
@@ -40,6 +42,9 @@ test.each([
   ['Q4_0', 16],
   ['IQ4_XS', 16],
   ['MXFP4', 15],
+  ['IQ3_S', 16],
+  ['IQ3_XXS', 16],
+  ['IQ2_XS', 6],
   ['Q3_K', 8],
   ['Q2_K', 4],
   ['TQ1_0', 3],
@@ -53,7 +58,8 @@ test.each([
 test.each(types)('%s is stored as its blocks', async (type) => {
   const columns = ggmlTypes[type].blockSize
   const weight = { data: new Float32Array(2 * columns).fill(0.5), rows: 2, columns }
-  const tensor = await ggml.quantizeNearest('w', weight, { settings: settingsOf(type), kernels })
+  const importance = ggmlTypes[type].needsImportance === true ? new Float32Array(columns).fill(1) : null
+  const tensor = await ggml.quantizeNearest('w', weight, { settings: settingsOf(type), importance, kernels })
   expect(tensor).toMatchObject({ name: 'w', rows: 2, columns, encoding: 'ggml', type })
   expect('blocks' in tensor && tensor.blocks.length).toBe(2 * ggmlTypes[type].blockBytes)
 })

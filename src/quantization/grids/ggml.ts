@@ -21,6 +21,10 @@ const signed = (bits: number): readonly number[] => range(2 ** bits).map((code) 
 const spread = (bits: number): readonly number[] => range(2 ** bits).map((code) => (2 * code) / (2 ** bits - 1) - 1)
 const ternary = [-1, 0, 1]
 const iq4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113].map((level) => level / 127)
+/** Of the code book types every single weight has all these levels; only some combinations are in the book. */
+const iq3 = [-62, -52, -44, -36, -28, -20, -12, -4, 4, 12, 20, 28, 36, 44, 52, 62].map((level) => level / 62)
+const iq3s = range(16).map((code) => (2 * code - 15) / 15)
+const iq2 = [-43, -25, -8, 8, 25, 43].map((level) => level / 43)
 const fp4 = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6].map((level) => level / 6)
 
 /** From most bits to fewest; every type of llama.cpp that the kernels write. */
@@ -38,8 +42,13 @@ const facts: Readonly<Record<BlockType, TypeFacts>> = {
   IQ4_XS: { title: '4 bit, uneven steps, scales for 32 in blocks of 256', fallback: 'IQ4_NL', levels: iq4 },
   MXFP4: { title: '4 bit floats, a power of two for 32', levels: fp4 },
   NVFP4: { title: '4 bit floats, an 8 bit float for 16', levels: fp4 },
+  IQ3_S: { title: '3.4 bit, points of 4 from a book of 512, scales for 32', fallback: 'IQ4_NL', levels: iq3s },
   Q3_K: { title: '3 bit, scales for 16 in blocks of 256', fallback: 'Q4_0', levels: signed(3) },
+  IQ3_XXS: { title: '3.1 bit, points of 4 from a book of 256, scales for 32', fallback: 'IQ4_NL', levels: iq3 },
   Q2_K: { title: '2 bit, scales and minimums for 16 in blocks of 256', fallback: 'Q4_0', levels: spread(2) },
+  IQ2_S: { title: '2.6 bit, points of 8 from a book of 1024, scales for 16', fallback: 'IQ4_NL', levels: iq2 },
+  IQ2_XS: { title: '2.3 bit, points of 8 from a book of 512, scales for 16', fallback: 'IQ4_NL', levels: iq2 },
+  IQ2_XXS: { title: '2.1 bit, points of 8 from a book of 256, scales for 32', fallback: 'IQ4_NL', levels: iq2 },
   TQ2_0: { title: '-1, 0 and 1 in 2 bit, a scale for 256', fallback: 'Q4_0', levels: ternary },
   TQ1_0: { title: '-1, 0 and 1 in 1.7 bit, a scale for 256', fallback: 'Q4_0', levels: ternary },
 }

@@ -3,7 +3,8 @@
  * which holds zeros before it is encoded.
  */
 export interface BlockCodec {
-  encode(values: Float32Array, bytes: DataView, at: number): void
+  /** Absent for types that need importance. */
+  encode?(values: Float32Array, bytes: DataView, at: number): void
   decode(bytes: DataView, at: number, values: Float32Array): void
   /** Encoding by importance; types without it ignore importance. */
   encodeWeighted?(values: Float32Array, bytes: DataView, at: number, weighting: Weighting): void

@@ -6,6 +6,8 @@ import type { BlockCodec } from './block-codec.ts'
 import { f16 } from './f16.ts'
 import { f32 } from './f32.ts'
 import { mxfp4, nvfp4 } from './fp4.ts'
+import { iq2_s, iq2_xs, iq2_xxs } from './iq2.ts'
+import { iq3_s, iq3_xxs } from './iq3.ts'
 import { iq4_nl, iq4_xs } from './iq4.ts'
 import { q2_k } from './q2-k.ts'
 import { q3_k } from './q3-k.ts'
@@ -32,7 +34,12 @@ const codecs: Readonly<Record<GgmlType, BlockCodec>> = {
   Q4_K: q4_k,
   Q5_K: q5_k,
   Q6_K: q6_k,
+  IQ2_XXS: iq2_xxs,
+  IQ2_XS: iq2_xs,
+  IQ3_XXS: iq3_xxs,
   IQ4_NL: iq4_nl,
+  IQ3_S: iq3_s,
+  IQ2_S: iq2_s,
   IQ4_XS: iq4_xs,
   TQ1_0: tq1_0,
   TQ2_0: tq2_0,
@@ -42,7 +49,7 @@ const codecs: Readonly<Record<GgmlType, BlockCodec>> = {
 
 export function quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer> {
   requireBlocks(piece, type)
-  requireImportance(piece, importance)
+  requireImportance(piece, type, importance)
   if (piece.data.some((value) => !Number.isFinite(value))) throw weightNotFinite(piece)
   const { rows, columns, data } = piece
   const { blockSize, blockBytes } = ggmlTypes[type]
@@ -55,7 +62,7 @@ export function quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Flo
     const rowMeanSquare = importance === null ? 0 : Math.fround(squareSum(values) / columns)
     for (let start = 0, at = row * rowBytes; start < columns; start += blockSize, at += blockBytes) {
       const block = values.subarray(start, start + blockSize)
-      if (importance === null || codec.encodeWeighted === undefined) codec.encode(block, view, at)
+      if (importance === null || codec.encodeWeighted === undefined) codec.encode?.(block, view, at)
       else codec.encodeWeighted(block, view, at, { importance: importance.subarray(start, start + blockSize), rowMeanSquare })
     }
   }

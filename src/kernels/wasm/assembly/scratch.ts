@@ -24,6 +24,16 @@ export const CODES: usize = memory.data(256, 16)
 export const SCALE_CODES: usize = memory.data(16, 16)
 export const MINIMUM_CODES: usize = memory.data(16, 16)
 
+/** Of the searches through code books: square roots of weights, 7 or 8 signs a byte, packed points of the group at hand. */
+export const ROOTS: usize = memory.data(1024, 16)
+export const SIGNS: usize = memory.data(32, 16)
+export const CHOSEN: usize = memory.data(32, 16)
+/** Of four inverse scales at once: packed points, which of them lay outside the book, sums. */
+export const TRIED: usize = memory.data(128, 16)
+export const TRIED_OUTSIDE: usize = memory.data(16, 16)
+export const TRIED_PRODUCTS: usize = memory.data(16, 16)
+export const TRIED_SQUARES: usize = memory.data(16, 16)
+
 /** Below it a block counts as all zero (ggml's GROUP_MAX_EPS). */
 export const ZERO_BELOW: f32 = 1e-15
 

@@ -1,0 +1,207 @@
+// The search of lattice-search.ts in the reference for points of 4 and of 8 weights, which differ in their unrolled steps. Four
+// inverse scales lie side by side in the lanes of a vector, each in the order of its own elements; neighbours of a point likewise.
+
+const range = (count) => [...Array(count).keys()]
+
+/** 2^22, which `nearest_int` leaves in the bits of a rounded number; after a mask codes lie above it. */
+const offset = 0x400000
+
+/** The number of a point from codes that still hold the offset, the last one first. */
+const numberOf = ({ dimensions, levels }) => {
+  const steps = range(dimensions - 1)
+    .map((i) => dimensions - 2 - i)
+    .map((i) =>
+      levels === 8
+        ? `      number = i32x4.add(i32x4.shl(number, 3), code${i})`
+        : `      number = i32x4.add(i32x4.add(number, i32x4.shl(number, 1)), code${i})`,
+    )
+  const bias = range(dimensions).reduce((sum, i) => (sum + offset * levels ** i) % 2 ** 32, 0)
+  return `      let number = code${dimensions - 1}
+${steps.join('\n')}
+      number = i32x4.sub(number, i32x4.splat(${bias | 0}))`
+}
+
+/** Level i of four packed points as f32. */
+const level = (word, i, dimensions) => {
+  const shifted = i === 0 ? word : `i32x4.shr_u(${word}, ${4 * i})`
+  return `f32x4.convert_i32x4_s(${i === 7 && dimensions === 8 ? shifted : `v128.and(${shifted}, fifteen)`})`
+}
+
+const search = ({ dimensions, levels }) => {
+  const each = (line) => range(dimensions).map(line).join('\n')
+  const pointBytes = dimensions * 4
+  const largest = levels - 1
+  return `
+/** The packed neighbour of least weighted error at a scale, the first one, for the ${dimensions} weights from byte \`e\` on. */
+function bestOf${dimensions}(entry: u32, e: usize, scale: f32, lists: usize): u32 {
+  const fifteen = i32x4.splat(15)
+  const s = f32x4.splat(scale)
+${each((i) => `  const x${i} = v128.load32_splat(VALUES + e, ${4 * i})
+  const w${i} = v128.load32_splat(ROOTS + e, ${4 * i})`)}
+  const list = lists + (<usize>((entry & 0x7fffffff) >> 7) << 4)
+  const end = list + (<usize>(entry & 127) << 4)
+  let best = f32x4.splat(f32.MAX_VALUE)
+  let place = i32x4.splat(<i32>list)
+  for (let p = list; p < end; p += 16) {
+    const words = v128.load(p)
+    let off = f32x4.sub(f32x4.mul(s, ${level('words', 0, dimensions)}), x0)
+    let error = f32x4.mul(f32x4.mul(w0, off), off)
+${range(dimensions - 1)
+  .map((i) => i + 1)
+  .map(
+    (i) => `    off = f32x4.sub(f32x4.mul(s, ${level('words', i, dimensions)}), x${i})
+    error = f32x4.add(error, f32x4.mul(f32x4.mul(w${i}, off), off))`,
+  )
+  .join('\n')}
+    place = v128.bitselect(i32x4.splat(<i32>p), place, f32x4.lt(error, best))
+    best = f32x4.pmin(best, error)
+  }
+  return firstOf(best, place)
+}
+
+/** As the tries below for one inverse scale: the packed point of the weights from byte \`e\` on, and whether it lay outside. */
+function pointOf${dimensions}(e: usize, inverse: f32, scale: f32, tables: usize): u32 {
+  let number: u32 = 0
+  for (let i: i32 = ${dimensions - 1}; i >= 0; i--) {
+    const code = nearestInt(<f32>0.5 * (inverse * load<f32>(VALUES + e + (<usize>i << 2)) - <f32>1))
+    number = number * ${levels} + <u32>min(${largest}, max(0, code))
+  }
+  const entry = load<u32>(tables + (<usize>number << 2))
+  return <i32>entry >= 0 ? entry : bestOf${dimensions}(entry, e, scale, tables + LISTS_AT)
+}
+
+/**
+ * Scale of the group of \`bytes\` from byte \`from\` on, its packed points in CHOSEN; see \`searchLattice\`. \`scale\` is the first guess,
+ * \`again\` one of the constants above.
+ */
+export function searchPoints${dimensions}(
+  from: usize,
+  bytes: usize,
+  range: f32,
+  scale: f32,
+  steps: i32,
+  step: f32,
+  again: i32,
+  tables: usize,
+): f32 {
+  const fifteen = i32x4.splat(15)
+  const one = f32x4.splat(1)
+  const half = f32x4.splat(0.5)
+  const magic = f32x4.splat(MAGIC)
+  const mask = i32x4.splat(0x7fffff)
+  const low = i32x4.splat(${offset})
+  const high = i32x4.splat(${offset + largest})
+  const lists = tables + LISTS_AT
+  const points: usize = bytes / ${pointBytes}
+  let best: f32 = 0
+  let outside: u32 = again == OUTSIDE ? 0 : 0xff
+  for (let p: usize = 0; p < points; p++) store<u32>(CHOSEN + (p << 2), ${dimensions === 8 ? '0x11111111' : '0x1111'})
+  for (let k = -steps; k <= steps; k += 4) {
+    const many = min(4, steps - k + 1)
+    const ks = f32x4.convert_i32x4_s(i32x4.add(i32x4.splat(k), i32x4(0, 1, 2, 3)))
+    const inverse = f32x4.div(f32x4.add(f32x4.splat(${2 * largest + 1}), f32x4.mul(ks, f32x4.splat(step))), f32x4.splat(range))
+    const scales = f32x4.div(one, inverse)
+    let product = f32x4.splat(0)
+    let square = f32x4.splat(0)
+    for (let p: usize = 0; p < points; p++) {
+      const e = from + p * ${pointBytes}
+${each(
+  (i) => `      let code${i} = f32x4.mul(half, f32x4.sub(f32x4.mul(inverse, v128.load32_splat(VALUES + e, ${4 * i})), one))
+      code${i} = i32x4.min_s(high, i32x4.max_s(low, v128.and(f32x4.add(code${i}, magic), mask)))`,
+)}
+${numberOf({ dimensions, levels })}
+      number = i32x4.shl(number, 2)
+      let words = v128.load32_zero(tables + <usize>i32x4.extract_lane(number, 0))
+      words = v128.load_lane<u32>(tables + <usize>i32x4.extract_lane(number, 1), words, 1)
+      words = v128.load_lane<u32>(tables + <usize>i32x4.extract_lane(number, 2), words, 2)
+      words = v128.load_lane<u32>(tables + <usize>i32x4.extract_lane(number, 3), words, 3)
+      const off = i32x4.bitmask(words) & ((1 << many) - 1)
+      store<u8>(TRIED_OUTSIDE + p, off)
+      if (off != 0) {
+        if (off & 1) {
+          words = i32x4.replace_lane(words, 0, bestOf${dimensions}(i32x4.extract_lane(words, 0), e, f32x4.extract_lane(scales, 0), lists))
+        }
+        if (off & 2) {
+          words = i32x4.replace_lane(words, 1, bestOf${dimensions}(i32x4.extract_lane(words, 1), e, f32x4.extract_lane(scales, 1), lists))
+        }
+        if (off & 4) {
+          words = i32x4.replace_lane(words, 2, bestOf${dimensions}(i32x4.extract_lane(words, 2), e, f32x4.extract_lane(scales, 2), lists))
+        }
+        if (off & 8) {
+          words = i32x4.replace_lane(words, 3, bestOf${dimensions}(i32x4.extract_lane(words, 3), e, f32x4.extract_lane(scales, 3), lists))
+        }
+      }
+      v128.store(TRIED + (p << 4), words)
+${each(
+  (i) => `      const level${i} = ${level('words', i, dimensions)}
+      product = f32x4.add(product, f32x4.mul(v128.load32_splat(PRODUCTS + e, ${4 * i}), level${i}))
+      square = f32x4.add(square, f32x4.mul(f32x4.mul(v128.load32_splat(WEIGHTS + e, ${4 * i}), level${i}), level${i}))`,
+)}
+    }
+    v128.store(TRIED_PRODUCTS, product)
+    v128.store(TRIED_SQUARES, square)
+    let kept = -1
+    for (let lane = 0; lane < many; lane++) {
+      const ownProduct = load<f32>(TRIED_PRODUCTS + (<usize>lane << 2))
+      const ownSquare = load<f32>(TRIED_SQUARES + (<usize>lane << 2))
+      if (ownSquare > 0 && ownProduct * ownProduct > best * ownSquare) {
+        scale = ownProduct / ownSquare
+        best = scale * ownProduct
+        kept = lane
+      }
+    }
+    if (kept < 0) continue
+    outside = 0
+    for (let p: usize = 0; p < points; p++) {
+      store<u32>(CHOSEN + (p << 2), load<u32>(TRIED + (p << 4) + (<usize>kept << 2)))
+      outside |= ((<u32>load<u8>(TRIED_OUTSIDE + p) >> kept) & 1) << <u32>p
+    }
+  }
+  if (!(scale > 0) || (outside == 0 && again != ALL)) return scale
+  const found: f32 = <f32>1 / scale
+  let product: f32 = 0
+  let square: f32 = 0
+  for (let p: usize = 0; p < points; p++) {
+    const e = from + p * ${pointBytes}
+    if (again != OUTSIDE || (outside >> <u32>p) & 1) store<u32>(CHOSEN + (p << 2), pointOf${dimensions}(e, found, scale, tables))
+    const word = load<u32>(CHOSEN + (p << 2))
+    for (let i: usize = 0; i < ${dimensions}; i++) {
+      const level = <f32>((word >> <u32>(i << 2)) & 15)
+      product += load<f32>(PRODUCTS + e + (i << 2)) * level
+      square += load<f32>(WEIGHTS + e + (i << 2)) * level * level
+    }
+  }
+  return square > 0 ? product / square : scale
+}
+
+/** Index in its book of a packed point. */
+export function indexOf${dimensions}(word: u32, tables: usize): u32 {
+  let number: usize = 0
+  for (let i: i32 = ${dimensions - 1}; i >= 0; i--) number = number * ${levels} + ((word >> (i << 2)) & 15) / 2
+  return load<u16>(tables + INDICES_AT + (number << 1))
+}
+`
+}
+
+export const source = `// Written by lattice.template.mjs; change that.
+import { INDICES_AT, LISTS_AT } from './lattice-tables'
+import { MAGIC, nearestInt } from './lanes'
+import { CHOSEN, PRODUCTS, ROOTS, TRIED, TRIED_OUTSIDE, TRIED_PRODUCTS, TRIED_SQUARES, VALUES, WEIGHTS } from './scratch'
+
+/** What the last pass looks up again with the scale found: points that lay outside the book, all when one did, all in any case. */
+export const OUTSIDE = 0
+export const ALL_WHEN_OUTSIDE = 1
+export const ALL = 2
+
+/** The packed point at the place of least error, the first such place. */
+function firstOf(best: v128, place: v128): u32 {
+  let least = f32x4.pmin(best, v128.shuffle<i64>(best, best, 1, 0))
+  least = f32x4.pmin(least, v128.shuffle<i32>(least, least, 1, 0, 3, 2))
+  // Lane j of a place stands for the word 4 j bytes on; places of lanes with a larger error count as last.
+  const own = i32x4.add(place, i32x4(0, 4, 8, 12))
+  let first = v128.bitselect(own, i32x4.splat(-1), f32x4.eq(best, least))
+  first = i32x4.min_u(first, v128.shuffle<i64>(first, first, 1, 0))
+  first = i32x4.min_u(first, v128.shuffle<i32>(first, first, 1, 0, 3, 2))
+  return load<u32>(<usize>i32x4.extract_lane(first, 0))
+}
+${search({ dimensions: 8, levels: 3 })}${search({ dimensions: 4, levels: 8 })}`
