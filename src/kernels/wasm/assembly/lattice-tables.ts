@@ -1,8 +1,8 @@
 // Tables of a code book (../../code-books.ts) as the search and the decoders want them. A packed point holds the level 2 code + 1
 // of its weight i in bits 4 i to 4 i + 3. Numbers of points are those of the code book.
 //
-// At a table's start, for each number: the packed point, or where it is outside the book bit 31 and (first << 7) | count of its
-// neighbours in the lists, in vectors of four packed points from LISTS_AT on. Sizes are those of the largest book.
+// At a table's start, for each number: the packed point, or where it is outside the book bit 31 and (first << 9) | count of its
+// neighbours among the lists, which hold records of points as bytes from RECORDS_AT. Sizes are those of the largest book.
 
 const NUMBERS: usize = 6561
 const POINTS: usize = 2048
@@ -10,7 +10,12 @@ const POINTS: usize = 2048
 export const INDICES_AT: usize = (NUMBERS * 4 + 15) & ~15
 /** For each index the packed point. */
 export const WORDS_AT: usize = INDICES_AT + ((NUMBERS * 2 + 15) & ~15)
-export const LISTS_AT: usize = WORDS_AT + POINTS * 4
+/**
+ * For each index what the search wants of a point. Of 8 weights 16 bytes: 16 code for each, a byte; the packed point. Of 4 weights
+ * 32 bytes: the level of each as f32; the packed point.
+ */
+export const RECORDS_AT: usize = WORDS_AT + POINTS * 4
+export const LISTS_AT: usize = RECORDS_AT + POINTS * 16
 
 /** Codes of the points, a row of POINTS bytes for each of the 8 places; distances of the points to one. */
 const CODES: usize = memory.data(8 * 2048, 16)
@@ -27,13 +32,18 @@ function unpack(members: usize, dimensions: i32, levels: i32, numbers: i32, at: 
   let index = 0
   for (let number = 0; number < numbers; number++) {
     if (!((load<u8>(members + (number >> 3)) >> (number & 7)) & 1)) continue
+    const record = at + RECORDS_AT + <usize>(index * (dimensions == 8 ? 16 : 32))
     let word: u32 = 0
     let rest = number
     for (let i = 0; i < dimensions; i++) {
-      store<u8>(CODES + <usize>(i * <i32>POINTS + index), rest % levels)
-      word |= <u32>(2 * (rest % levels) + 1) << (4 * i)
+      const code = rest % levels
       rest /= levels
+      store<u8>(CODES + <usize>(i * <i32>POINTS + index), code)
+      word |= <u32>(2 * code + 1) << (4 * i)
+      if (dimensions == 8) store<u8>(record + i, 16 * code)
+      else store<f32>(record + (<usize>i << 2), <f32>code + <f32>code + <f32>1)
     }
+    store<u32>(record + (dimensions == 8 ? 8 : 16), word)
     store<u32>(at + (<usize>number << 2), word)
     store<u16>(at + INDICES_AT + (<usize>number << 1), index)
     store<u32>(at + WORDS_AT + (<usize>index << 2), word)
@@ -78,34 +88,33 @@ function nearestBeyond(beyond: i32, count: i32): i32 {
 
 /**
  * Tables from `at` on (16-aligned) of a book whose members are bits at `members`; their end. Neighbours come by distance and then
- * by index, those of `shells` distances; lists are filled up to whole vectors with the last one again.
+ * by index, those of `shells` distances.
  */
 export function prepareLattice(members: usize, dimensions: i32, levels: i32, shells: i32, at: usize): usize {
   ensure(at, LISTS_AT)
   let numbers = 1
   for (let i = 0; i < dimensions; i++) numbers *= levels
   const count = unpack(members, dimensions, levels, numbers, at)
+  const recordBytes = dimensions == 8 ? 16 : 32
   let end = at + LISTS_AT
   for (let number = 0; number < numbers; number++) {
     if ((load<u8>(members + (number >> 3)) >> (number & 7)) & 1) continue
-    ensure(end, POINTS * 4)
+    ensure(end, POINTS * 2)
     measure(number, dimensions, levels, count)
     const list = end
     let distance = 0
-    let last: u32 = 0
     for (let shell = 0; shell < shells; shell++) {
       distance = nearestBeyond(distance, count)
       for (let j = 0; j < count; j += 16) {
         let found = i8x16.bitmask(i8x16.eq(v128.load(DISTANCES + j), i8x16.splat(<i8>distance)))
         for (; found != 0; found &= found - 1) {
-          last = load<u32>(at + WORDS_AT + (<usize>(j + ctz(found)) << 2))
-          store<u32>(end, last)
-          end += 4
+          store<u16>(end, recordBytes * (j + ctz(found)))
+          end += 2
         }
       }
     }
-    for (; end & 15; end += 4) store<u32>(end, last)
-    store<u32>(at + (<usize>number << 2), 0x80000000 | (<u32>((list - at - LISTS_AT) >> 4) << 7) | <u32>((end - list) >> 4))
+    const first = <u32>(list - at - LISTS_AT) >> 1
+    store<u32>(at + (<usize>number << 2), 0x80000000 | (first << 9) | (<u32>(end - list) >> 1))
   }
   return end
 }

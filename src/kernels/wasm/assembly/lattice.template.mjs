@@ -1,5 +1,5 @@
 // The search of lattice-search.ts in the reference for points of 4 and of 8 weights, which differ in their unrolled steps. Four
-// inverse scales lie side by side in the lanes of a vector, each in the order of its own elements; neighbours of a point likewise.
+// inverse scales lie side by side in the lanes of a vector, each in the order of its own elements.
 
 const range = (count) => [...Array(count).keys()]
 
@@ -27,38 +27,87 @@ const level = (word, i, dimensions) => {
   return `f32x4.convert_i32x4_s(${i === 7 && dimensions === 8 ? shifted : `v128.and(${shifted}, fifteen)`})`
 }
 
+/** Of 8 weights with 3 levels: a term for each level at each place once, then sums of them. */
+const bestOfEight = `
+/** Weighted squared errors of the levels 1, 3 and 5 for the 8 weights from byte \`e\` on, at four scales, to TERMS. */
+function prepareTerms(e: usize, scales: v128): void {
+  const three = f32x4.mul(scales, f32x4.splat(3))
+  const five = f32x4.mul(scales, f32x4.splat(5))
+${range(8)
+  .map(
+    (i) => `  {
+    const x = v128.load32_splat(VALUES + e, ${4 * i})
+    const w = v128.load32_splat(ROOTS + e, ${4 * i})
+    const a = f32x4.sub(scales, x)
+    const b = f32x4.sub(three, x)
+    const c = f32x4.sub(five, x)
+    v128.store(TERMS, f32x4.mul(f32x4.mul(w, a), a), ${48 * i})
+    v128.store(TERMS, f32x4.mul(f32x4.mul(w, b), b), ${48 * i + 16})
+    v128.store(TERMS, f32x4.mul(f32x4.mul(w, c), c), ${48 * i + 32})
+  }`,
+  )
+  .join('\n')}
+}
+
+/** The packed neighbour of least weighted error at each of the four scales of TERMS, the first one. */
+function bestOf8(entry: u32, tables: usize): v128 {
+  const records = tables + RECORDS_AT
+  let p = tables + LISTS_AT + (<usize>((entry & 0x7fffffff) >> 9) << 1)
+  const end = p + (<usize>(entry & 511) << 1)
+  let best = f32x4.splat(f32.MAX_VALUE)
+  let word = v128.load32_splat(records + load<u16>(p), 8)
+  for (; p < end; p += 2) {
+    const record = records + load<u16>(p)
+    let error = v128.load(TERMS + load<u8>(record))
+${range(7)
+  .map((i) => `    error = f32x4.add(error, v128.load(TERMS + load<u8>(record, ${i + 1}), ${48 * (i + 1)}))`)
+  .join('\n')}
+    word = v128.bitselect(v128.load32_splat(record, 8), word, f32x4.lt(error, best))
+    best = f32x4.pmin(best, error)
+  }
+  return word
+}
+`
+
+/** Of 4 weights with 8 levels most terms would go unused. */
+const bestOfFour = `
+/** The packed neighbour of least weighted error for the 4 weights from byte \`e\` on at each of four scales, the first one. */
+function bestOf4(entry: u32, e: usize, scales: v128, tables: usize): v128 {
+${range(4)
+  .map(
+    (i) => `  const x${i} = v128.load32_splat(VALUES + e, ${4 * i})
+  const w${i} = v128.load32_splat(ROOTS + e, ${4 * i})`,
+  )
+  .join('\n')}
+  const records = tables + RECORDS_AT
+  let p = tables + LISTS_AT + (<usize>((entry & 0x7fffffff) >> 9) << 1)
+  const end = p + (<usize>(entry & 511) << 1)
+  let best = f32x4.splat(f32.MAX_VALUE)
+  let word = v128.load32_splat(records + load<u16>(p), 16)
+  for (; p < end; p += 2) {
+    const record = records + load<u16>(p)
+    let off = f32x4.sub(f32x4.mul(scales, v128.load32_splat(record)), x0)
+    let error = f32x4.mul(f32x4.mul(w0, off), off)
+${[1, 2, 3]
+  .map(
+    (i) => `    off = f32x4.sub(f32x4.mul(scales, v128.load32_splat(record, ${4 * i})), x${i})
+    error = f32x4.add(error, f32x4.mul(f32x4.mul(w${i}, off), off))`,
+  )
+  .join('\n')}
+    word = v128.bitselect(v128.load32_splat(record, 16), word, f32x4.lt(error, best))
+    best = f32x4.pmin(best, error)
+  }
+  return word
+}
+`
+
 const search = ({ dimensions, levels }) => {
   const each = (line) => range(dimensions).map(line).join('\n')
   const pointBytes = dimensions * 4
   const largest = levels - 1
-  return `
-/** The packed neighbour of least weighted error at a scale, the first one, for the ${dimensions} weights from byte \`e\` on. */
-function bestOf${dimensions}(entry: u32, e: usize, scale: f32, lists: usize): u32 {
-  const fifteen = i32x4.splat(15)
-  const s = f32x4.splat(scale)
-${each((i) => `  const x${i} = v128.load32_splat(VALUES + e, ${4 * i})
-  const w${i} = v128.load32_splat(ROOTS + e, ${4 * i})`)}
-  const list = lists + (<usize>((entry & 0x7fffffff) >> 7) << 4)
-  const end = list + (<usize>(entry & 127) << 4)
-  let best = f32x4.splat(f32.MAX_VALUE)
-  let place = i32x4.splat(<i32>list)
-  for (let p = list; p < end; p += 16) {
-    const words = v128.load(p)
-    let off = f32x4.sub(f32x4.mul(s, ${level('words', 0, dimensions)}), x0)
-    let error = f32x4.mul(f32x4.mul(w0, off), off)
-${range(dimensions - 1)
-  .map((i) => i + 1)
-  .map(
-    (i) => `    off = f32x4.sub(f32x4.mul(s, ${level('words', i, dimensions)}), x${i})
-    error = f32x4.add(error, f32x4.mul(f32x4.mul(w${i}, off), off))`,
-  )
-  .join('\n')}
-    place = v128.bitselect(i32x4.splat(<i32>p), place, f32x4.lt(error, best))
-    best = f32x4.pmin(best, error)
-  }
-  return firstOf(best, place)
-}
-
+  const bestOf = (entry, scales) => (dimensions === 8 ? `bestOf8(${entry}, tables)` : `bestOf4(${entry}, e, ${scales}, tables)`)
+  const prepared = (scales) => (dimensions === 8 ? `prepareTerms(e, ${scales})` : '')
+  return `${dimensions === 8 ? bestOfEight : bestOfFour}
 /** As the tries below for one inverse scale: the packed point of the weights from byte \`e\` on, and whether it lay outside. */
 function pointOf${dimensions}(e: usize, inverse: f32, scale: f32, tables: usize): u32 {
   let number: u32 = 0
@@ -67,7 +116,10 @@ function pointOf${dimensions}(e: usize, inverse: f32, scale: f32, tables: usize)
     number = number * ${levels} + <u32>min(${largest}, max(0, code))
   }
   const entry = load<u32>(tables + (<usize>number << 2))
-  return <i32>entry >= 0 ? entry : bestOf${dimensions}(entry, e, scale, tables + LISTS_AT)
+  if (<i32>entry >= 0) return entry
+  const scales = f32x4.splat(scale)
+  ${prepared('scales')}
+  return i32x4.extract_lane(${bestOf('entry', 'scales')}, 0)
 }
 
 /**
@@ -91,7 +143,6 @@ export function searchPoints${dimensions}(
   const mask = i32x4.splat(0x7fffff)
   const low = i32x4.splat(${offset})
   const high = i32x4.splat(${offset + largest})
-  const lists = tables + LISTS_AT
   const points: usize = bytes / ${pointBytes}
   let best: f32 = 0
   let outside: u32 = again == OUTSIDE ? 0 : 0xff
@@ -115,21 +166,19 @@ ${numberOf({ dimensions, levels })}
       words = v128.load_lane<u32>(tables + <usize>i32x4.extract_lane(number, 1), words, 1)
       words = v128.load_lane<u32>(tables + <usize>i32x4.extract_lane(number, 2), words, 2)
       words = v128.load_lane<u32>(tables + <usize>i32x4.extract_lane(number, 3), words, 3)
-      const off = i32x4.bitmask(words) & ((1 << many) - 1)
+      let off = i32x4.bitmask(words) & ((1 << many) - 1)
       store<u8>(TRIED_OUTSIDE + p, off)
       if (off != 0) {
-        if (off & 1) {
-          words = i32x4.replace_lane(words, 0, bestOf${dimensions}(i32x4.extract_lane(words, 0), e, f32x4.extract_lane(scales, 0), lists))
-        }
-        if (off & 2) {
-          words = i32x4.replace_lane(words, 1, bestOf${dimensions}(i32x4.extract_lane(words, 1), e, f32x4.extract_lane(scales, 1), lists))
-        }
-        if (off & 4) {
-          words = i32x4.replace_lane(words, 2, bestOf${dimensions}(i32x4.extract_lane(words, 2), e, f32x4.extract_lane(scales, 2), lists))
-        }
-        if (off & 8) {
-          words = i32x4.replace_lane(words, 3, bestOf${dimensions}(i32x4.extract_lane(words, 3), e, f32x4.extract_lane(scales, 3), lists))
-        }
+        // Neighbouring scales often lead to the same number: each list is searched once for all of its lanes.
+        const entries = words
+        v128.store(ENTRIES, entries)
+        ${prepared('scales')}
+        do {
+          const entry = load<u32>(ENTRIES + (<usize>ctz(off) << 2))
+          const own = i32x4.eq(entries, i32x4.splat(entry))
+          words = v128.bitselect(${bestOf('entry', 'scales')}, words, own)
+          off &= ~i32x4.bitmask(own)
+        } while (off != 0)
       }
       v128.store(TRIED + (p << 4), words)
 ${each(
@@ -184,24 +233,24 @@ export function indexOf${dimensions}(word: u32, tables: usize): u32 {
 }
 
 export const source = `// Written by lattice.template.mjs; change that.
-import { INDICES_AT, LISTS_AT } from './lattice-tables'
+import { INDICES_AT, LISTS_AT, RECORDS_AT } from './lattice-tables'
 import { MAGIC, nearestInt } from './lanes'
-import { CHOSEN, PRODUCTS, ROOTS, TRIED, TRIED_OUTSIDE, TRIED_PRODUCTS, TRIED_SQUARES, VALUES, WEIGHTS } from './scratch'
+import {
+  CHOSEN,
+  ENTRIES,
+  PRODUCTS,
+  ROOTS,
+  TERMS,
+  TRIED,
+  TRIED_OUTSIDE,
+  TRIED_PRODUCTS,
+  TRIED_SQUARES,
+  VALUES,
+  WEIGHTS,
+} from './scratch'
 
 /** What the last pass looks up again with the scale found: points that lay outside the book, all when one did, all in any case. */
 export const OUTSIDE = 0
 export const ALL_WHEN_OUTSIDE = 1
 export const ALL = 2
-
-/** The packed point at the place of least error, the first such place. */
-function firstOf(best: v128, place: v128): u32 {
-  let least = f32x4.pmin(best, v128.shuffle<i64>(best, best, 1, 0))
-  least = f32x4.pmin(least, v128.shuffle<i32>(least, least, 1, 0, 3, 2))
-  // Lane j of a place stands for the word 4 j bytes on; places of lanes with a larger error count as last.
-  const own = i32x4.add(place, i32x4(0, 4, 8, 12))
-  let first = v128.bitselect(own, i32x4.splat(-1), f32x4.eq(best, least))
-  first = i32x4.min_u(first, v128.shuffle<i64>(first, first, 1, 0))
-  first = i32x4.min_u(first, v128.shuffle<i32>(first, first, 1, 0, 3, 2))
-  return load<u32>(<usize>i32x4.extract_lane(first, 0))
-}
 ${search({ dimensions: 8, levels: 3 })}${search({ dimensions: 4, levels: 8 })}`

@@ -28,6 +28,9 @@ export const MINIMUM_CODES: usize = memory.data(16, 16)
 export const ROOTS: usize = memory.data(1024, 16)
 export const SIGNS: usize = memory.data(32, 16)
 export const CHOSEN: usize = memory.data(32, 16)
+/** Entries of four numbers at once; errors of 3 levels at 8 places for four scales. */
+export const ENTRIES: usize = memory.data(16, 16)
+export const TERMS: usize = memory.data(384, 16)
 /** Of four inverse scales at once: packed points, which of them lay outside the book, sums. */
 export const TRIED: usize = memory.data(128, 16)
 export const TRIED_OUTSIDE: usize = memory.data(16, 16)
