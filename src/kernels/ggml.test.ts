@@ -78,7 +78,7 @@ test.each([
 /** `ggml_quantize_requires_imatrix` */
 test('types that libggml quantizes only by importance are refused without', async () => {
   const needing = types.filter((type) => ggmlTypes[type].needsImportance === true)
-  expect(needing).toEqual(['IQ2_XXS', 'IQ2_XS'])
+  expect(needing).toEqual(['IQ2_XXS', 'IQ2_XS', 'IQ1_S'])
   const input = { data: new Float32Array(256).fill(1), rows: 1, columns: 256 }
   for (const type of needing) {
     for (const kernels of [reference, wasm]) {

@@ -22,6 +22,8 @@ const files = {
   Q4_K: 'q4_K',
   Q5_K: 'q5_K',
   Q6_K: 'q6_K',
+  IQ1_S: 'iq1_s',
+  IQ1_M: 'iq1_m',
   IQ2_XXS: 'iq2_xxs',
   IQ2_XS: 'iq2_xs',
   IQ2_S: 'iq2_s',

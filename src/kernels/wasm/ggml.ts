@@ -23,6 +23,8 @@ const searchedTypes: Readonly<Record<SearchedType, true>> = {
 }
 
 const books: Readonly<Record<LatticeType, CodeBookName>> = {
+  IQ1_S: 'iq1s',
+  IQ1_M: 'iq1s',
   IQ2_XXS: 'iq2xxs',
   IQ2_XS: 'iq2xs',
   IQ2_S: 'iq2s',

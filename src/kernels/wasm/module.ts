@@ -13,7 +13,7 @@ export type EncodeWeighted = Call
 export type SearchedType = 'Q4_0' | 'Q4_1' | 'Q5_0' | 'Q5_1' | 'Q2_K' | 'Q3_K' | 'Q4_K' | 'Q5_K' | 'Q6_K' | 'IQ4_NL' | 'IQ4_XS'
 
 /** Types whose codes are points of a code book. */
-export type LatticeType = 'IQ2_XXS' | 'IQ2_XS' | 'IQ2_S' | 'IQ3_XXS' | 'IQ3_S'
+export type LatticeType = 'IQ1_S' | 'IQ1_M' | 'IQ2_XXS' | 'IQ2_XS' | 'IQ2_S' | 'IQ3_XXS' | 'IQ3_S'
 /** As `EncodeWeighted`, with an importance of 0 for none and the book's tables at the end. */
 export type EncodeLattice = Call
 /** As `Decode`, with the book's tables at the end. */

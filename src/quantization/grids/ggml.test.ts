@@ -25,6 +25,7 @@ test.each([
   ['IQ4_XS', 'IQ4_NL'],
   ['IQ3_S', 'IQ4_NL'],
   ['IQ2_XXS', 'IQ4_NL'],
+  ['IQ1_S', 'IQ4_NL'],
   ['MXFP4', 'MXFP4'],
   ['Q5_1', 'Q5_1'],
 ])('%s in rows of 320 is stored as %s, in rows of 40 as F16', (type, fallback) => {
@@ -45,6 +46,7 @@ test.each([
   ['IQ3_S', 16],
   ['IQ3_XXS', 16],
   ['IQ2_XS', 6],
+  ['IQ1_M', 6],
   ['Q3_K', 8],
   ['Q2_K', 4],
   ['TQ1_0', 3],

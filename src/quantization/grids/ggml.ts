@@ -25,6 +25,7 @@ const iq4 = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89
 const iq3 = [-62, -52, -44, -36, -28, -20, -12, -4, 4, 12, 20, 28, 36, 44, 52, 62].map((level) => level / 62)
 const iq3s = range(16).map((code) => (2 * code - 15) / 15)
 const iq2 = [-43, -25, -8, 8, 25, 43].map((level) => level / 43)
+const iq1 = [-9, -7, -1, 1, 7, 9].map((level) => level / 9)
 const fp4 = [-6, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 6].map((level) => level / 6)
 
 /** From most bits to fewest; every type of llama.cpp that the kernels write. */
@@ -50,7 +51,9 @@ const facts: Readonly<Record<BlockType, TypeFacts>> = {
   IQ2_XS: { title: '2.3 bit, points of 8 from a book of 512, scales for 16', fallback: 'IQ4_NL', levels: iq2 },
   IQ2_XXS: { title: '2.1 bit, points of 8 from a book of 256, scales for 32', fallback: 'IQ4_NL', levels: iq2 },
   TQ2_0: { title: '-1, 0 and 1 in 2 bit, a scale for 256', fallback: 'Q4_0', levels: ternary },
+  IQ1_M: { title: '1.8 bit, points of 8 from a book of 2048, scales for 16', fallback: 'IQ4_NL', levels: iq1 },
   TQ1_0: { title: '-1, 0 and 1 in 1.7 bit, a scale for 256', fallback: 'Q4_0', levels: ternary },
+  IQ1_S: { title: '1.6 bit, points of 8 from a book of 2048, scales for 32', fallback: 'IQ4_NL', levels: iq1 },
 }
 const types = Object.keys(facts) as BlockType[]
 

@@ -6,6 +6,7 @@ import type { BlockCodec } from './block-codec.ts'
 import { f16 } from './f16.ts'
 import { f32 } from './f32.ts'
 import { mxfp4, nvfp4 } from './fp4.ts'
+import { iq1_m, iq1_s } from './iq1.ts'
 import { iq2_s, iq2_xs, iq2_xxs } from './iq2.ts'
 import { iq3_s, iq3_xxs } from './iq3.ts'
 import { iq4_nl, iq4_xs } from './iq4.ts'
@@ -37,10 +38,12 @@ const codecs: Readonly<Record<GgmlType, BlockCodec>> = {
   IQ2_XXS: iq2_xxs,
   IQ2_XS: iq2_xs,
   IQ3_XXS: iq3_xxs,
+  IQ1_S: iq1_s,
   IQ4_NL: iq4_nl,
   IQ3_S: iq3_s,
   IQ2_S: iq2_s,
   IQ4_XS: iq4_xs,
+  IQ1_M: iq1_m,
   TQ1_0: tq1_0,
   TQ2_0: tq2_0,
   MXFP4: mxfp4,

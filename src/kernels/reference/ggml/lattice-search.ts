@@ -11,6 +11,9 @@ const f = Math.fround
 /** Errors from here on are no candidates (C's FLT_MAX). */
 const largestFloat = (2 - 2 ** -23) * 2 ** 127
 
+/** Level of each code. */
+const oddLevels = [1, 3, 5, 7, 9, 11, 13, 15] as const
+
 /** A group of weights made ready for the search; see `splitSigns`. */
 export interface Magnitudes {
   /** Weights without their signs; negative where a sign had to be given up. */
@@ -53,19 +56,29 @@ interface Scales {
   readonly scale: number
 }
 
-/** The neighbour with the least weighted error at a scale, the first one; the first of all when no error is a number. */
-function bestNeighbour(
-  { points }: Lattice,
-  neighbours: readonly number[],
-  { values, roots }: Magnitudes,
-  { at, scale }: { readonly at: number; readonly scale: number },
+/** What a place of codes stands for: a level for each code, times a scale. */
+export interface ScaledLevels {
+  readonly scale: number
+  readonly levels: readonly number[]
+}
+
+/**
+ * Index of the point that takes the place of `codes` for the weights from `at` on: of their neighbours the one with the least
+ * error, weighted by `roots`, the first one; the first of all when no error is a number.
+ */
+export function bestNeighbour(
+  lattice: Lattice,
+  codes: Uint8Array,
+  { values, roots, at }: Pick<Magnitudes, 'values' | 'roots'> & { readonly at: number },
+  { scale, levels }: ScaledLevels,
 ): number {
+  const neighbours = lattice.neighboursOf(codes)
   let best = largestFloat
   let chosen = neighbours[0] ?? 0
   for (const index of neighbours) {
     let error = 0
-    for (const [i, code] of (points[index] ?? []).entries()) {
-      const difference = f(f(scale * (2 * code + 1)) - (values[at + i] ?? 0))
+    for (const [i, code] of (lattice.points[index] ?? []).entries()) {
+      const difference = f(f(scale * (levels[code] ?? 0)) - (values[at + i] ?? 0))
       error = f(error + f(f((roots[at + i] ?? 0) * difference) * difference))
     }
     if (error < best) {
@@ -85,7 +98,7 @@ function pointAt(parts: Magnitudes, at: number, { book, largestCode }: LatticeSe
   )
   const index = lattice.indexOf(codes)
   if (index >= 0) return { index, isOutside: false }
-  return { index: bestNeighbour(lattice, lattice.neighboursOf(codes), parts, { at, scale }), isOutside: true }
+  return { index: bestNeighbour(lattice, codes, { ...parts, at }, { scale, levels: oddLevels }), isOutside: true }
 }
 
 /** Sums of weight * x * level and of weight * level^2. */

@@ -29,18 +29,16 @@ const level = (word, i, dimensions) => {
 
 /** Of 8 weights with 3 levels: a term for each level at each place once, then sums of them. */
 const bestOfEight = `
-/** Weighted squared errors of the levels 1, 3 and 5 for the 8 weights from byte \`e\` on, at four scales, to TERMS. */
-function prepareTerms(e: usize, scales: v128): void {
-  const three = f32x4.mul(scales, f32x4.splat(3))
-  const five = f32x4.mul(scales, f32x4.splat(5))
+/** Weighted squared errors of three levels for the 8 weights from byte \`e\` on, in four tries, to TERMS. */
+export function prepareTerms(e: usize, first: v128, second: v128, third: v128): void {
 ${range(8)
   .map(
     (i) => `  {
     const x = v128.load32_splat(VALUES + e, ${4 * i})
     const w = v128.load32_splat(ROOTS + e, ${4 * i})
-    const a = f32x4.sub(scales, x)
-    const b = f32x4.sub(three, x)
-    const c = f32x4.sub(five, x)
+    const a = f32x4.sub(first, x)
+    const b = f32x4.sub(second, x)
+    const c = f32x4.sub(third, x)
     v128.store(TERMS, f32x4.mul(f32x4.mul(w, a), a), ${48 * i})
     v128.store(TERMS, f32x4.mul(f32x4.mul(w, b), b), ${48 * i + 16})
     v128.store(TERMS, f32x4.mul(f32x4.mul(w, c), c), ${48 * i + 32})
@@ -49,8 +47,8 @@ ${range(8)
   .join('\n')}
 }
 
-/** The packed neighbour of least weighted error at each of the four scales of TERMS, the first one. */
-function bestOf8(entry: u32, tables: usize): v128 {
+/** The packed neighbour of least weighted error in each of the four tries of TERMS, the first one. */
+export function bestOf8(entry: u32, tables: usize): v128 {
   const records = tables + RECORDS_AT
   let p = tables + LISTS_AT + (<usize>((entry & 0x7fffffff) >> 9) << 1)
   const end = p + (<usize>(entry & 511) << 1)
@@ -106,7 +104,8 @@ const search = ({ dimensions, levels }) => {
   const pointBytes = dimensions * 4
   const largest = levels - 1
   const bestOf = (entry, scales) => (dimensions === 8 ? `bestOf8(${entry}, tables)` : `bestOf4(${entry}, e, ${scales}, tables)`)
-  const prepared = (scales) => (dimensions === 8 ? `prepareTerms(e, ${scales})` : '')
+  const prepared = (scales) => 
+    dimensions === 8 ? `prepareTerms(e, ${scales}, f32x4.mul(${scales}, f32x4.splat(3)), f32x4.mul(${scales}, f32x4.splat(5)))` : ''
   return `${dimensions === 8 ? bestOfEight : bestOfFour}
 /** As the tries below for one inverse scale: the packed point of the weights from byte \`e\` on, and whether it lay outside. */
 function pointOf${dimensions}(e: usize, inverse: f32, scale: f32, tables: usize): u32 {

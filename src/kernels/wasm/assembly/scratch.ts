@@ -34,8 +34,12 @@ export const TERMS: usize = memory.data(384, 16)
 /** Of four inverse scales at once: packed points, which of them lay outside the book, sums. */
 export const TRIED: usize = memory.data(128, 16)
 export const TRIED_OUTSIDE: usize = memory.data(16, 16)
-export const TRIED_PRODUCTS: usize = memory.data(16, 16)
-export const TRIED_SQUARES: usize = memory.data(16, 16)
+export const TRIED_PRODUCTS: usize = memory.data(32, 16)
+export const TRIED_SQUARES: usize = memory.data(32, 16)
+
+/** Of the ternary searches: places in order of size; sums up to each border, four arrays of up to 36. */
+export const ORDER: usize = memory.data(32, 16)
+export const SUMS: usize = memory.data(576, 16)
 
 /** Below it a block counts as all zero (ggml's GROUP_MAX_EPS). */
 export const ZERO_BELOW: f32 = 1e-15
