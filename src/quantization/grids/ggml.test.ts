@@ -65,3 +65,14 @@ test.each(types)('%s is stored as its blocks', async (type) => {
   expect(tensor).toMatchObject({ name: 'w', rows: 2, columns, encoding: 'ggml', type })
   expect('blocks' in tensor && tensor.blocks.length).toBe(2 * ggmlTypes[type].blockBytes)
 })
+
+test.each([
+  ['IQ2_XXS', 'required'],
+  ['IQ2_XS', 'required'],
+  ['IQ1_S', 'required'],
+  ['IQ1_M', 'used'],
+  ['IQ3_S', 'used'],
+  ['Q8_0', 'ignored'],
+])('importance is with %s %s', (type, use) => {
+  expect(ggml.importanceUse(settingsOf(type))).toBe(use)
+})

@@ -100,7 +100,10 @@ const ggml: Grid<{ readonly type: BlockType }> = {
   label: ({ type }) => type,
   describe: ({ type }) => `${type} (${facts[type].title})`,
   fromLabel: (label) => (v.is(v.picklist(types), label) ? { kind: 'ggml', type: label } : null),
-  importanceUse: ({ type }) => (unsearched.has(type) ? 'ignored' : 'used'),
+  importanceUse({ type }) {
+    if (ggmlTypes[type].needsImportance === true) return 'required'
+    return unsearched.has(type) ? 'ignored' : 'used'
+  },
   encoding: (shape, { type }) => ({ encoding: 'ggml', type: stored(shape, type) }),
   supports: () => true,
   values: (limit, { type }) => facts[type].levels.map((level) => level * limit),
