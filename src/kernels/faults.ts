@@ -3,6 +3,7 @@ import type { AffineFit } from './contract/affine.ts'
 import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
 import type { MatrixShape } from './contract/kernels.ts'
 import type { MatrixPiece } from './contract/operations.ts'
+import type { RealAffineFit } from './contract/real-affine.ts'
 
 /** The fault of a quantizer that met a NaN or an infinity: names the first one. */
 export function weightNotFinite(piece: MatrixPiece): StudioError {
@@ -50,6 +51,19 @@ export function requireImportance({ columns }: MatrixShape, importance: Float32A
 
 export function requireBits(bits: number): void {
   if (!Number.isInteger(bits) || bits < 2 || bits > 8) throw contractBroken(`The affine grid has 2 to 8 bits, not ${bits}.`)
+}
+
+/** Levels of a real-affine grid and what they can be fitted by. */
+export function requireLevels({ levels, isSymmetric, fit }: RealAffineFit): void {
+  if (levels !== 3 && (!Number.isInteger(Math.log2(levels)) || levels < 2 || levels > 256)) {
+    throw contractBroken(`A grid has 2, 3 or another power of two to 256 levels, not ${levels}.`)
+  }
+  const isPossible = fit === 'mean' ? levels === 2 || (levels === 3 && isSymmetric) : levels !== 3 && !isSymmetric
+  if (!isPossible) throw contractBroken(`${levels} levels${isSymmetric ? ', symmetric,' : ''} cannot be fitted by ${fit}.`)
+}
+
+export function requireTableBits(bits: number): void {
+  if (!Number.isInteger(bits) || bits < 1 || bits > 8) throw contractBroken(`A table has 1 to 8 bits, not ${bits}.`)
 }
 
 export function requireGroup(group: number | 'row' | 'tensor'): void {

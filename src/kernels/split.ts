@@ -7,6 +7,8 @@ import { requireBits, requireBlocks, requireClip, requireGroup, requireImportanc
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
 import { describeWeights } from './split-describe.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
+import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
+import { dequantizeRealAffine, quantizeRealAffine } from './split-real-affine.ts'
 
 /** The operations of `Kernels` over any executor: inputs are checked here, cut into pieces, and the results joined. */
 export function createSplitKernels(executor: KernelExecutor): Kernels {
@@ -15,6 +17,10 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     threads: executor.threads,
     quantizeAffine: (input, params, signal) => quantizeAffine(executor, { input, params }, signal),
     dequantizeAffine: (tensor, signal) => dequantizeAffine(executor, tensor, signal),
+    quantizeRealAffine: (input, fit, signal) => quantizeRealAffine(executor, { input, fit }, signal),
+    dequantizeRealAffine: (tensor, signal) => dequantizeRealAffine(executor, tensor, signal),
+    quantizeKMeans: (input, params, { importance = null } = {}, signal) => quantizeKMeans(executor, { input, params, importance }, signal),
+    dequantizeKMeans: (tensor, signal) => dequantizeKMeans(executor, tensor, signal),
     quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance }, signal),
     dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),

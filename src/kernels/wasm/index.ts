@@ -5,8 +5,10 @@ import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
+import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
 import { instantiateKernels } from './module.ts'
+import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
 import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
 /** The WASM SIMD backend: one instance with a memory of its own, for the thread that calls it. */
@@ -18,6 +20,10 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     findRange: (piece) => findRange(wasm, arena, piece),
     quantizeAffine: (piece, params, range) => quantizeAffine(wasm, arena, { piece, params, range }),
     dequantizeAffine: (tensor) => dequantizeAffine(wasm, arena, tensor),
+    quantizeRealAffine: (piece, fit) => quantizeRealAffine(wasm, arena, { piece, fit }),
+    dequantizeRealAffine: (tensor) => dequantizeRealAffine(wasm, arena, tensor),
+    quantizeKMeans: (piece, params, importance) => quantizeKMeans(wasm, arena, { piece, params, importance }),
+    dequantizeKMeans: (tensor) => dequantizeKMeans(wasm, arena, tensor),
     quantizeGgml: (piece, type, importance) => quantizeGgml(wasm, arena, { piece, type, importance }),
     dequantizeGgml: (blocks, shape, type) => dequantizeGgml(wasm, arena, { blocks, shape, type }),
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
