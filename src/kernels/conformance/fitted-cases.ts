@@ -1,6 +1,6 @@
 import type { KMeansParams } from '../contract/k-means.ts'
 import type { RealAffineFit } from '../contract/real-affine.ts'
-import type { ConformanceCase } from './cases.ts'
+import type { ConformanceCase } from './case.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
 import { bytes } from './tolerance.ts'
 

@@ -59,6 +59,7 @@ const binary: Grid<BinarySettings> = {
     const group = groupFromLabel(match?.[1] ?? '')
     return match === null || group === null ? null : { kind: 'binary', group, symmetric: match[2] !== undefined }
   },
+  importanceUse: () => 'ignored',
   encoding: (_shape, { group, isSymmetric }) => ({ encoding: 'real-affine', levels: 2, isSymmetric, group: kernelGroup(group) }),
   supports: () => true,
   // Of weights spread evenly up to the limit.

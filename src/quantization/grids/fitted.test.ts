@@ -101,6 +101,8 @@ test.each([
   expect(await relativeError(id)).toBeLessThan(factor * (await relativeError(other)))
 })
 
-test('tables heed importance', async () => {
+test('tables heed importance, and the name says so', async () => {
+  expect(parseRecipe('kmeans-3bit+imatrix')).toMatchObject({ grid: { kind: 'k-means', bits: 3 }, rounding: { kind: 'weighted' } })
+  expect(() => parseRecipe('hqq-4bit-g64+imatrix')).toThrow('stores the same weights whichever inputs matter')
   expect(await relativeError('kmeans-3bit', sampleImportance(256))).toBeGreaterThan(await relativeError('kmeans-3bit'))
 })

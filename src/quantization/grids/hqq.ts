@@ -59,6 +59,7 @@ const hqq: Grid<HqqSettings> = {
     const group = groupFromLabel(match?.[2] ?? '')
     return match === null || group === null ? null : { kind: 'hqq', bits: Number(match[1]), group }
   },
+  importanceUse: () => 'ignored',
   encoding: (_shape, { bits, group }) => ({ encoding: 'real-affine', levels: 2 ** bits, isSymmetric: false, group: kernelGroup(group) }),
   supports: () => true,
   values(limit, { bits }) {

@@ -59,6 +59,8 @@ const kMeans: Grid<KMeansSettings> = {
     const group = groupFromLabel(match?.[2] ?? 'channel')
     return match === null || group === null ? null : { kind: 'k-means', bits: Number(match[1]), group }
   },
+  // A table lies where the weights that count are.
+  importanceUse: () => 'used',
   encoding: (_shape, { bits, group }) => ({ encoding: 'k-means', bits, group: kernelGroup(group) }),
   supports: () => true,
   values(limit, { bits }) {

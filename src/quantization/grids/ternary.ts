@@ -41,6 +41,7 @@ const ternary: Grid<{ readonly group: Group }> = {
     const group = groupFromLabel(span)
     return group === null ? null : { kind: 'ternary', group }
   },
+  importanceUse: () => 'ignored',
   encoding: (_shape, { group }) => ({ encoding: 'real-affine', levels: 3, isSymmetric: true, group: kernelGroup(group) }),
   supports: () => true,
   // Of weights spread evenly up to the limit.
