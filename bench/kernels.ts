@@ -59,6 +59,27 @@ function quantizers(weights: Matrix): KernelBench[] {
   ]
 }
 
+/** Grids that are searched for or fitted. */
+function fitted(weights: Matrix): KernelBench[] {
+  const random = createRandom(11)
+  const importance = Float32Array.from({ length: weights.columns }, () => random.nextNormal() ** 2)
+  const bench = (operation: string, run: KernelBench['run']): KernelBench => ({ operation, unit: 'Mw/s', work: weights.data.length, run })
+  const clipped = { bits: 4, isSymmetric: false, clip: 'mse' } as const
+  const fit = { levels: 16, isSymmetric: false, group: 64, fit: 'half-quadratic' } as const
+  const mean = { isSymmetric: true, group: 64, fit: 'mean' } as const
+  return [
+    bench('affine 4 bits, groups of 32, clipped', (kernels) => kernels.quantizeAffine(weights, { ...clipped, group: 32 })),
+    bench('affine 4 bits, groups of 128, clipped', (kernels) => kernels.quantizeAffine(weights, { ...clipped, group: 128 })),
+    bench('half-quadratic 4 bits, groups of 64', (kernels) => kernels.quantizeRealAffine(weights, fit)),
+    bench('half-quadratic 2 bits, groups of 64', (kernels) => kernels.quantizeRealAffine(weights, { ...fit, levels: 4 })),
+    bench('1 bit, groups of 64', (kernels) => kernels.quantizeRealAffine(weights, { ...mean, levels: 2 })),
+    bench('1.58 bit, groups of 64', (kernels) => kernels.quantizeRealAffine(weights, { ...mean, levels: 3 })),
+    bench('k-means 4 bits, by row', (kernels) => kernels.quantizeKMeans(weights, { bits: 4, group: 'row' })),
+    bench('k-means 4 bits, by row, by importance', (kernels) => kernels.quantizeKMeans(weights, { bits: 4, group: 'row' }, { importance })),
+    bench('k-means 3 bits, groups of 128', (kernels) => kernels.quantizeKMeans(weights, { bits: 3, group: 128 })),
+  ]
+}
+
 /** Types that ignore importance. */
 const unweighted: readonly GgmlType[] = ['F16', 'Q8_0', 'TQ1_0', 'TQ2_0', 'MXFP4', 'NVFP4']
 
@@ -134,8 +155,8 @@ export async function benchKernels({ rounds = 15 } = {}): Promise<readonly Kerne
     rows.push(rowOf(bench, rateOf(bench, plain.median), fast))
   }
   // Here the reference is timed on a matrix that it gets through; the rate does not depend on the size.
-  const small = [...blocks(normal(4, 2048)), gram(64, 256)]
-  const large = [...blocks(weights), gram(1024, 1024)]
+  const small = [...fitted(normal(4, 2048)), ...blocks(normal(4, 2048)), gram(64, 256)]
+  const large = [...fitted(weights), ...blocks(weights), gram(1024, 1024)]
   for (const [index, bench] of large.entries()) {
     const part = small[index] ?? bench
     const [plain, fast] = await inTurn([() => part.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })

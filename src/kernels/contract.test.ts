@@ -4,6 +4,7 @@ import { createReferenceKernels } from './reference/index.ts'
 import { createWasmKernels } from './wasm/index.ts'
 
 const grid = { bits: 4, isSymmetric: false, group: 32 } as const
+const realGrid = { levels: 16, isSymmetric: false, group: 32, fit: 'half-quadratic' } as const
 
 describe.each([
   ['reference', createReferenceKernels],
@@ -27,6 +28,8 @@ describe.each([
     await expect(kernels.quantizeAffine(input, grid)).rejects.toMatchObject(fault)
     await expect(kernels.quantizeAffine(input, { ...grid, group: 'tensor' })).rejects.toMatchObject(fault)
     await expect(kernels.quantizeAffine(input, { ...grid, isSymmetric: true, group: 'row' })).rejects.toMatchObject(fault)
+    await expect(kernels.quantizeRealAffine(input, realGrid)).rejects.toMatchObject(fault)
+    await expect(kernels.quantizeKMeans(input, { bits: 4, group: 32 })).rejects.toMatchObject(fault)
     await expect(kernels.quantizeGgml(input, 'F16')).rejects.toMatchObject(fault)
     await expect(kernels.quantizeGgml(input, 'F32')).rejects.toMatchObject(fault)
     const blocks = sampleMatrix('normal', 5, 96)
@@ -45,6 +48,8 @@ describe.each([
   test('sizes that contradict a shape are refused', async () => {
     const input = { ...sampleMatrix('normal', 2, 32), rows: 3 }
     await expect(kernels.quantizeAffine(input, grid)).rejects.toThrow('A matrix holds 64 elements where its shape asks for 96.')
+    await expect(kernels.quantizeRealAffine(input, realGrid)).rejects.toMatchObject({ code: 'internal' })
+    await expect(kernels.quantizeKMeans(input, { bits: 4, group: 32 })).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.quantizeGgml(input, 'Q8_0')).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.describeWeights(input, 8)).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.accumulateGram(new Float32Array(9), input)).rejects.toMatchObject({ code: 'internal' })
@@ -53,6 +58,10 @@ describe.each([
     await expect(kernels.dequantizeGgml(new Uint8Array(33), { rows: 1, columns: 32 }, 'Q8_0')).rejects.toMatchObject({ code: 'internal' })
     const tensor = await kernels.quantizeAffine(sampleMatrix('normal', 2, 32), grid)
     await expect(kernels.dequantizeAffine({ ...tensor, scales: new Float32Array(1) })).rejects.toMatchObject({ code: 'internal' })
+    const real = await kernels.quantizeRealAffine(sampleMatrix('normal', 2, 32), realGrid)
+    await expect(kernels.dequantizeRealAffine({ ...real, zeroPoints: new Float32Array(1) })).rejects.toMatchObject({ code: 'internal' })
+    const tables = await kernels.quantizeKMeans(sampleMatrix('normal', 2, 32), { bits: 4, group: 32 })
+    await expect(kernels.dequantizeKMeans({ ...tables, centroids: new Float32Array(16) })).rejects.toMatchObject({ code: 'internal' })
   })
 
   test.each([1, 9, 4.5])('%d bits are refused', async (bits) => {
@@ -66,6 +75,8 @@ describe.each([
   test('a matrix without rows gives empty results', async () => {
     const empty = { data: new Float32Array(), rows: 0, columns: 64 }
     expect((await kernels.quantizeAffine(empty, grid)).codes).toHaveLength(0)
+    expect((await kernels.quantizeRealAffine(empty, realGrid)).codes).toHaveLength(0)
+    expect((await kernels.quantizeKMeans(empty, { bits: 4, group: 'row' })).centroids).toHaveLength(0)
     expect(await kernels.quantizeGgml(empty, 'Q4_0')).toHaveLength(0)
     expect(await kernels.describeWeights(empty, 4)).toMatchObject({ limit: 0, nonFiniteCount: 0, firstNonFinite: -1 })
   })

@@ -1,7 +1,9 @@
 import { StudioError } from '../core/errors.ts'
+import type { AffineFit } from './contract/affine.ts'
 import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
 import type { MatrixShape } from './contract/kernels.ts'
 import type { MatrixPiece } from './contract/operations.ts'
+import type { RealAffineFit } from './contract/real-affine.ts'
 
 /** The fault of a quantizer that met a NaN or an infinity: names the first one. */
 export function weightNotFinite(piece: MatrixPiece): StudioError {
@@ -48,12 +50,15 @@ export function requireBlocks(shape: MatrixShape, type: GgmlType): void {
   }
 }
 
-/** An importance matrix has one weight, finite and not negative, for each column; some types cannot do without. */
-export function requireImportance({ columns }: MatrixShape, type: GgmlType, importance: Float32Array | null): void {
-  if (importance === null) {
-    if (ggmlTypes[type].needsImportance === true) throw importanceMissing(type)
-    return
-  }
+/** Some ggml types cannot do without importance. */
+export function requireGgmlImportance(shape: MatrixShape, type: GgmlType, importance: Float32Array | null): void {
+  if (importance === null && ggmlTypes[type].needsImportance === true) throw importanceMissing(type)
+  requireImportance(shape, importance)
+}
+
+/** An importance matrix has one weight, finite and not negative, for each column. */
+export function requireImportance({ columns }: MatrixShape, importance: Float32Array | null): void {
+  if (importance === null) return
   requireLength('An importance matrix', importance.length, columns)
   const column = importance.findIndex((value) => !(value >= 0 && value < Infinity))
   if (column >= 0) throw contractBroken(`The importance of column ${column} is ${importance[column] ?? Number.NaN}.`)
@@ -63,8 +68,25 @@ export function requireBits(bits: number): void {
   if (!Number.isInteger(bits) || bits < 2 || bits > 8) throw contractBroken(`The affine grid has 2 to 8 bits, not ${bits}.`)
 }
 
+/** Levels of a real-affine grid and what they can be fitted by. */
+export function requireLevels({ levels, isSymmetric, fit }: RealAffineFit): void {
+  if (levels !== 3 && (!Number.isInteger(Math.log2(levels)) || levels < 2 || levels > 256)) {
+    throw contractBroken(`A grid has 2, 3 or another power of two to 256 levels, not ${levels}.`)
+  }
+  const isPossible = fit === 'mean' ? levels === 2 || (levels === 3 && isSymmetric) : levels !== 3 && !isSymmetric
+  if (!isPossible) throw contractBroken(`${levels} levels${isSymmetric ? ', symmetric,' : ''} cannot be fitted by ${fit}.`)
+}
+
+export function requireTableBits(bits: number): void {
+  if (!Number.isInteger(bits) || bits < 1 || bits > 8) throw contractBroken(`A table has 1 to 8 bits, not ${bits}.`)
+}
+
 export function requireGroup(group: number | 'row' | 'tensor'): void {
   if (typeof group === 'number' && (!Number.isInteger(group) || group < 1)) {
     throw contractBroken(`A group has at least one column, not ${group}.`)
   }
+}
+
+export function requireClip({ clip = 'none', group }: AffineFit): void {
+  if (clip === 'mse' && group === 'tensor') throw contractBroken('The clip search works by row or group, not over a whole matrix.')
 }

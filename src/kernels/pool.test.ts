@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { sampleMatrix } from './conformance/inputs.ts'
+import { sampleImportance, sampleMatrix } from './conformance/inputs.ts'
 import { startThreadDouble, type ThreadDouble } from './conformance/thread-double.ts'
 import type { Kernels } from './contract/kernels.ts'
 import type { KernelOperations } from './contract/operations.ts'
@@ -37,6 +37,27 @@ describe('any number of threads', () => {
     // Sums in f64 follow another order than the reference's; bytes do not.
     expect(one.bytes).toEqual(expected.bytes)
   }, 30_000)
+
+  // Against the last rows alone: the reference would take seconds for all of them.
+  test.each([1, 3])('joins the pieces of fitted grids, with %i', async (threads) => {
+    const { kernels } = await poolOf(threads)
+    const firstRow = 1050
+    const last = { data: large.data.slice(firstRow * 1024), rows: 50, columns: 1024 }
+    const reference = createReferenceKernels()
+    const tail = (values: Float32Array) => digest(values.slice(firstRow * 1024))
+    for (const fit of [
+      { levels: 8, isSymmetric: false, group: 48, fit: 'half-quadratic' },
+      { levels: 3, isSymmetric: true, group: 'row', fit: 'mean' },
+    ] as const) {
+      const values = await kernels.dequantizeRealAffine(await kernels.quantizeRealAffine(large, fit))
+      const expected = await reference.dequantizeRealAffine(await reference.quantizeRealAffine(last, fit))
+      expect(tail(values)).toBe(digest(expected))
+    }
+    const tables = [{ bits: 3, group: 400 }, { importance: sampleImportance(1024) }] as const
+    const values = await kernels.dequantizeKMeans(await kernels.quantizeKMeans(large, ...tables))
+    const expected = await reference.dequantizeKMeans(await reference.quantizeKMeans(last, ...tables))
+    expect(tail(values)).toBe(digest(expected))
+  })
 
   async function results(kernels: Kernels) {
     const affine = await kernels.quantizeAffine(large, grid)

@@ -1,12 +1,14 @@
 import { throwIfAborted } from '../core/errors.ts'
-import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from './contract/affine.ts'
+import { type AffineFit, type AffineTensor, groupsPerRow, packedRowBytes } from './contract/affine.ts'
 import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
-import { requireBits, requireBlocks, requireGroup, requireImportance, requireLength } from './faults.ts'
+import { requireBits, requireBlocks, requireClip, requireGgmlImportance, requireGroup, requireLength } from './faults.ts'
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
 import { describeWeights } from './split-describe.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
+import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
+import { dequantizeRealAffine, quantizeRealAffine } from './split-real-affine.ts'
 
 /** The operations of `Kernels` over any executor: inputs are checked here, cut into pieces, and the results joined. */
 export function createSplitKernels(executor: KernelExecutor): Kernels {
@@ -15,6 +17,10 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     threads: executor.threads,
     quantizeAffine: (input, params, signal) => quantizeAffine(executor, { input, params }, signal),
     dequantizeAffine: (tensor, signal) => dequantizeAffine(executor, tensor, signal),
+    quantizeRealAffine: (input, fit, signal) => quantizeRealAffine(executor, { input, fit }, signal),
+    dequantizeRealAffine: (tensor, signal) => dequantizeRealAffine(executor, tensor, signal),
+    quantizeKMeans: (input, params, { importance = null } = {}, signal) => quantizeKMeans(executor, { input, params, importance }, signal),
+    dequantizeKMeans: (tensor, signal) => dequantizeKMeans(executor, tensor, signal),
     quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance }, signal),
     dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
@@ -28,12 +34,13 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
 
 async function quantizeAffine(
   executor: KernelExecutor,
-  { input, params }: { input: Matrix; params: AffineParams },
+  { input, params }: { input: Matrix; params: AffineFit },
   signal: AbortSignal | undefined,
 ): Promise<AffineTensor> {
   throwIfAborted(signal)
   requireBits(params.bits)
   requireGroup(params.group)
+  requireClip(params)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
   const { rows, columns } = input
   const { bits, isSymmetric, group } = params
@@ -106,7 +113,7 @@ async function quantizeGgml(
 ): Promise<Uint8Array<ArrayBuffer>> {
   throwIfAborted(signal)
   requireBlocks(input, type)
-  requireImportance(input, type, importance)
+  requireGgmlImportance(input, type, importance)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
   const rowBytes = ggmlBytes(type, 1, input.columns)
   const blocks = new Uint8Array(input.rows * rowBytes)

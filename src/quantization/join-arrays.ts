@@ -24,3 +24,8 @@ export function joinFloats(parts: readonly Float32Array[]): Float32Array<ArrayBu
 export function bytesOfFloats(floats: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
 }
+
+/** The bytes of halves, little endian; a view. */
+export function bytesOfHalves(halves: Uint16Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(halves.buffer, halves.byteOffset, halves.byteLength)
+}

@@ -65,10 +65,12 @@ describe('systematic preset ids', () => {
         fc.integer({ min: 2, max: 8 }),
         fc.oneof(fc.integer({ min: 16, max: 256 }), fc.constantFrom('channel' as const, 'tensor' as const)),
         fc.boolean(),
-        (bits, group, symmetric) => {
-          const id = `nearest-${bits}bit-${typeof group === 'number' ? `g${group}` : group}${symmetric ? '-sym' : ''}`
+        fc.boolean(),
+        (bits, group, symmetric, isClipped) => {
+          const suffix = `${symmetric ? '-sym' : ''}${isClipped ? '-mse' : ''}`
+          const id = `nearest-${bits}bit-${typeof group === 'number' ? `g${group}` : group}${suffix}`
           const recipe = parseRecipe(id)
-          expect(recipe.grid).toEqual({ kind: 'affine', bits, group, symmetric })
+          expect(recipe.grid).toEqual({ kind: 'affine', bits, group, symmetric, ...(isClipped ? { clip: 'mse' } : {}) })
           const grid = grids.get('affine')
           expect(`nearest-${grid.label(grid.parse(recipe.grid))}`).toBe(id)
         },
@@ -83,7 +85,11 @@ describe('systematic preset ids', () => {
 
   it.each([
     ['nearest-9bit-g32', 'nearest-8bit-g32'],
-    ['nearest-1bit-g32', 'nearest-2bit-g32'],
+    ['nearest-0bit-g32', 'nearest-1bit-g32'],
+    ['nearest-1.6bit-g64', 'nearest-1.58bit-g64'],
+    ['hqq-9bit-g64', 'hqq-8bit-g64'],
+    ['kmeans-7bit', 'kmeans-6bit'],
+    ['nearest-1bit-g8', 'nearest-1bit-g16'],
     ['nearest-4bit-g8', 'nearest-4bit-g16'],
     ['nearest-4bit-g300-sym', 'nearest-4bit-g256-sym'],
     ['nearst-4bit-channel', 'nearest-4bit-channel'],
@@ -176,7 +182,13 @@ describe('recipes as JSON', () => {
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"allocation":{"kind":"llama-mix","mix":"Q4_K_X"}}', 'mix'],
     ['{"id":"x","grid":{"kind":"affine","bits":9,"group":32}}', 'bits'],
     ['{"id":"x","grid":{"kind":"affine","bits":4,"group":8}}', 'group'],
+    ['{"id":"x","grid":{"kind":"hqq","bits":1,"group":64}}', 'bits'],
+    ['{"id":"x","grid":{"kind":"hqq","bits":4,"group":"tensor"}}', 'group'],
+    ['{"id":"x","grid":{"kind":"binary","group":8}}', 'group'],
+    ['{"id":"x","grid":{"kind":"ternary","group":64,"symmetric":true}}', 'symmetric'],
+    ['{"id":"x","grid":{"kind":"k-means","bits":7}}', 'bits'],
     ['{"id":"x","grid":{"kind":"affine","bits":4,"group":32,"color":1}}', 'color'],
+    ['{"id":"x","grid":{"kind":"affine","bits":4,"group":32,"clip":"half"}}', 'clip'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"rounding":{"kind":"nearest","damp":1}}', 'damp'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"transform":{"kind":"none","x":1}}', '"x"'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"allocation":{"kind":"uniform","x":1}}', '"x"'],

@@ -253,6 +253,19 @@ describe('GGUF refusals', () => {
     expect(gguf.supports(source)).toMatch(message)
   })
 
+  it.each([
+    [
+      { encoding: 'real-affine', levels: 16, isSymmetric: false, group: 64 },
+      /is in affine codes of 16 values in groups of 64 with fractional/,
+    ],
+    [{ encoding: 'real-affine', levels: 3, isSymmetric: true, group: 'row' }, /is in affine codes of 3 values with one scale a row\./],
+    [{ encoding: 'k-means', bits: 4, group: 'row' }, /is in codes of 4 bits into a table of values for each row\./],
+  ] as const)('refuses %o, with what to take instead', async (encoding, message) => {
+    const source = await made(tinyLlamaConfig(), () => encoding)
+    expect(gguf.supports(source)).toMatch(message)
+    expect(gguf.supports(source)).toMatch(/take a recipe such as Q4_K/)
+  })
+
   it('refuses rows that blocks do not divide', async () => {
     const source = await made(tinyLlamaConfig({ intermediate_size: 100 }), block('F16'))
     const encodings = new Map(source.encodings).set('model.layers.0.mlp.down_proj.weight', { encoding: 'ggml', type: 'Q8_0' })

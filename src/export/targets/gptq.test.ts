@@ -184,6 +184,19 @@ describe('GPTQ refusals and notes', () => {
     expect(gptq.supports({ ...nothing, encodings: named })).toMatch(/Nothing is quantized/)
   })
 
+  it.each([
+    [
+      { encoding: 'real-affine', levels: 16, isSymmetric: false, group: 64 },
+      /is in affine codes of 16 values in groups of 64 with fractional/,
+    ],
+    [{ encoding: 'real-affine', levels: 2, isSymmetric: true, group: 64 }, /is in affine codes of 2 values in groups of 64\./],
+    [{ encoding: 'k-means', bits: 3, group: 128 }, /is in codes of 3 bits into a table of values for each group of 128\./],
+  ] as const)('refuses %o, whose zero points or values are no integers', async (encoding, message) => {
+    const refusal = gptq.supports(await made(tinyLlamaConfig(), () => encoding))
+    expect(refusal).toMatch(message)
+    expect(refusal).toMatch(/nearest-4bit-g32/)
+  })
+
   it('refuses a model in which nothing can be packed', async () => {
     const odd = tinyLlamaConfig({ hidden_size: 40, num_attention_heads: 2, num_key_value_heads: 1, intermediate_size: 100 })
     expect(gptq.supports(await made(odd, affine(4, 32, true)))).toMatch(/no quantized tensor of this model has such sizes/)

@@ -1,6 +1,8 @@
-import type { AffineParams, AffineTensor } from './affine.ts'
+import type { AffineFit, AffineTensor } from './affine.ts'
 import type { GgmlType } from './ggml.ts'
+import type { KMeansParams, KMeansTensor } from './k-means.ts'
 import type { Matrix, MatrixShape } from './matrix.ts'
+import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
 
 export type { Matrix, MatrixShape } from './matrix.ts'
 
@@ -17,15 +19,26 @@ export interface Kernels {
   readonly backend: string
   readonly threads: number
 
-  /** Nearest rounding on the affine grid; rule in `AffineParams`. */
-  quantizeAffine(input: Matrix, params: AffineParams, signal?: AbortSignal): Promise<AffineTensor>
+  /** Nearest rounding on the affine grid; rules in `AffineParams` and `clipSteps`. */
+  quantizeAffine(input: Matrix, params: AffineFit, signal?: AbortSignal): Promise<AffineTensor>
   dequantizeAffine(tensor: AffineTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
+
+  /** Affine codes with zero points that are halves; rules in `RealAffineFit`. */
+  quantizeRealAffine(input: Matrix, fit: RealAffineFit, signal?: AbortSignal): Promise<RealAffineTensor>
+  dequantizeRealAffine(tensor: RealAffineTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
+
+  /**
+   * The nearest of a table of values for each group; rule in `KMeansParams`. Throws when an importance is negative or not
+   * finite.
+   */
+  quantizeKMeans(input: Matrix, params: KMeansParams, options?: ImportanceOptions, signal?: AbortSignal): Promise<KMeansTensor>
+  dequantizeKMeans(tensor: KMeansTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
 
   /**
    * ggml blocks, byte for byte as libggml's `ggml_quantize_chunk` writes them. Throws when columns % block size != 0 or when
    * an importance is negative or not finite.
    */
-  quantizeGgml(input: Matrix, type: GgmlType, options?: GgmlOptions, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  quantizeGgml(input: Matrix, type: GgmlType, options?: ImportanceOptions, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
   dequantizeGgml(
     blocks: Uint8Array<ArrayBuffer>,
     shape: MatrixShape,
@@ -52,10 +65,10 @@ export interface Kernels {
   close(): Promise<void>
 }
 
-export interface GgmlOptions {
+export interface ImportanceOptions {
   /**
    * How much an error counts in each input column, [columns]: the mean square of the activations (llama.cpp's importance
-   * matrix). Types that do not search (F32, F16, Q8_0, TQ, FP4) ignore it.
+   * matrix). ggml types that do not search (F32, F16, Q8_0, TQ, FP4) ignore it.
    */
   readonly importance?: Float32Array | null
 }

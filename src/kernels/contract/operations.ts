@@ -1,6 +1,8 @@
-import type { AffineParams, AffineTensor } from './affine.ts'
+import type { AffineFit, AffineTensor } from './affine.ts'
 import type { GgmlType } from './ggml.ts'
+import type { KMeansParams, KMeansTensor } from './k-means.ts'
 import type { LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './kernels.ts'
+import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
 
 /**
  * What a backend writes: each operation on one piece, synchronous, on one thread. `../split.ts` cuts the work into pieces
@@ -16,9 +18,14 @@ export interface KernelOperations {
   /** Least and largest value, the range always including 0. */
   findRange(piece: MatrixPiece): ValueRange
   /** `range` is the whole matrix's for `group: 'tensor'`, else null. */
-  quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor
+  quantizeAffine(piece: MatrixPiece, params: AffineFit, range: ValueRange | null): AffineTensor
   dequantizeAffine(piece: AffineTensor): Float32Array<ArrayBuffer>
+  quantizeRealAffine(piece: MatrixPiece, fit: RealAffineFit): RealAffineTensor
+  dequantizeRealAffine(piece: RealAffineTensor): Float32Array<ArrayBuffer>
   /** `importance` has a weight for each column, or is null. */
+  quantizeKMeans(piece: MatrixPiece, params: KMeansParams, importance: Float32Array | null): KMeansTensor
+  dequantizeKMeans(piece: KMeansTensor): Float32Array<ArrayBuffer>
+  /** `importance` as above. */
   quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>
   dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
   compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums

@@ -4,7 +4,9 @@ import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
+import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
+import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
 import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
 /** The specification: plain loops, every f32 step written out. */
@@ -13,6 +15,10 @@ export const referenceOperations: KernelOperations = {
   findRange,
   quantizeAffine,
   dequantizeAffine,
+  quantizeRealAffine,
+  dequantizeRealAffine,
+  quantizeKMeans,
+  dequantizeKMeans,
   quantizeGgml,
   dequantizeGgml,
   compareWeights,

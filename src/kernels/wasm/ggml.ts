@@ -2,7 +2,7 @@ import type { CodeBookName } from '../code-books.ts'
 import { type GgmlType, ggmlBytes } from '../contract/ggml.ts'
 import type { MatrixShape } from '../contract/matrix.ts'
 import type { MatrixPiece } from '../contract/operations.ts'
-import { requireBlocks, requireImportance, requireLength, weightNotFinite } from '../faults.ts'
+import { requireBlocks, requireGgmlImportance, requireLength, weightNotFinite } from '../faults.ts'
 import type { Arena } from './arena.ts'
 import { Lattices } from './lattices.ts'
 import type { KernelExports, LatticeType, SearchedType } from './module.ts'
@@ -49,7 +49,7 @@ export class GgmlBlocks {
 
   quantize(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer> {
     requireBlocks(piece, type)
-    requireImportance(piece, type, importance)
+    requireGgmlImportance(piece, type, importance)
     const bytes = ggmlBytes(type, piece.rows, piece.columns)
     const tables = hasBook(type) ? this.#lattices.place(books[type]) : 0
     this.#arena.reset()

@@ -5,8 +5,10 @@ import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
 import { GgmlBlocks } from './ggml.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
+import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
 import { instantiateKernels } from './module.ts'
+import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
 import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
 /** The WASM SIMD backend: one instance with a memory of its own, for the thread that calls it. */
@@ -21,6 +23,10 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     dequantizeAffine: (tensor) => dequantizeAffine(wasm, arena, tensor),
     quantizeGgml: (piece, type, importance) => ggml.quantize(piece, type, importance),
     dequantizeGgml: (blocks, shape, type) => ggml.dequantize(blocks, shape, type),
+    quantizeRealAffine: (piece, fit) => quantizeRealAffine(wasm, arena, { piece, fit }),
+    dequantizeRealAffine: (tensor) => dequantizeRealAffine(wasm, arena, tensor),
+    quantizeKMeans: (piece, params, importance) => quantizeKMeans(wasm, arena, { piece, params, importance }),
+    dequantizeKMeans: (tensor) => dequantizeKMeans(wasm, arena, tensor),
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),
     traceThroughGram: (stripe, delta) => traceThroughGram(wasm, arena, { stripe, delta }),

@@ -34,6 +34,10 @@ export interface KernelExports extends GgmlExports {
   readonly findRange: Call
   readonly quantizeAffine: Call
   readonly dequantizeAffine: Call
+  readonly quantizeRealAffine: Call
+  readonly dequantizeRealAffine: Call
+  readonly quantizeKMeans: Call
+  readonly dequantizeKMeans: Call
   readonly compareWeights: Call
   readonly summarizeWeights: Call
   readonly countWeights: Call

@@ -12,6 +12,12 @@ const examples: readonly { id: string; encoding: GridEncodingName; bits: number;
   { id: 'nearest-3bit-g16', encoding: 'affine', bits: 12 * 64 * 3 + 12 * 4 * (16 + 3), step: 1, group: 16 },
   { id: 'nearest-4bit-channel-sym', encoding: 'affine', bits: 12 * 64 * 4 + 12 * 16, step: 1, group: null },
   { id: 'nearest-8bit-tensor', encoding: 'affine', bits: 12 * 64 * 8 + 16 + 8, step: 12, group: null },
+  { id: 'hqq-4bit-g16', encoding: 'real-affine', bits: 12 * 64 * 4 + 12 * 4 * 32, step: 1, group: 16 },
+  { id: 'nearest-1bit-channel-sym', encoding: 'real-affine', bits: 12 * 64 + 12 * 16, step: 1, group: null },
+  // Five trits to a byte: 13 bytes for 64.
+  { id: 'nearest-1.58bit-g32', encoding: 'real-affine', bits: 12 * 13 * 8 + 12 * 2 * 16, step: 1, group: 32 },
+  { id: 'kmeans-3bit', encoding: 'k-means', bits: 12 * 64 * 3 + 12 * 8 * 16, step: 1, group: null },
+  { id: 'kmeans-4bit-g32', encoding: 'k-means', bits: 12 * 64 * 4 + 12 * 2 * 16 * 16, step: 1, group: 32 },
   { id: 'Q4_0', encoding: 'ggml', bits: 12 * 64 * 4.5, step: 1, group: null },
 ]
 
@@ -57,6 +63,8 @@ describe.each(examples)('$id', ({ id, encoding: kind, bits, step, group }) => {
   it('dequantizes to values near the weights', async () => {
     const values = await member.dequantize(await quantized(0, 12), kernels)
     const error = values.reduce((sum, value, i) => sum + (value - (data[i] ?? 0)) ** 2, 0)
-    expect(error / data.reduce((sum, value) => sum + value ** 2, 0)).toBeLessThan(0.05)
+    // Two or three values to a weight keep the most of them, no more.
+    const limit = /^nearest-1/.test(id) ? 0.5 : 0.05
+    expect(error / data.reduce((sum, value) => sum + value ** 2, 0)).toBeLessThan(limit)
   })
 })

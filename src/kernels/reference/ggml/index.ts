@@ -1,7 +1,7 @@
 import { type GgmlType, ggmlBytes, ggmlTypes } from '../../contract/ggml.ts'
 import type { MatrixShape } from '../../contract/kernels.ts'
 import type { MatrixPiece } from '../../contract/operations.ts'
-import { requireBlocks, requireImportance, requireLength, weightNotFinite } from '../../faults.ts'
+import { requireBlocks, requireGgmlImportance, requireLength, weightNotFinite } from '../../faults.ts'
 import type { BlockCodec } from './block-codec.ts'
 import { f16 } from './f16.ts'
 import { f32 } from './f32.ts'
@@ -52,7 +52,7 @@ const codecs: Readonly<Record<GgmlType, BlockCodec>> = {
 
 export function quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer> {
   requireBlocks(piece, type)
-  requireImportance(piece, type, importance)
+  requireGgmlImportance(piece, type, importance)
   if (piece.data.some((value) => !Number.isFinite(value))) throw weightNotFinite(piece)
   const { rows, columns, data } = piece
   const { blockSize, blockBytes } = ggmlTypes[type]

@@ -9,6 +9,7 @@ export { decodeIQ2_S, decodeIQ2_XS, decodeIQ2_XXS, encodeIQ2_S, encodeIQ2_XS, en
 export { decodeIQ3_S, decodeIQ3_XXS, encodeIQ3_S, encodeIQ3_XXS } from './iq3'
 export { decodeIQ4_NL, decodeIQ4_XS, encodeIQ4_NL, encodeIQ4_XS, encodeWeightedIQ4_NL, encodeWeightedIQ4_XS } from './iq4'
 export { prepareLattice } from './lattice-tables'
+export { dequantizeKMeans, quantizeKMeans } from './k-means'
 export { largestLogit, sumLogits } from './logits'
 export { decodeQ2_K, encodeQ2_K, encodeWeightedQ2_K } from './q2-k'
 export { decodeQ3_K, encodeQ3_K, encodeWeightedQ3_K } from './q3-k'
@@ -18,6 +19,7 @@ export { decodeQ4_K, decodeQ5_K, encodeQ4_K, encodeQ5_K, encodeWeightedQ4_K, enc
 export { decodeQ6_K, encodeQ6_K, encodeWeightedQ6_K } from './q6-k'
 export { decodeQ8_0, encodeQ8_0 } from './q8-0'
 export { decodeTQ1_0, decodeTQ2_0, encodeTQ1_0, encodeTQ2_0 } from './ternary'
+export { dequantizeRealAffine, quantizeRealAffine } from './real-affine'
 export { compareWeights, countWeights, summarizeWeights } from './weights'
 
 export function heapBase(): usize {

@@ -111,3 +111,17 @@ export function inverseScale(scale: f32): f32 {
   const inverse: f32 = <f32>1 / scale
   return abs(inverse) <= f32.MAX_VALUE ? inverse : <f32>0
 }
+
+/** A mask of the first `count` of four lanes. */
+@inline
+export function firstLanes(count: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(count))
+}
+
+/** (0 + 1) + (2 + 3). */
+@inline
+export function sumLanes(v: v128): f32 {
+  const low: f32 = f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1)
+  const high: f32 = f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3)
+  return low + high
+}
