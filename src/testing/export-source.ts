@@ -56,7 +56,7 @@ export function madeCheckpoint(options: MadeCheckpointOptions): Checkpoint {
   }
 }
 
-/** What an export reads, with every matrix of the blocks quantized to nearest as `encodingOf` says. */
+/** What an export reads, with every matrix of the blocks quantized to nearest as `encodingOf` says; other encodings hold no bytes. */
 export async function madeExportSource(
   checkpoint: Checkpoint,
   kernels: Kernels,
@@ -70,7 +70,9 @@ export async function madeExportSource(
     const encoding = encodingOf(spec)
     if (encoding.encoding === 'source') continue
     encodings.set(spec.name, encoding)
-    stored.set(spec.name, await quantize(checkpoint, kernels, spec, encoding))
+    if (encoding.encoding === 'affine' || encoding.encoding === 'ggml') {
+      stored.set(spec.name, await quantize(checkpoint, kernels, spec, encoding))
+    }
   }
   return {
     checkpoint,
@@ -98,7 +100,7 @@ async function quantize(
   checkpoint: Checkpoint,
   kernels: Kernels,
   { name, shape: [rows = 0, columns = 0] }: TensorSpec,
-  encoding: Exclude<TensorEncoding, { encoding: 'source' }>,
+  encoding: TensorEncoding<'affine' | 'ggml'>,
 ): Promise<QuantizedTensor> {
   const data = await checkpoint.readFloat(name)
   const matrix = { rows, columns, data }

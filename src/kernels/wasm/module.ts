@@ -23,6 +23,10 @@ export interface KernelExports extends GgmlExports {
   readonly findRange: Call
   readonly quantizeAffine: Call
   readonly dequantizeAffine: Call
+  readonly quantizeCodeBook: Call
+  readonly dequantizeCodeBook: Call
+  readonly quantizeInt8Rows: Call
+  readonly dequantizeInt8Rows: Call
   readonly compareWeights: Call
   readonly summarizeWeights: Call
   readonly countWeights: Call

@@ -12,6 +12,11 @@ const examples: readonly { id: string; encoding: GridEncodingName; bits: number;
   { id: 'nearest-3bit-g16', encoding: 'affine', bits: 12 * 64 * 3 + 12 * 4 * (16 + 3), step: 1, group: 16 },
   { id: 'nearest-4bit-channel-sym', encoding: 'affine', bits: 12 * 64 * 4 + 12 * 16, step: 1, group: null },
   { id: 'nearest-8bit-tensor', encoding: 'affine', bits: 12 * 64 * 8 + 16 + 8, step: 12, group: null },
+  { id: 'nf4', encoding: 'codebook', bits: 12 * 64 * 4 + 12 * 32, step: 1, group: null },
+  { id: 'fp4-b256', encoding: 'codebook', bits: 12 * 64 * 4 + 3 * 32, step: 4, group: null },
+  { id: 'nf4-double', encoding: 'codebook', bits: 12 * 64 * 4 + 12 * 8 + 32 + 32, step: 12, group: null },
+  { id: 'log2-4bit-g32', encoding: 'codebook', bits: 12 * 64 * 4 + 24 * 32, step: 1, group: null },
+  { id: 'int8-rows', encoding: 'int8-rows', bits: 12 * 64 * 8 + 12 * 32, step: 1, group: null },
   { id: 'Q4_0', encoding: 'ggml', bits: 12 * 64 * 4.5, step: 1, group: null },
 ]
 
@@ -48,7 +53,7 @@ describe.each(examples)('$id', ({ id, encoding: kind, bits, step, group }) => {
   it('comes back from its bytes, and whole from its tiles', async () => {
     const whole = await quantized(0, 12)
     expect(member.fromBytes(member.toBytes(whole).slice(), { name: 'w', ...shape }, encoding)).toEqual(whole)
-    const middle = step === 12 ? 12 : 4 * step
+    const middle = Math.min(12, 2 * step)
     const tiles = [await quantized(0, middle), ...(middle < 12 ? [await quantized(middle, 12)] : [])]
     expect(member.join(tiles, { name: 'w', ...shape })).toEqual(whole)
     expect(() => member.join([], { name: 'w', ...shape })).toThrow('w has no tiles')
