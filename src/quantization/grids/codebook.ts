@@ -29,6 +29,7 @@ const codebook: Grid<CodeBookSettings> = {
   title: 'Code books',
   explanation: 'Sixteen uneven values times the largest weight of a block. What bitsandbytes and QLoRA load.',
   isNamedAlone: true,
+  importanceUse: () => 'ignored',
   fields: [
     {
       key: 'book',

@@ -25,6 +25,7 @@ const int8Rows: Grid<Int8RowsSettings> = {
   title: 'int8 rows',
   explanation: 'Whole numbers of 8 bits with one scale a row. With 8-bit inputs this is LLM.int8() of bitsandbytes.',
   isNamedAlone: true,
+  importanceUse: () => 'ignored',
   fields: [
     {
       key: 'activations',

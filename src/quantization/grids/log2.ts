@@ -15,6 +15,7 @@ const log2: Grid<{ readonly group: number }> = {
   explanation:
     'Zero and the largest weight of a group halved up to six times: multiplying is shifting. Fine near zero, coarse far from it.',
   isNamedAlone: true,
+  importanceUse: () => 'ignored',
   fields: [
     {
       key: 'group',
