@@ -1,4 +1,4 @@
-import { blockCount, type CodeBookParams, type CodeBookTensor, codeBytes } from '../../kernels/contract/codebook.ts'
+import { blockCount, type CodeBookName, type CodeBookParams, type CodeBookTensor, codeBytes } from '../../kernels/contract/codebook.ts'
 import type { MatrixShape } from '../../kernels/contract/kernels.ts'
 import type { Encoding } from '../encoding.ts'
 import { bytesOfFloats, joinBytes, joinFloats } from '../join-arrays.ts'
@@ -14,11 +14,12 @@ declare module '../quantized-tensor.ts' {
   }
 }
 
+const bookNames: Readonly<Record<CodeBookName, string>> = { nf4: 'NF4', fp4: 'FP4', log2: 'power-of-two' }
+
 /** Codes of 16 values and a scale for each block. Stored: codes, then f32 scales, or codes, f32 absmax and offset of nested ones. */
 const codebook: Encoding<'codebook'> = {
   kind: 'codebook',
-  describe: ({ book, blockSize, isNested }) =>
-    `${book.toUpperCase()} values in blocks of ${blockSize}${isNested ? ', double quantized' : ''}`,
+  describe: ({ book, blockSize, isNested }) => `${bookNames[book]} values in blocks of ${blockSize}${isNested ? ', double quantized' : ''}`,
   fileBits: (shape, { blockSize, isNested }) => 8 * (codeBytes(shape) + scaleBytes(shape, blockSize, isNested)),
   storedBytes: (shape, { blockSize, isNested }) => codeBytes(shape) + scaleBytes(shape, blockSize, isNested),
   // A tile is a whole number of blocks; nested scales share an offset over the whole matrix.
