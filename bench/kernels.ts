@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
 import { createRandom } from '../src/core/random.ts'
+import type { CodeBookName } from '../src/kernels/contract/codebook.ts'
 import { type GgmlType, ggmlTypes } from '../src/kernels/contract/ggml.ts'
 import type { Kernels, Matrix } from '../src/kernels/contract/kernels.ts'
 import { createKernelPool } from '../src/kernels/pool.ts'
@@ -51,11 +52,21 @@ function quantizers(weights: Matrix): KernelBench[] {
     work,
     run: (kernels) => kernels.quantizeAffine(weights, { bits, isSymmetric, group }),
   })
+  const codeBook = (operation: string, book: CodeBookName, blockSize: number): KernelBench => ({
+    operation,
+    unit: 'Mw/s',
+    work,
+    run: (kernels) => kernels.quantizeCodeBook(weights, { book, blockSize }),
+  })
   return [
     affine('affine 4 bits, groups of 32', 32, false),
     affine('affine 4 bits, groups of 32, symmetric', 32, true),
     affine('affine 3 bits, groups of 128', 128, false, 3),
     affine('affine 8 bits, by row', 'row', false, 8),
+    codeBook('NF4, blocks of 64', 'nf4', 64),
+    codeBook('FP4, blocks of 64', 'fp4', 64),
+    codeBook('NF4, blocks of 4096', 'nf4', 4096),
+    { operation: 'int8 rows', unit: 'Mw/s', work, run: (kernels) => kernels.quantizeInt8Rows(weights) },
   ]
 }
 

@@ -4,7 +4,7 @@ import type { KernelOperations } from './contract/operations.ts'
 export type OperationName = Exclude<keyof KernelOperations, 'backend'>
 
 /** Arrays that pieces are cut from. */
-export type PieceArray = Float32Array | Float64Array | Int32Array | Uint8Array
+export type PieceArray = Float32Array | Float64Array | Int32Array | Int8Array | Uint8Array
 
 /**
  * `array[start, end)` for one piece: a view where the operation runs in this thread, a copy where it is handed away, so that

@@ -1,18 +1,24 @@
 import { StudioError } from '../core/errors.ts'
 import type { AffineFit } from './contract/affine.ts'
+import { largestBlock, smallestBlock } from './contract/codebook.ts'
 import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
 import type { MatrixShape } from './contract/kernels.ts'
-import type { MatrixPiece } from './contract/operations.ts'
+import type { FlatPiece, MatrixPiece } from './contract/operations.ts'
 import type { RealAffineFit } from './contract/real-affine.ts'
 
 /** The fault of a quantizer that met a NaN or an infinity: names the first one. */
-export function weightNotFinite(piece: MatrixPiece): StudioError {
+export function weightNotFinite({ data, firstRow, columns }: MatrixPiece): StudioError {
+  return flatWeightNotFinite({ data, start: firstRow * columns, columns })
+}
+
+/** The same for a piece that need not start with a row. */
+export function flatWeightNotFinite(piece: FlatPiece): StudioError {
   const index = Math.max(
     0,
     piece.data.findIndex((value) => !Number.isFinite(value)),
   )
-  const row = piece.firstRow + Math.floor(index / piece.columns)
-  const column = index % piece.columns
+  const row = Math.floor((piece.start + index) / piece.columns)
+  const column = (piece.start + index) % piece.columns
   return new StudioError('weights-not-finite', {
     title: 'A weight is not a number',
     message: `The value at row ${row}, column ${column} is ${piece.data[index] ?? Number.NaN}; a grid has no place for it.`,
@@ -62,6 +68,11 @@ export function requireImportance({ columns }: MatrixShape, importance: Float32A
   requireLength('An importance matrix', importance.length, columns)
   const column = importance.findIndex((value) => !(value >= 0 && value < Infinity))
   if (column >= 0) throw contractBroken(`The importance of column ${column} is ${importance[column] ?? Number.NaN}.`)
+}
+
+export function requireBlockSize(blockSize: number): void {
+  const isPower = blockSize >= smallestBlock && blockSize <= largestBlock && Number.isInteger(Math.log2(blockSize))
+  if (!isPower) throw contractBroken(`Blocks of a code book are powers of two from ${smallestBlock} to ${largestBlock}, not ${blockSize}.`)
 }
 
 export function requireBits(bits: number): void {

@@ -32,7 +32,8 @@ describe('Web Workers', () => {
     expect(pool.backend).toBe('wasm x2')
     const verdicts = await judge(createReferenceKernels(), pool)
     expect(verdicts.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
-    expect(verdicts).toHaveLength(13)
+    const operations = Object.entries(pool).flatMap(([name, value]) => (typeof value === 'function' && name !== 'close' ? [name] : []))
+    expect(verdicts.map(({ operation }) => operation).sort()).toEqual(operations.sort())
   }, 120_000)
 
   test('a worker that is killed without a word is noticed and replaced', async () => {

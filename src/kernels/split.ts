@@ -5,8 +5,10 @@ import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } 
 import type { KernelExecutor } from './executor.ts'
 import { requireBits, requireBlocks, requireClip, requireGgmlImportance, requireGroup, requireLength } from './faults.ts'
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
+import { dequantizeCodeBook, quantizeCodeBook } from './split-codebook.ts'
 import { describeWeights } from './split-describe.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
+import { dequantizeInt8Rows, quantizeInt8Rows } from './split-int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './split-real-affine.ts'
 
@@ -23,6 +25,10 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     dequantizeKMeans: (tensor, signal) => dequantizeKMeans(executor, tensor, signal),
     quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance }, signal),
     dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
+    quantizeCodeBook: (input, params, signal) => quantizeCodeBook(executor, { input, params }, signal),
+    dequantizeCodeBook: (tensor, signal) => dequantizeCodeBook(executor, tensor, signal),
+    quantizeInt8Rows: (input, signal) => quantizeInt8Rows(executor, input, signal),
+    dequantizeInt8Rows: (tensor, signal) => dequantizeInt8Rows(executor, tensor, signal),
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
     traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),

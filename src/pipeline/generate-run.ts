@@ -3,9 +3,11 @@ import { firstDifference, generate, type NextLogits } from '../evaluation/genera
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { BlockSpec } from '../models/model-graph.ts'
+import { type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
 import type { Continuation, GenerateEvent, GenerateRequest } from '../rpc/contract.ts'
 import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
+import { activationModesOf } from './activation-modes.ts'
 import { checkpointRows, EmbeddingLookup, storedRows } from './embedding.ts'
 import type { RunResult } from './run-result.ts'
 import { readStored, type StoredTensor } from './stored-tensor.ts'
@@ -36,7 +38,10 @@ export async function generateAll(
   let float: readonly number[] | null = null
   for (const recipeId of [null, ...request.recipeIds]) {
     const tensors = recipeId === null ? [] : (result.tensors[recipeId] ?? [])
-    const model = new StreamedModel(tools, new Map(tensors.map((tensor) => [tensor.name, tensor])), signal)
+    const recipe = result.report.recipes.find(({ id }) => id === recipeId)?.recipe
+    const resolved = recipe === undefined ? new Map<string, ResolvedTensor>() : resolveTensors(tools.checkpoint.graph, recipe)
+    const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]))
+    const model = new StreamedModel(tools, { stored, resolved }, signal)
     try {
       const made = await continueOne(tools, { model, request, recipeId }, onEvent, signal)
       float ??= made.tokenIds
@@ -87,15 +92,21 @@ async function continueOne(
 class StreamedModel {
   readonly #tools: GenerateTools
   readonly #stored: ReadonlyMap<string, StoredTensor>
+  readonly #resolved: ReadonlyMap<string, ResolvedTensor>
   readonly #signal: AbortSignal
   readonly #keepsBlocks: boolean
   #blocks: LoadedBlock[] = []
   #head: LoadedHeadTile[] = []
   #caches: (BlockCache | null)[] = []
 
-  constructor(tools: GenerateTools, stored: ReadonlyMap<string, StoredTensor>, signal: AbortSignal) {
+  constructor(
+    tools: GenerateTools,
+    recipe: { readonly stored: ReadonlyMap<string, StoredTensor>; readonly resolved: ReadonlyMap<string, ResolvedTensor> },
+    signal: AbortSignal,
+  ) {
     this.#tools = tools
-    this.#stored = stored
+    this.#stored = recipe.stored
+    this.#resolved = recipe.resolved
     this.#signal = signal
     const { graph } = tools.checkpoint
     const weights = blockOperations(graph.blocks[0]?.linears ?? []) * graph.config.layers + graph.config.vocab * graph.config.hidden
@@ -141,7 +152,7 @@ class StreamedModel {
       if (stored === undefined) continue
       weights[linear.role] = await dequantize(kernels, await readStored(store, stored, this.#signal), this.#signal)
     }
-    return runner.loadBlock(weights satisfies BlockWeights)
+    return runner.loadBlock(weights satisfies BlockWeights, activationModesOf(this.#resolved, block))
   }
 
   async #logits(hidden: Float32Array<ArrayBuffer>): Promise<Float32Array> {

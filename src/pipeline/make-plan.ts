@@ -4,6 +4,7 @@ import type { ExportFacts } from '../export/target.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
+import { isInputRounded } from './activation-modes.ts'
 import { learningOf, tokensOfRecipe } from './learning.ts'
 import { memoryParts } from './memory-bound.ts'
 import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
@@ -24,6 +25,7 @@ export function makePlan(facts: PlanFacts): Plan {
     contextLength: Math.max(request.evaluation.contextLength, request.calibration?.contextLength ?? 0),
     recipes: request.recipes.length,
     ownGrams: ownGrams(request.recipes),
+    isInputRounded: resolved.some((one) => isInputRounded(checkpoint.graph, one)),
     threads: facts.threads,
     memoryLimitBytes: facts.memoryLimitBytes,
   })

@@ -23,6 +23,9 @@ const heapSlack = 1.2
 /** Bytes of a `LogitState` a token: six f64 sums, two f64 targets, two i32 arg maxima, and the new state beside the old. */
 const logitStateBytes = 2 * 72
 
+/** Arrays of the size of an input that rounding it holds at one time: magnitudes, those below the threshold, steps, result. */
+const roundingCopies = 4
+
 /** Share of the memory limit that hidden states may take before they are read from storage. */
 export const hiddenShare = 0.3
 
@@ -41,6 +44,8 @@ export function memoryParts(
     readonly recipes: number
     /** What a recipe gathers of its own inputs: nothing, G of one tap after the other, or G of all taps of a block. */
     readonly ownGrams: 'none' | 'one' | 'all'
+    /** Whether a recipe rounds the inputs of its linears. Default false. */
+    readonly isInputRounded?: boolean
     readonly threads: number
     readonly memoryLimitBytes: number
   },
@@ -68,6 +73,9 @@ export function memoryParts(
     { what: 'pieces of work in the kernel threads', bytes: Math.ceil(piecesPerThread * run.threads * pieces) },
     { what: 'X^T X of the inputs of one block', bytes: allGrams + 2 * largestGram + ownGrams },
     { what: 'activations of a batch', bytes: Math.ceil(heapSlack * forwardBytes(config, shape, true)) + widestTap },
+    ...(run.isInputRounded === true
+      ? [{ what: 'inputs while they are rounded', bytes: Math.ceil(heapSlack * roundingCopies * widestTap) }]
+      : []),
     { what: 'hidden states', bytes: Math.min(hidden, hiddenShare * run.memoryLimitBytes) },
     { what: 'embedding rows in use', bytes: Math.min(tableBytes, 4 * config.vocab * config.hidden) },
     { what: 'a tile of the head and its logits', bytes: (2 + run.recipes) * 4 * rows * config.hidden + 6 * 4 * headTokens * rows },

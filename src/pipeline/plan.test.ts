@@ -190,6 +190,9 @@ describe('the plan', () => {
       memoryParts(checkpoint.graph, { ...texts, threads, contextLength }).reduce((sum, { bytes }) => sum + bytes, 0)
     expect(bound(8, 256)).toBeGreaterThan(bound(2, 256))
     expect(bound(2, 8192)).toBeGreaterThan(bound(2, 2048))
+    const parts = (isInputRounded: boolean) =>
+      memoryParts(checkpoint.graph, { ...texts, threads: 2, contextLength: 256, isInputRounded }).map(({ what }) => what)
+    expect(parts(true).filter((what) => !parts(false).includes(what))).toEqual(['inputs while they are rounded'])
   })
 
   it('names a run by model and request, not by the order of keys', async () => {

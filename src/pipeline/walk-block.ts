@@ -3,6 +3,7 @@ import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
 import type { BlockWeights, LoadedBlock, ModelRunner } from '../runtime/engine.ts'
+import { activationModesOf } from './activation-modes.ts'
 import type { RunEvent } from './events.ts'
 import { batchTokens, type HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
@@ -55,7 +56,7 @@ export async function walkBlock(
     const startedAt = progress.seconds
     const made = await quantizeBlock(context, block, { run, index, runner, weights, grams, references })
     progress.at(block.index, 'forward', run.recipe.id)
-    const loaded = await runner.loadBlock(made.weights)
+    const loaded = await runner.loadBlock(made.weights, activationModesOf(run.resolved, block))
     try {
       commits.push(await forward(context, block, { states: run.states, loaded }))
     } finally {

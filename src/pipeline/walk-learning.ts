@@ -1,6 +1,7 @@
 import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
 import type { BlockWeights, ModelRunner } from '../runtime/engine.ts'
+import { activationModesOf } from './activation-modes.ts'
 import { batchTokens } from './hidden-states.ts'
 import { activationsOf } from './learning.ts'
 import { GramSums } from './measure.ts'
@@ -34,7 +35,7 @@ export async function ownActivations(
   const grams = new GramSums(kernels)
   const operations = blockOperations(block.linears)
   let tokens = 0
-  const loaded = await at.runner.loadBlock(at.weights)
+  const loaded = await at.runner.loadBlock(at.weights, activationModesOf(at.run.resolved, block))
   try {
     for (let index = evaluation.length; index < states.shapes.length; index++) {
       const input = await states.read(index, signal)

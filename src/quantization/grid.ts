@@ -1,4 +1,5 @@
 import type { Support } from '../core/support.ts'
+import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
 import type { QuantizedTensor, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
@@ -32,6 +33,8 @@ export interface Grid<Settings = unknown> {
   /** How a matrix will really be stored: fallbacks (row length not divisible, ...) are decided here. */
   encoding(shape: MatrixShape, settings: Settings): TensorEncoding
   supports(shape: MatrixShape, settings: Settings): Support
+  /** How inputs of the linears are rounded when the recipe's blocks run; left out where they stay float. */
+  activations?(settings: Settings): ActivationMode
   /** The grid's values around a histogram of limit `limit` for the chart; at most 256. */
   values(limit: number, settings: Settings): readonly number[]
   /** Nearest rounding. Encoding of the result equals `encoding(shape, settings)`, which is not `source`. */

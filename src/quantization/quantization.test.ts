@@ -177,7 +177,7 @@ describe('recipes as JSON', () => {
   it.each([
     ['{"id":"x"', 'not valid JSON'],
     ['{"id":"../x","grid":{"kind":"ggml","type":"Q4_0"}}', 'id'],
-    ['{"id":"x","grid":{"kind":"nf4"}}', 'no grid "nf4"'],
+    ['{"id":"x","grid":{"kind":"nf5"}}', 'no grid "nf5"'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q9_K"}}', 'type'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"allocation":{"kind":"llama-mix","mix":"Q4_K_X"}}', 'mix'],
     ['{"id":"x","grid":{"kind":"affine","bits":9,"group":32}}', 'bits'],

@@ -1,4 +1,5 @@
 import type { ModelGraph } from '../models/model-graph.ts'
+import type { BlockActivationModes } from './graphs/activations.ts'
 
 /**
  * Forward passes of a model, block by block, with weights as inputs. Implemented in `engines/` over ONNX Runtime; nothing
@@ -31,9 +32,9 @@ export interface BlockCache {
 export interface ModelRunner {
   /**
    * Makes a block's weights resident for any number of `run` calls, so that on WebGPU they are uploaded once.
-   * `release` must be called.
+   * `release` must be called. `modes` say how inputs of its linears are rounded; default floats.
    */
-  loadBlock(weights: BlockWeights): Promise<LoadedBlock>
+  loadBlock(weights: BlockWeights, modes?: BlockActivationModes): Promise<LoadedBlock>
   /** Final norm and head on [n, hidden] rows: logits [n, rowEnd - rowStart] for head rows [rowStart, rowEnd). */
   loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>): Promise<LoadedHeadTile>
   close(): Promise<void>

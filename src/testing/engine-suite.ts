@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Activations, ForwardEngine, ModelRunner } from '../runtime/engine.ts'
 import { type BlockCase, blockCases, buildBlock, largestDifference } from './block-cases.ts'
-import { linear, rmsNorm } from './reference-forward.ts'
+import { linear, referenceBlock, rmsNorm } from './reference-forward.ts'
 
 interface SuiteOptions {
   /** Largest absolute difference to f64; values are of order 1. */
@@ -69,6 +70,42 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
       expect(third.cache.length).toBe(length)
       const joined = [first, second, third].flatMap((step) => [...step.output.data])
       expect(largestDifference(joined, built.expected)).toBeLessThan(tolerance)
+    })
+
+    it.each<[string, ActivationMode]>([
+      ['8 bits a token', { kind: 'int8-rows', outlierThreshold: null }],
+      ['8 bits a token beside outlier columns', { kind: 'int8-rows', outlierThreshold: 1.8 }],
+      ['8 bits with one scale, clamped', { kind: 'int8-tensor', scale: 0.012 }],
+    ])('rounds the inputs of the linears to %s', async (_, mode) => {
+      const built = buildBlock({ ...firstCase(), batch: 1 })
+      const { config, blocks } = built.graph
+      // One linear stays float, and one is the only one of its input.
+      const modes = Object.fromEntries(blocks[0]?.linears.filter(({ role }) => role !== 'v').map(({ role }) => [role, mode]) ?? [])
+      const expected = referenceBlock(config, built.weights, Float64Array.from(built.input.data), modes)
+      expect(largestDifference(expected, built.expected)).toBeGreaterThan(100 * tolerance)
+      const block = await runner.loadBlock(built.weights, modes)
+      const { output, taps } = await block.run(built.input, { taps: true })
+      expect(largestDifference(output.data, expected)).toBeLessThan(tolerance)
+      const { output: stepped } = await block.step(built.input, null)
+      expect(largestDifference(stepped.data, expected)).toBeLessThan(tolerance)
+      // Taps are what comes in, not what is multiplied.
+      const normed = rmsNorm(Float64Array.from(built.input.data), built.weights['attnIn'] ?? new Float32Array(), config.normEps)
+      const tap = blocks[0]?.linears.find(({ role }) => role === 'q')?.tap ?? ''
+      expect(largestDifference(taps?.[tap] ?? [], normed)).toBeLessThan(tolerance)
+      await block.release()
+    })
+
+    it('keeps a token of zeros zero when inputs are rounded', async () => {
+      const built = buildBlock({ ...firstCase(), batch: 1 })
+      const modes = { q: { kind: 'int8-rows', outlierThreshold: null }, down: { kind: 'int8-rows', outlierThreshold: 6 } } as const
+      const block = await runner.loadBlock(built.weights, modes)
+      const { output } = await block.run({ ...built.input, data: new Float32Array(built.input.data.length) })
+      expect(largestDifference(output.data, new Float32Array(built.input.data.length))).toBe(0)
+      await block.release()
+    })
+
+    it('refuses an input scale that is not positive', async () => {
+      await expect(runner.loadBlock(first.weights, { q: { kind: 'int8-tensor', scale: 0 } })).rejects.toThrow('input scale of "q" is 0')
     })
 
     it('gives logits tile by tile', async () => {

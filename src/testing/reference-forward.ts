@@ -1,12 +1,19 @@
 import type { ModelConfig } from '../models/model-graph.ts'
 import type { BlockWeights } from '../runtime/engine.ts'
+import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+import { roundInput } from './round-input.ts'
 
 /**
  * One decoder block in f64, written as the formulas read and with nothing shared with the runtime: loops over positions,
- * heads and features. Input and output [length, hidden].
+ * heads and features. Input and output [length, hidden]; outlier columns are those of this window alone.
  */
-export function referenceBlock(config: ModelConfig, weights: BlockWeights, input: Float64Array): Float64Array {
-  return referencePass(config, weights, input).output
+export function referenceBlock(
+  config: ModelConfig,
+  weights: BlockWeights,
+  input: Float64Array,
+  modes: BlockActivationModes = {},
+): Float64Array {
+  return referencePass(config, weights, input, modes).output
 }
 
 /** The same with what went into the linears, each under the role of the first linear that reads it: [length, inFeatures]. */
@@ -14,13 +21,16 @@ export function referencePass(
   config: ModelConfig,
   weights: BlockWeights,
   input: Float64Array,
+  modes: BlockActivationModes = {},
 ): { readonly output: Float64Array; readonly inputs: Readonly<Record<'q' | 'o' | 'gate' | 'down', Float64Array>> } {
   const { hidden, heads, kvHeads, headDim, normEps } = config
   const length = input.length / hidden
+  const times = (x: Float64Array, inFeatures: number, role: string): Float64Array =>
+    linear(roundInput(x, inFeatures, modes[role] ?? { kind: 'none' }), inFeatures, weights, role)
   const normed = rmsNorm(input, weight(weights, 'attnIn'), normEps)
-  const queries = rotate(config, linear(normed, hidden, weights, 'q'), heads)
-  const keys = rotate(config, linear(normed, hidden, weights, 'k'), kvHeads)
-  const values = linear(normed, hidden, weights, 'v')
+  const queries = rotate(config, times(normed, hidden, 'q'), heads)
+  const keys = rotate(config, times(normed, hidden, 'k'), kvHeads)
+  const values = times(normed, hidden, 'v')
   const mixed = new Float64Array(length * heads * headDim)
   for (let head = 0; head < heads; head++) {
     const shared = Math.floor((head * kvHeads) / heads)
@@ -42,12 +52,12 @@ export function referencePass(
       }
     }
   }
-  const middle = sum(input, linear(mixed, heads * headDim, weights, 'o'))
+  const middle = sum(input, times(mixed, heads * headDim, 'o'))
   const mlpIn = rmsNorm(middle, weight(weights, 'mlpIn'), normEps)
-  const gate = linear(mlpIn, hidden, weights, 'gate')
-  const up = linear(mlpIn, hidden, weights, 'up')
+  const gate = times(mlpIn, hidden, 'gate')
+  const up = times(mlpIn, hidden, 'up')
   const gated = gate.map((g, i) => (g / (1 + Math.exp(-g))) * (up[i] ?? 0))
-  const output = sum(middle, linear(gated, gated.length / length, weights, 'down'))
+  const output = sum(middle, times(gated, gated.length / length, 'down'))
   return { output, inputs: { q: normed, o: mixed, gate: mlpIn, down: gated } }
 }
 

@@ -266,6 +266,16 @@ describe('GGUF refusals', () => {
     expect(gguf.supports(source)).toMatch(/take a recipe such as Q4_K/)
   })
 
+  it.each<[TensorEncoding, RegExp]>([
+    [
+      { encoding: 'codebook', book: 'nf4', blockSize: 64, isNested: true },
+      /NF4 values in blocks of 64, double quantized\. .* such as Q4_K/,
+    ],
+    [{ encoding: 'int8-rows' }, /int8 codes with one scale a row/],
+  ])('refuses %o', async (encoding, message) => {
+    expect(gguf.supports(await made(tinyLlamaConfig(), () => encoding))).toMatch(message)
+  })
+
   it('refuses rows that blocks do not divide', async () => {
     const source = await made(tinyLlamaConfig({ intermediate_size: 100 }), block('F16'))
     const encodings = new Map(source.encodings).set('model.layers.0.mlp.down_proj.weight', { encoding: 'ggml', type: 'Q8_0' })

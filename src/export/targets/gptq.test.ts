@@ -197,6 +197,13 @@ describe('GPTQ refusals and notes', () => {
     expect(refusal).toMatch(/nearest-4bit-g32/)
   })
 
+  it.each<[TensorEncoding, RegExp]>([
+    [{ encoding: 'codebook', book: 'fp4', blockSize: 128, isNested: false }, /FP4 values in blocks of 128\. .* such as nearest-4bit-g32/],
+    [{ encoding: 'int8-rows' }, /int8 codes with one scale a row/],
+  ])('refuses %o', async (encoding, message) => {
+    expect(gptq.supports(await made(tinyLlamaConfig(), () => encoding))).toMatch(message)
+  })
+
   it('refuses a model in which nothing can be packed', async () => {
     const odd = tinyLlamaConfig({ hidden_size: 40, num_attention_heads: 2, num_key_value_heads: 1, intermediate_size: 100 })
     expect(gptq.supports(await made(odd, affine(4, 32, true)))).toMatch(/no quantized tensor of this model has such sizes/)

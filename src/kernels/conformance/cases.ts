@@ -1,5 +1,6 @@
 import { createRandom } from '../../core/random.ts'
 import type { AffineFit } from '../contract/affine.ts'
+import { type CodeBookName, type CodeBookParams, codeBooks } from '../contract/codebook.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
 import type { ConformanceCase } from './case.ts'
@@ -84,6 +85,70 @@ function ggmlCases(): ConformanceCase[] {
         },
       ]
     })
+  })
+}
+
+const allBooks = Object.keys(codeBooks) as CodeBookName[]
+
+function codeBookCases(): ConformanceCase[] {
+  const shapes = [
+    ...dataKindNames.map((kind) => ({ kind, rows: 3, columns: 70 })),
+    ...tailLengths.map((columns) => ({ kind: 'heavy tails' as const, rows: 3, columns })),
+    // Blocks that span many rows, and a last one of a single weight.
+    { kind: 'normal' as const, rows: 91, columns: 91 },
+    { kind: 'normal' as const, rows: 1, columns: 8193 },
+  ]
+  const params = allBooks.flatMap((book) => [32, 64, 256, 4096].map((blockSize): CodeBookParams => ({ book, blockSize })))
+  return params.flatMap((param) =>
+    shapes.flatMap(({ kind, rows, columns }): ConformanceCase[] => {
+      const name = `${param.book} in blocks of ${param.blockSize}, ${kind} ${rows} x ${columns}`
+      const input = sampleMatrix(kind, rows, columns)
+      return [
+        {
+          operation: 'quantizeCodeBook',
+          name,
+          tolerance: bytes,
+          async run(kernels) {
+            const { codes, scales } = await kernels.quantizeCodeBook(input, param)
+            return [codes, scales]
+          },
+        },
+        {
+          operation: 'dequantizeCodeBook',
+          name,
+          tolerance: bytes,
+          run: async (kernels) => [await kernels.dequantizeCodeBook(await kernels.quantizeCodeBook(input, param))],
+        },
+      ]
+    }),
+  )
+}
+
+function int8RowsCases(): ConformanceCase[] {
+  const shapes = [
+    ...dataKindNames.map((kind) => ({ kind, rows: 3, columns: 70 })),
+    ...tailLengths.map((columns) => ({ kind: 'heavy tails' as const, rows: 3, columns })),
+  ]
+  return shapes.flatMap(({ kind, rows, columns }): ConformanceCase[] => {
+    const name = `${kind} ${rows} x ${columns}`
+    const input = sampleMatrix(kind, rows, columns)
+    return [
+      {
+        operation: 'quantizeInt8Rows',
+        name,
+        tolerance: bytes,
+        async run(kernels) {
+          const { codes, scales } = await kernels.quantizeInt8Rows(input)
+          return [Uint8Array.from(codes), scales]
+        },
+      },
+      {
+        operation: 'dequantizeInt8Rows',
+        name,
+        tolerance: bytes,
+        run: async (kernels) => [await kernels.dequantizeInt8Rows(await kernels.quantizeInt8Rows(input))],
+      },
+    ]
   })
 }
 
@@ -241,5 +306,15 @@ function klDivergences(state: LogitState): Float64Array {
 
 /** All cases, in the order of the contract. */
 export function conformanceCases(): readonly ConformanceCase[] {
-  return [...affineCases(), ...realAffineCases(), ...kMeansCases(), ...ggmlCases(), ...weightCases(), ...gramCases(), ...logitCases()]
+  return [
+    ...affineCases(),
+    ...realAffineCases(),
+    ...kMeansCases(),
+    ...ggmlCases(),
+    ...codeBookCases(),
+    ...int8RowsCases(),
+    ...weightCases(),
+    ...gramCases(),
+    ...logitCases(),
+  ]
 }

@@ -8,6 +8,7 @@ test('WASM does what the reference does', async () => {
   const verdicts = await judge(createReferenceKernels(), wasm)
   process.stdout.write(`\n${supportTable(wasm.backend, verdicts)}\n`)
   expect(verdicts.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
-  expect(verdicts).toHaveLength(13)
+  const operations = Object.entries(wasm).flatMap(([name, value]) => (typeof value === 'function' && name !== 'close' ? [name] : []))
+  expect(verdicts.map(({ operation }) => operation).sort()).toEqual(operations.sort())
   await wasm.close()
 }, 60_000)

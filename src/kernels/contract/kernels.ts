@@ -1,5 +1,7 @@
 import type { AffineFit, AffineTensor } from './affine.ts'
+import type { CodeBookParams, CodeBookTensor } from './codebook.ts'
 import type { GgmlType } from './ggml.ts'
+import type { Int8RowsTensor } from './int8-rows.ts'
 import type { KMeansParams, KMeansTensor } from './k-means.ts'
 import type { Matrix, MatrixShape } from './matrix.ts'
 import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
@@ -45,6 +47,14 @@ export interface Kernels {
     type: GgmlType,
     signal?: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>>
+
+  /** Blocks of 4-bit codes with a value each, code for code as bitsandbytes' CPU kernels; rule in `CodeBookParams`. */
+  quantizeCodeBook(input: Matrix, params: CodeBookParams, signal?: AbortSignal): Promise<CodeBookTensor>
+  dequantizeCodeBook(tensor: CodeBookTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
+
+  /** Rows of 8-bit codes with a scale each; rule in `Int8RowsTensor`. */
+  quantizeInt8Rows(input: Matrix, signal?: AbortSignal): Promise<Int8RowsTensor>
+  dequantizeInt8Rows(tensor: Int8RowsTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
 
   /** Plain sums over a weight and its approximation; `evaluation/layer-error.ts` turns them into figures. */
   compareWeights(weight: Float32Array, approximation: Float32Array, signal?: AbortSignal): Promise<WeightSums>

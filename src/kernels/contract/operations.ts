@@ -1,5 +1,7 @@
 import type { AffineFit, AffineTensor } from './affine.ts'
+import type { CodeBookParams, CodeBookTensor } from './codebook.ts'
 import type { GgmlType } from './ggml.ts'
+import type { Int8RowsTensor } from './int8-rows.ts'
 import type { KMeansParams, KMeansTensor } from './k-means.ts'
 import type { LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './kernels.ts'
 import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
@@ -28,6 +30,11 @@ export interface KernelOperations {
   /** `importance` as above. */
   quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>
   dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
+  /** A piece is a whole number of blocks, except where the matrix ends. */
+  quantizeCodeBook(piece: FlatPiece, params: CodeBookParams): Pick<CodeBookTensor, 'codes' | 'scales'>
+  dequantizeCodeBook(piece: CodeBookTensor): Float32Array<ArrayBuffer>
+  quantizeInt8Rows(piece: MatrixPiece): Int8RowsTensor
+  dequantizeInt8Rows(piece: Int8RowsTensor): Float32Array<ArrayBuffer>
   compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums
   /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
@@ -42,6 +49,14 @@ export interface KernelOperations {
 /** Rows cut out of a matrix; `firstRow` is where they begin, for the texts of errors. */
 export interface MatrixPiece extends Matrix {
   readonly firstRow: number
+}
+
+/** A run of the flattened matrix; `start` is the flat index of its first weight, for the texts of errors. */
+export interface FlatPiece {
+  readonly data: Float32Array<ArrayBuffer>
+  readonly start: number
+  /** Of the matrix. */
+  readonly columns: number
 }
 
 export interface ValueRange {

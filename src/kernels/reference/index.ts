@@ -2,8 +2,10 @@ import type { Kernels } from '../contract/kernels.ts'
 import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
+import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
+import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
@@ -21,6 +23,10 @@ export const referenceOperations: KernelOperations = {
   dequantizeKMeans,
   quantizeGgml,
   dequantizeGgml,
+  quantizeCodeBook,
+  dequantizeCodeBook,
+  quantizeInt8Rows,
+  dequantizeInt8Rows,
   compareWeights,
   accumulateGram,
   traceThroughGram,

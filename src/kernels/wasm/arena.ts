@@ -4,7 +4,7 @@ import type { KernelExports } from './module.ts'
 const slack = 128
 const pageBytes = 65536
 
-type Values = Float32Array | Float64Array | Int32Array | Uint32Array | Uint8Array
+type Values = Float32Array | Float64Array | Int32Array | Uint32Array | Int8Array | Uint8Array
 
 /** Places the arrays of one call after each other in the memory of the module; the next call starts over. */
 export class Arena {

@@ -3,8 +3,10 @@ import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
+import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
 import { GgmlBlocks } from './ggml.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
+import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
 import { instantiateKernels } from './module.ts'
@@ -27,6 +29,10 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     dequantizeRealAffine: (tensor) => dequantizeRealAffine(wasm, arena, tensor),
     quantizeKMeans: (piece, params, importance) => quantizeKMeans(wasm, arena, { piece, params, importance }),
     dequantizeKMeans: (tensor) => dequantizeKMeans(wasm, arena, tensor),
+    quantizeCodeBook: (piece, params) => quantizeCodeBook(wasm, arena, { piece, params }),
+    dequantizeCodeBook: (tensor) => dequantizeCodeBook(wasm, arena, tensor),
+    quantizeInt8Rows: (piece) => quantizeInt8Rows(wasm, arena, piece),
+    dequantizeInt8Rows: (tensor) => dequantizeInt8Rows(wasm, arena, tensor),
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),
     traceThroughGram: (stripe, delta) => traceThroughGram(wasm, arena, { stripe, delta }),

@@ -38,6 +38,10 @@ export interface KernelExports extends GgmlExports {
   readonly dequantizeRealAffine: Call
   readonly quantizeKMeans: Call
   readonly dequantizeKMeans: Call
+  readonly quantizeCodeBook: Call
+  readonly dequantizeCodeBook: Call
+  readonly quantizeInt8Rows: Call
+  readonly dequantizeInt8Rows: Call
   readonly compareWeights: Call
   readonly summarizeWeights: Call
   readonly countWeights: Call

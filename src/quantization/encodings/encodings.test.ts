@@ -18,6 +18,11 @@ const examples: readonly { id: string; encoding: GridEncodingName; bits: number;
   { id: 'nearest-1.58bit-g32', encoding: 'real-affine', bits: 12 * 13 * 8 + 12 * 2 * 16, step: 1, group: 32 },
   { id: 'kmeans-3bit', encoding: 'k-means', bits: 12 * 64 * 3 + 12 * 8 * 16, step: 1, group: null },
   { id: 'kmeans-4bit-g32', encoding: 'k-means', bits: 12 * 64 * 4 + 12 * 2 * 16 * 16, step: 1, group: 32 },
+  { id: 'nf4', encoding: 'codebook', bits: 12 * 64 * 4 + 12 * 32, step: 1, group: null },
+  { id: 'fp4-b256', encoding: 'codebook', bits: 12 * 64 * 4 + 3 * 32, step: 4, group: null },
+  { id: 'nf4-double', encoding: 'codebook', bits: 12 * 64 * 4 + 12 * 8 + 32 + 32, step: 12, group: null },
+  { id: 'log2-4bit-g32', encoding: 'codebook', bits: 12 * 64 * 4 + 24 * 32, step: 1, group: null },
+  { id: 'int8-rows', encoding: 'int8-rows', bits: 12 * 64 * 8 + 12 * 32, step: 1, group: null },
   { id: 'Q4_0', encoding: 'ggml', bits: 12 * 64 * 4.5, step: 1, group: null },
 ]
 
@@ -54,7 +59,7 @@ describe.each(examples)('$id', ({ id, encoding: kind, bits, step, group }) => {
   it('comes back from its bytes, and whole from its tiles', async () => {
     const whole = await quantized(0, 12)
     expect(member.fromBytes(member.toBytes(whole).slice(), { name: 'w', ...shape }, encoding)).toEqual(whole)
-    const middle = step === 12 ? 12 : 4 * step
+    const middle = Math.min(12, 2 * step)
     const tiles = [await quantized(0, middle), ...(middle < 12 ? [await quantized(middle, 12)] : [])]
     expect(member.join(tiles, { name: 'w', ...shape })).toEqual(whole)
     expect(() => member.join([], { name: 'w', ...shape })).toThrow('w has no tiles')

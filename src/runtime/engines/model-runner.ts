@@ -2,6 +2,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-web'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
 import type { BlockSpec, ModelGraph } from '../../models/model-graph.ts'
 import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../engine.ts'
+import { type BlockActivationModes, inputScale, modesKey } from '../graphs/activations.ts'
 import { type BlockVariant, blockGraph, blockInputs, blockOutputs } from '../graphs/block.ts'
 import { headGraph, headInputs, headOutput } from '../graphs/head.ts'
 import { attentionParts, partLengths } from '../memory.ts'
@@ -11,6 +12,12 @@ import type { Feeds, OnnxSessions, ResidentTensor } from './sessions.ts'
 interface OnnxBlockCache extends BlockCache {
   readonly keys: Tensor
   readonly values: Tensor
+}
+
+/** A block as it is fed to every run. */
+interface Loaded {
+  readonly feeds: Feeds
+  readonly modes: BlockActivationModes
 }
 
 type Resident = Readonly<Record<string, ResidentTensor>>
@@ -35,12 +42,13 @@ export class OnnxModelRunner implements ModelRunner {
     await this.#sessions.prepare('head', () => headGraph(this.#graph.config))
   }
 
-  async loadBlock(weights: BlockWeights): Promise<LoadedBlock> {
+  async loadBlock(weights: BlockWeights, modes: BlockActivationModes = {}): Promise<LoadedBlock> {
+    const scales = this.#scalesOf(modes)
     const resident = await this.#makeResident(blockShapes(this.#block), weights)
-    const feeds = tensorsOf(resident)
+    const loaded = { feeds: { ...tensorsOf(resident), ...scales }, modes }
     return {
-      run: (input, options) => this.#runBlock(feeds, input, options?.taps === true),
-      step: (input, cache) => this.#stepBlock(feeds, input, cache as OnnxBlockCache | null),
+      run: (input, options) => this.#runBlock(loaded, input, options?.taps === true),
+      step: (input, cache) => this.#stepBlock(loaded, input, cache as OnnxBlockCache | null),
       release: () => releaseAll(resident),
     }
   }
@@ -69,12 +77,12 @@ export class OnnxModelRunner implements ModelRunner {
   }
 
   async #runBlock(
-    weights: Feeds,
+    loaded: Loaded,
     input: Activations,
     hasTaps: boolean,
   ): Promise<{ readonly output: Activations; readonly taps?: Readonly<Record<string, Float32Array<ArrayBuffer>>> }> {
     const parts = attentionParts(input.length)
-    const results = await this.#runVariant(hasTaps ? 'taps' : 'plain', parts, { ...weights, ...this.#inputsOf(input, 0, parts) })
+    const results = await this.#runVariant({ variant: hasTaps ? 'taps' : 'plain', parts }, loaded, this.#inputsOf(input, 0, parts))
     const output = { ...input, data: floatsOf(results, blockOutputs.hidden) }
     if (!hasTaps) return { output }
     const names = new Set(this.#block.linears.map((linear) => linear.tap))
@@ -82,24 +90,38 @@ export class OnnxModelRunner implements ModelRunner {
   }
 
   async #stepBlock(
-    weights: Feeds,
+    loaded: Loaded,
     input: Activations,
     cache: OnnxBlockCache | null,
   ): Promise<{ readonly output: Activations; readonly cache: OnnxBlockCache }> {
     const past = cache?.length ?? 0
     const parts = attentionParts(input.length)
     const earlier = cache === null ? {} : { [blockInputs.pastKeys]: cache.keys, [blockInputs.pastValues]: cache.values }
-    const feeds = { ...weights, ...this.#inputsOf(input, past, parts), ...earlier }
-    const results = await this.#runVariant(cache === null ? 'start' : 'step', parts, feeds)
+    const feeds = { ...this.#inputsOf(input, past, parts), ...earlier }
+    const results = await this.#runVariant({ variant: cache === null ? 'start' : 'step', parts }, loaded, feeds)
     const output = { ...input, data: floatsOf(results, blockOutputs.hidden) }
     const keys = tensorOf(results, blockOutputs.keys)
     const values = tensorOf(results, blockOutputs.values)
     return { output, cache: { length: past + input.length, keys, values } }
   }
 
-  #runVariant(variant: BlockVariant, parts: number, feeds: Feeds): Promise<InferenceSession.OnnxValueMapType> {
-    const graph = (): OnnxGraph => blockGraph(this.#graph.config, this.#block, { variant, parts })
-    return this.#sessions.run(`${variant} in ${String(parts)}`, graph, feeds)
+  #runVariant(
+    { variant, parts }: { readonly variant: BlockVariant; readonly parts: number },
+    { feeds, modes }: Loaded,
+    inputs: Feeds,
+  ): Promise<InferenceSession.OnnxValueMapType> {
+    const graph = (): OnnxGraph => blockGraph(this.#graph.config, this.#block, { variant, parts, modes })
+    return this.#sessions.run(`${variant} in ${String(parts)} ${modesKey(modes)}`, graph, { ...feeds, ...inputs })
+  }
+
+  #scalesOf(modes: BlockActivationModes): Feeds {
+    const scales: Record<string, Tensor> = {}
+    for (const [role, mode] of Object.entries(modes)) {
+      if (mode.kind !== 'int8-tensor') continue
+      if (!(mode.scale > 0 && mode.scale < Infinity)) throw new RangeError(`The input scale of "${role}" is ${String(mode.scale)}.`)
+      scales[inputScale(role)] = this.#sessions.floats(Float32Array.of(mode.scale), [1])
+    }
+    return scales
   }
 
   /** Everything a block takes that is not a weight. */

@@ -1,6 +1,7 @@
 import { GraphBuilder } from '../../formats/onnx/builder.ts'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
 import type { BlockSpec, ModelConfig } from '../../models/model-graph.ts'
+import { type BlockActivationModes, InputRounding } from './activations.ts'
 
 /**
  * What a session of the block computes: `plain` the output alone, `taps` also the inputs of the linears, `start` also keys
@@ -12,6 +13,8 @@ export interface BlockGraphOptions {
   readonly variant: BlockVariant
   /** Causal attention is done in this many parts of the queries, each against the keys before its end; at least 1. */
   readonly parts: number
+  /** Default: every linear takes floats. */
+  readonly modes?: BlockActivationModes
 }
 
 /** Names of graph inputs that are not weights; weights are named by role, biases `<role>.bias`. */
@@ -52,7 +55,7 @@ const maskedScore = -1e30
  * copy is needed. Attention is plain operators: `GroupQueryAttention` was 1.4 to 2.5 times slower on WASM and wants head
  * widths that are multiples of 16. Query heads that share a key head are stacked, so keys are never repeated.
  */
-export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, parts }: BlockGraphOptions): OnnxGraph {
+export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, parts, modes = {} }: BlockGraphOptions): OnnxGraph {
   const { hidden, heads, kvHeads, headDim, normEps } = config
   const builder = new GraphBuilder()
   const input = builder.input(blockInputs.hidden, 'float', ['batch', 'length', hidden])
@@ -65,7 +68,8 @@ export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, par
   const withWidth = (...tail: number[]): string => builder.node('Concat', [batchAndLength, builder.integers(tail)], { axis: { int: 0 } })
   const flat = (value: string, width: number): string => builder.node('Reshape', [value, builder.integers([-1, width])])
   const taps = new Map<string, string>()
-  const linear = (value: string, role: string): string => addLinear(builder, block, taps, { value, role })
+  const rounding = new InputRounding(builder, modes)
+  const linear = (value: string, role: string): string => addLinear({ builder, block, taps, rounding }, value, role)
 
   const attentionIn = flat(rmsNorm(builder, input, 'attnIn', normEps), hidden)
   const rotated = (role: string, count: number): string =>
@@ -124,16 +128,19 @@ function rmsNorm(builder: GraphBuilder, value: string, gain: string, epsilon: nu
   })
 }
 
-function addLinear(
-  builder: GraphBuilder,
-  block: BlockSpec,
-  taps: Map<string, string>,
-  { value, role }: { value: string; role: string },
-): string {
+interface LinearContext {
+  readonly builder: GraphBuilder
+  readonly block: BlockSpec
+  readonly taps: Map<string, string>
+  readonly rounding: InputRounding
+}
+
+/** Taps are the inputs before they are rounded. */
+function addLinear({ builder, block, taps, rounding }: LinearContext, value: string, role: string): string {
   const spec = block.linears.find((linear) => linear.role === role)
   if (spec === undefined) throw new RangeError(`The block has no linear "${role}".`)
   taps.set(spec.tap, value)
-  const inputs = [value, builder.input(role, 'float', [spec.outFeatures, spec.inFeatures])]
+  const inputs = [rounding.round(value, role), builder.input(role, 'float', [spec.outFeatures, spec.inFeatures])]
   if (spec.bias !== null) inputs.push(builder.input(`${role}.bias`, 'float', [spec.outFeatures]))
   return builder.node('Gemm', inputs, { transB: { int: 1 } })
 }

@@ -1,6 +1,7 @@
 // What the module exports. Pointers are byte offsets into its memory; `../arena.ts` places inputs from heapBase() on.
 // Kernels may read and write up to `slack` bytes (arena.ts) past the end of an array, so that loops need no scalar tails.
 export { dequantizeAffine, findRange, quantizeAffine } from './affine'
+export { dequantizeCodeBook, quantizeCodeBook } from './codebook'
 export { decodeF16, decodeF32, encodeF16, encodeF32 } from './float-blocks'
 export { decodeMXFP4, decodeNVFP4, encodeMXFP4, encodeNVFP4 } from './fp4'
 export { accumulateGram, traceThroughGram } from './gram'
@@ -10,6 +11,7 @@ export { decodeIQ3_S, decodeIQ3_XXS, encodeIQ3_S, encodeIQ3_XXS } from './iq3'
 export { decodeIQ4_NL, decodeIQ4_XS, encodeIQ4_NL, encodeIQ4_XS, encodeWeightedIQ4_NL, encodeWeightedIQ4_XS } from './iq4'
 export { prepareLattice } from './lattice-tables'
 export { dequantizeKMeans, quantizeKMeans } from './k-means'
+export { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows'
 export { largestLogit, sumLogits } from './logits'
 export { decodeQ2_K, encodeQ2_K, encodeWeightedQ2_K } from './q2-k'
 export { decodeQ3_K, encodeQ3_K, encodeWeightedQ3_K } from './q3-k'

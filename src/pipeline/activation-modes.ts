@@ -1,0 +1,19 @@
+import type { BlockSpec, ModelGraph } from '../models/model-graph.ts'
+import type { ResolvedTensor } from '../quantization/resolve.ts'
+import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+
+/** Whether any block of a recipe rounds the inputs of its linears. */
+export function isInputRounded(graph: ModelGraph, resolved: ReadonlyMap<string, ResolvedTensor>): boolean {
+  return graph.blocks.some((block) => Object.keys(activationModesOf(resolved, block)).length > 0)
+}
+
+/** How a recipe's grids want the inputs of a block's linears rounded when it runs. */
+export function activationModesOf(resolved: ReadonlyMap<string, ResolvedTensor>, block: BlockSpec): BlockActivationModes {
+  return Object.fromEntries(
+    block.linears.flatMap(({ role, weight }) => {
+      const grid = resolved.get(weight)?.grid
+      const mode = grid?.member.activations?.(grid.settings)
+      return mode === undefined || mode.kind === 'none' ? [] : [[role, mode]]
+    }),
+  )
+}

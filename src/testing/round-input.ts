@@ -1,0 +1,23 @@
+import { roundHalfEven } from '../core/rounding.ts'
+import type { ActivationMode } from '../kernels/contract/activations.ts'
+
+/** The input [tokens, width] of a linear rounded as `ActivationMode` says, in f64, value by value. */
+export function roundInput(input: Float64Array, width: number, mode: ActivationMode): Float64Array {
+  if (mode.kind === 'none') return input
+  if (mode.kind === 'int8-tensor') {
+    return input.map((x) => Math.min(127, Math.max(-127, roundHalfEven(x / mode.scale))) * mode.scale)
+  }
+  const threshold = mode.outlierThreshold ?? Infinity
+  const isFloatColumn = (column: number): boolean => input.some((x, i) => i % width === column && Math.abs(x) >= threshold)
+  const floatColumns = Array.from({ length: width }, (_, column) => isFloatColumn(column))
+  const largest = Array.from({ length: input.length / width }, (_, token) =>
+    input
+      .subarray(token * width, (token + 1) * width)
+      .reduce((most, x) => (Math.abs(x) < threshold ? Math.max(most, Math.abs(x)) : most), 0),
+  )
+  return input.map((x, i) => {
+    const ofToken = largest[Math.floor(i / width)] ?? 0
+    if (floatColumns[i % width] === true) return x
+    return ofToken === 0 ? 0 : roundHalfEven((x * 127) / ofToken) * (ofToken / 127)
+  })
+}
