@@ -95,7 +95,7 @@ export function CalibrationSettings() {
   return (
     <Card title="Calibrated on" subtitle={subtitle}>
       <div className="qs-grid qs-grid-halves">
-        <TextChoice purpose="calibration" />
+        <TextChoice purpose="calibration" isNeeded />
         <ImportanceFile />
       </div>
       <Windows />

@@ -14,7 +14,7 @@ const MOST_TEXT_BYTES = 32_000_000
 const titles: Readonly<Record<Purpose, string>> = { evaluation: 'Evaluation text', calibration: 'Calibration text' }
 const purposes: Readonly<Record<Purpose, string>> = {
   evaluation: 'What perplexity and divergence are measured on.',
-  calibration: 'Whose activations weigh the layer errors; apart from the evaluation text.',
+  calibration: 'What recipes learn from, and whose activations weigh the layer errors; apart from the evaluation text.',
 }
 
 const put = (purpose: Purpose, text: ChosenText | null): void =>
@@ -49,8 +49,8 @@ function OwnText({ purpose, onDone }: { readonly purpose: Purpose; readonly onDo
   )
 }
 
-/** A text: the bundled one, a file, or written here. */
-export function TextChoice({ purpose }: { readonly purpose: Purpose }) {
+/** A text: the bundled one, a file, or written here. `isNeeded`: without it the run cannot be made. */
+export function TextChoice({ purpose, isNeeded }: { readonly purpose: Purpose; readonly isNeeded: boolean }) {
   const text = useStore(textsStore, (state) => state[purpose])
   const bundled = useStore(modelStore, (state) => state.summary?.bundledTexts.find((candidate) => candidate.id === purpose))
   const [isWriting, setWriting] = useState(false)
@@ -59,7 +59,7 @@ export function TextChoice({ purpose }: { readonly purpose: Purpose }) {
     if (file.size > MOST_TEXT_BYTES) notify(`${file.name} holds ${bytes(file.size)}; a text of at most ${bytes(MOST_TEXT_BYTES)} is read.`)
     else put(purpose, { name: file.name, text: await file.text(), origin: 'own' })
   }
-  const none = purpose === 'calibration' ? 'The first windows of the evaluation text.' : 'No text yet: write or choose one.'
+  const none = isNeeded ? 'No text yet: write or choose one.' : 'The first windows of the evaluation text.'
   return (
     <div>
       <h3>{titles[purpose]}</h3>
@@ -80,7 +80,7 @@ export function TextChoice({ purpose }: { readonly purpose: Purpose }) {
               Use the bundled text
             </Button>
           ) : null}
-          {purpose === 'calibration' && text !== null ? (
+          {!isNeeded && text !== null ? (
             <Button size="xs" variant="subtle" onClick={() => put(purpose, null)}>
               Use the evaluation text
             </Button>

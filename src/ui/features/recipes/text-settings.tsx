@@ -19,8 +19,8 @@ export function TextSettings({ hasCalibration }: { readonly hasCalibration: bool
   return (
     <Card title="Measured on" subtitle="The same for all recipes of a run.">
       <div className="qs-grid qs-grid-halves">
-        <TextChoice purpose="evaluation" />
-        {hasCalibration ? <TextChoice purpose="calibration" /> : null}
+        <TextChoice purpose="evaluation" isNeeded />
+        {hasCalibration ? <TextChoice purpose="calibration" isNeeded={false} /> : null}
       </div>
       <div className="qs-fields" style={{ marginTop: 14 }}>
         <NativeSelect
