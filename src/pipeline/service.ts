@@ -1,6 +1,7 @@
 import { openHubFiles } from '../checkpoint/hub.ts'
 import { type HeaderProgress, openCheckpoint } from '../checkpoint/open.ts'
 import { StudioError } from '../core/errors.ts'
+import { modelName } from '../export/gguf/metadata.ts'
 import { exportTargets } from '../export/registry.ts'
 import { blobSource } from '../io/blob-source.ts'
 import type { ByteSource } from '../io/byte-source.ts'
@@ -19,6 +20,7 @@ import { executeRun, type Machine, type OpenModel, planRun } from './execute-run
 import { exportRun } from './export-run.ts'
 import { generateAll } from './generate-run.ts'
 import { runFolder } from './journal.ts'
+import { imatrixFile } from './measured-importance.ts'
 import { describeTensor, summarizeModel } from './model-view.ts'
 import { bytesText } from './plan-issues.ts'
 import { rememberTokens } from './remember-tokens.ts'
@@ -119,7 +121,7 @@ class Studio {
         axes: {
           transform: transforms.members.map(axisMember),
           grid: grids.members.map(axisMember),
-          rounding: roundings.members.map(axisMember),
+          rounding: roundings.members.map((member) => ({ ...axisMember(member), learnsFrom: member.needsActivations })),
           allocation: allocations.members.map(axisMember),
         },
         targets: exportTargets.map(({ id, title, explanation }) => ({ id, title, explanation })),
@@ -189,6 +191,11 @@ class Studio {
           const tools = { checkpoint, runs, exports, kernels: await this.#needKernels(), now: () => this.#parts.now() }
           return exportRun(tools, request, onProgress, signal)
         }),
+      importanceFile: async (planHash, format) => {
+        const { checkpoint } = this.#needModel()
+        const bytes = await imatrixFile(checkpoint, await requireResult(runs, planHash), format)
+        return new File([bytes], `${modelName(checkpoint)}.imatrix.${format}`)
+      },
       readExport: (path) => this.#parts.openExport(path),
       storage: () => this.#storage(),
       clearStorage: (kind) =>

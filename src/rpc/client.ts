@@ -31,6 +31,7 @@ const studioMethods = [
   'discardRun',
   'generate',
   'exportRecipe',
+  'importanceFile',
   'readExport',
   'storage',
   'clearStorage',

@@ -52,6 +52,8 @@ export interface StudioService {
    * Written, hashed, read back and compared before it resolves; on a fault nothing is left.
    */
   exportRecipe(request: ExportRequest, onProgress: (progress: ExportProgress) => void, signal: AbortSignal): Promise<ExportResult>
+  /** The importance matrix that a finished run measured, as a file of llama.cpp. Throws `usage` for a run without a calibration text. */
+  importanceFile(planHash: string, format: 'gguf' | 'dat'): Promise<File>
   /** A file written to OPFS, for a download link. */
   readExport(path: string): Promise<File>
 
@@ -157,6 +159,8 @@ export interface AxisMember {
   readonly title: string
   readonly explanation: string
   readonly fields: readonly GridField[]
+  /** Of roundings: whose inputs on the calibration text they learn from. */
+  readonly learnsFrom?: 'none' | 'float' | 'own'
 }
 
 export interface UnfinishedRun {

@@ -247,7 +247,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
           tokens: 20_400,
           float: { nll: Math.log(6.846), nllError: 0.012, perplexity: 6.846, perplexityError: 0.08 },
         },
-        calibration: null,
+        calibration: { textName: 'Bundled stories, calibration', windows: 32, contextLength: 256, tokens: 8192 },
         importance: null,
         recipes: request.recipes.map(reportOf),
         seconds: (Date.now() - started) / 1000,
@@ -316,6 +316,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
         notes: ['The embedding stays F16.'],
       }
     },
+    importanceFile: async (_planHash, format) => new File(['invented bytes'], `model.imatrix.${format}`),
     readExport: async (path) => new File(['invented bytes'], path),
     storage: async () => storage,
     clearStorage: async (kind) => {

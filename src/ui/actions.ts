@@ -48,6 +48,11 @@ export interface StudioActions {
   readonly copyLink: (recipes: readonly Recipe[]) => Promise<void>
   readonly copyCommand: (recipes: readonly Recipe[]) => Promise<void>
 
+  /** Weighs errors by an imatrix file of llama.cpp from now on, instead of measuring importance. */
+  readonly takeImportance: (file: File) => Promise<void>
+  /** Saves what the last run measured as such a file. */
+  readonly saveImportance: (format: 'gguf' | 'dat') => Promise<void>
+
   /** The text that came with the model, instead of the person's own. */
   readonly takeBundledText: () => void
 

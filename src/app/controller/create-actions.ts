@@ -6,6 +6,7 @@ import type { StudioActions } from '../../ui/actions.ts'
 import type { ControllerContext } from './context.ts'
 import { createExporting, directoryPicker } from './exporting.ts'
 import { createGenerating } from './generating.ts'
+import { createImportance } from './importance.ts'
 import { createOpening } from './opening.ts'
 import { createRecipeActions } from './recipes.ts'
 import { createRunning } from './running.ts'
@@ -20,6 +21,7 @@ export function createActions(service: StudioService): StudioActions {
     ...createRunning(context, openSampleQuietly),
     ...createGenerating(context),
     ...createExporting(context),
+    ...createImportance(context),
     canPickFolder: directoryPicker() !== null,
     async configure(settings) {
       try {

@@ -5,6 +5,7 @@ import { runStore } from '../../state/run-store.ts'
 import { announce, notify } from '../../state/ui-store.ts'
 import type { StudioActions } from '../../ui/actions.ts'
 import { type ControllerContext, createSlot, isStopped } from './context.ts'
+import { saveAs } from './save-as.ts'
 
 type ExportActions = Pick<StudioActions, 'exportChosen' | 'retryExport' | 'stopExport' | 'download'>
 
@@ -14,16 +15,6 @@ type DirectoryPicker = (options: { readonly mode: 'readwrite'; readonly id: stri
 export const directoryPicker = (): DirectoryPicker | null => {
   const picker = (globalThis as { showDirectoryPicker?: DirectoryPicker }).showDirectoryPicker
   return picker === undefined ? null : picker.bind(globalThis)
-}
-
-/** Browsers start a download from a link only; the address is released once they have taken it. */
-function saveAs(file: Blob, name: string): void {
-  const url = URL.createObjectURL(file)
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(url), 60_000)
 }
 
 export function createExporting({ service }: ControllerContext): ExportActions {

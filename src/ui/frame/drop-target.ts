@@ -31,3 +31,6 @@ export async function filesOfDrop(transfer: DataTransfer): Promise<readonly Pick
 /** Files of a picker, with their path when a folder was chosen. */
 export const filesOfList = (list: FileList | readonly File[]): readonly PickedFile[] =>
   [...list].map((file) => ({ path: file.webkitRelativePath === '' ? file.name : file.webkitRelativePath, file }))
+
+/** `imatrix.dat`, `model.imatrix`, `model.imatrix.gguf`: names that llama.cpp's tools and their users give. */
+export const isImatrixName = (path: string): boolean => /(\.imatrix|\.dat|imatrix[^/]*\.gguf)$/i.test(path)

@@ -1,10 +1,10 @@
 import { useEffect, useRef, useState } from 'react'
 import { useActions } from '../actions.ts'
-import { filesOfDrop } from './drop-target.ts'
+import { filesOfDrop, isImatrixName } from './drop-target.ts'
 
 /** The whole page accepts files and folders. Returns whether something is held over it. */
 export function useDrop(): boolean {
-  const { openFiles } = useActions()
+  const { openFiles, takeImportance } = useActions()
   const [isOver, setOver] = useState(false)
   const depth = useRef(0)
   useEffect(() => {
@@ -28,7 +28,9 @@ export function useDrop(): boolean {
       depth.current = 0
       setOver(false)
       void filesOfDrop(event.dataTransfer).then((files) => {
-        if (files.length > 0) void openFiles(files)
+        const [first, ...more] = files
+        if (first !== undefined && more.length === 0 && isImatrixName(first.path)) void takeImportance(first.file)
+        else if (files.length > 0) void openFiles(files)
       })
     }
     addEventListener('dragenter', enter)
@@ -41,6 +43,6 @@ export function useDrop(): boolean {
       removeEventListener('dragleave', leave)
       removeEventListener('drop', drop)
     }
-  }, [openFiles])
+  }, [openFiles, takeImportance])
   return isOver
 }

@@ -9,6 +9,7 @@ import { Headline } from '../../parts/headline.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { EmptyState } from '../../parts/small-parts.tsx'
 import { FormatMatrix } from './format-matrix.tsx'
+import { ImportanceCard } from './importance-card.tsx'
 import { Proof } from './proof.tsx'
 import './export.css'
 
@@ -77,7 +78,10 @@ export function ExportScreen() {
       </Headline>
       <div className="qs-grid qs-grid-7-5">
         <FormatMatrix results={results} pinned={pins.a?.recipe.id ?? null} />
-        <Proof />
+        <div className="qs-stack">
+          <Proof />
+          <ImportanceCard />
+        </div>
       </div>
     </>
   )

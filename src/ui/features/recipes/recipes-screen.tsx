@@ -9,6 +9,7 @@ import { Headline } from '../../parts/headline.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { Note } from '../../parts/note.tsx'
 import { EmptyState } from '../../parts/small-parts.tsx'
+import { CalibrationSettings } from './calibration-settings.tsx'
 import { Editor } from './editor.tsx'
 import { PlanBar } from './plan-bar.tsx'
 import { RecipeList } from './recipe-list.tsx'
@@ -60,12 +61,23 @@ function NoRecipes() {
   )
 }
 
+/** Whether a recipe learns from the calibration text. */
+function useIsLearning(): boolean {
+  const members = useStore(modelStore, (state) => state.catalogue?.axes.rounding)
+  const entries = useStore(recipesStore, (state) => state.entries)
+  return entries.some(({ recipe }) => {
+    const from = members?.find(({ kind }) => kind === recipe.rounding.kind)?.learnsFrom
+    return from !== undefined && from !== 'none'
+  })
+}
+
 /** Decide what to try, seeing the price. */
 export function RecipesScreen() {
   const { copyLink } = useActions()
   const entries = useStore(recipesStore, (state) => state.entries)
   const current = useStore(recipesStore, (state) => state.current)
   const isOpen = useStore(modelStore, (state) => state.summary !== null)
+  const isLearning = useIsLearning()
   if (entries.length === 0) return <NoRecipes />
   const entry = entries.find((candidate) => candidate.recipe.id === current) ?? entries[0]
   const title = entries.length === 1 ? 'One recipe' : `${countInWords(entries.length)} recipes, one pass`
@@ -103,7 +115,8 @@ export function RecipesScreen() {
         <RecipeList />
         <div className="qs-stack">
           {entry === undefined ? null : <Editor entry={entry} />}
-          {isOpen ? <TextSettings /> : null}
+          {isOpen && isLearning ? <CalibrationSettings /> : null}
+          {isOpen ? <TextSettings hasCalibration={!isLearning} /> : null}
         </div>
       </div>
       <PlanBar />

@@ -1,113 +1,16 @@
-import { Button, NativeSelect, Textarea } from '@mantine/core'
-import { useRef, useState } from 'react'
+import { NativeSelect } from '@mantine/core'
 import { useStore } from 'zustand'
 import { modelStore } from '../../../state/model-store.ts'
-import { type ChosenText, textsStore } from '../../../state/texts-store.ts'
-import { notify } from '../../../state/ui-store.ts'
-import { bytes, count } from '../../format/numbers.ts'
+import { textsStore } from '../../../state/texts-store.ts'
+import { count } from '../../format/numbers.ts'
 import { Card } from '../../parts/card.tsx'
+import { TextChoice } from './text-choice.tsx'
 
-type Purpose = 'evaluation' | 'calibration'
-
-/** A text larger than this would only be cut by the bound on tokens. */
-const MOST_TEXT_BYTES = 32_000_000
-
-const titles: Readonly<Record<Purpose, string>> = { evaluation: 'Evaluation text', calibration: 'Calibration text' }
-const purposes: Readonly<Record<Purpose, string>> = {
-  evaluation: 'What perplexity and divergence are measured on.',
-  calibration: 'Whose activations weigh the layer errors; apart from the evaluation text.',
-}
-
-const put = (purpose: Purpose, text: ChosenText | null): void =>
-  textsStore.setState(purpose === 'evaluation' ? { evaluation: text } : { calibration: text })
-
-function OwnText({ purpose, onDone }: { readonly purpose: Purpose; readonly onDone: () => void }) {
-  const [draft, setDraft] = useState('')
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        put(purpose, { name: 'Own text', text: draft, origin: 'own' })
-        onDone()
-      }}
-    >
-      <Textarea
-        label={`Own ${titles[purpose].toLowerCase()}`}
-        rows={5}
-        value={draft}
-        spellCheck={false}
-        onChange={({ currentTarget }) => setDraft(currentTarget.value)}
-      />
-      <div className="qs-row" style={{ marginTop: 8 }}>
-        <Button size="xs" type="submit" disabled={draft.trim() === ''}>
-          Use this text
-        </Button>
-        <Button size="xs" variant="subtle" onClick={onDone}>
-          Cancel
-        </Button>
-      </div>
-    </form>
-  )
-}
-
-function TextChoice({ purpose }: { readonly purpose: Purpose }) {
-  const text = useStore(textsStore, (state) => state[purpose])
-  const bundled = useStore(modelStore, (state) => state.summary?.bundledTexts.find((candidate) => candidate.id === purpose))
-  const [isWriting, setWriting] = useState(false)
-  const input = useRef<HTMLInputElement>(null)
-  const take = async (file: File): Promise<void> => {
-    if (file.size > MOST_TEXT_BYTES) notify(`${file.name} holds ${bytes(file.size)}; a text of at most ${bytes(MOST_TEXT_BYTES)} is read.`)
-    else put(purpose, { name: file.name, text: await file.text(), origin: 'own' })
-  }
-  const none = purpose === 'calibration' ? 'The first windows of the evaluation text.' : 'No text yet: write or choose one.'
-  return (
-    <div>
-      <h3>{titles[purpose]}</h3>
-      <p className="qs-small qs-muted">{purposes[purpose]}</p>
-      <p style={{ margin: '4px 0 6px' }}>{text === null ? none : `${text.name}, ${count(text.text.length)} characters`}</p>
-      {isWriting ? (
-        <OwnText purpose={purpose} onDone={() => setWriting(false)} />
-      ) : (
-        <div className="qs-row">
-          <Button size="xs" onClick={() => setWriting(true)} aria-label={`Write the ${titles[purpose].toLowerCase()}`}>
-            Write
-          </Button>
-          <Button size="xs" onClick={() => input.current?.click()} aria-label={`Choose a file for the ${titles[purpose].toLowerCase()}`}>
-            Choose a file
-          </Button>
-          {bundled !== undefined && text?.origin !== 'bundled' ? (
-            <Button size="xs" onClick={() => put(purpose, { name: bundled.name, text: bundled.text, origin: 'bundled' })}>
-              Use the bundled text
-            </Button>
-          ) : null}
-          {purpose === 'calibration' && text !== null ? (
-            <Button size="xs" variant="subtle" onClick={() => put(purpose, null)}>
-              Use the evaluation text
-            </Button>
-          ) : null}
-        </div>
-      )}
-      <input
-        ref={input}
-        type="file"
-        hidden
-        accept=".txt,.md,.json,.jsonl,.csv,text/*"
-        data-picker={purpose}
-        onChange={({ currentTarget }) => {
-          const file = currentTarget.files?.[0]
-          currentTarget.value = ''
-          if (file !== undefined) void take(file)
-        }}
-      />
-    </div>
-  )
-}
-
-const contexts = [64, 128, 256, 512, 1024, 2048, 4096, 8192]
+export const contexts = [64, 128, 256, 512, 1024, 2048, 4096, 8192]
 const tokenBounds = [2048, 5120, 10_240, 20_480, 40_960, 102_400]
 
-/** On what a run measures: text, protocol, window and bound. */
-export function TextSettings() {
+/** On what a run measures: text, protocol, window and bound; a calibration text that only weighs errors stands here too. */
+export function TextSettings({ hasCalibration }: { readonly hasCalibration: boolean }) {
   const { protocol, contextLength, maxTokens } = useStore(textsStore)
   const mostPositions = useStore(modelStore, (state) => state.summary?.config.maxPositions ?? 2048)
   const lengths = [...new Set([...contexts.filter((length) => length <= mostPositions), contextLength])].toSorted(
@@ -116,8 +19,8 @@ export function TextSettings() {
   return (
     <Card title="Measured on" subtitle="The same for all recipes of a run.">
       <div className="qs-grid qs-grid-halves">
-        <TextChoice purpose="evaluation" />
-        <TextChoice purpose="calibration" />
+        <TextChoice purpose="evaluation" isNeeded />
+        {hasCalibration ? <TextChoice purpose="calibration" isNeeded={false} /> : null}
       </div>
       <div className="qs-fields" style={{ marginTop: 14 }}>
         <NativeSelect
