@@ -1,4 +1,5 @@
 import { StudioError } from '../core/errors.ts'
+import type { AffineFit } from './contract/affine.ts'
 import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
 import type { MatrixShape } from './contract/kernels.ts'
 import type { MatrixPiece } from './contract/operations.ts'
@@ -55,4 +56,8 @@ export function requireGroup(group: number | 'row' | 'tensor'): void {
   if (typeof group === 'number' && (!Number.isInteger(group) || group < 1)) {
     throw contractBroken(`A group has at least one column, not ${group}.`)
   }
+}
+
+export function requireClip({ clip = 'none', group }: AffineFit): void {
+  if (clip === 'mse' && group === 'tensor') throw contractBroken('The clip search works by row or group, not over a whole matrix.')
 }

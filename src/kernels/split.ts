@@ -1,9 +1,9 @@
 import { throwIfAborted } from '../core/errors.ts'
-import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from './contract/affine.ts'
+import { type AffineFit, type AffineTensor, groupsPerRow, packedRowBytes } from './contract/affine.ts'
 import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
-import { requireBits, requireBlocks, requireGroup, requireImportance, requireLength } from './faults.ts'
+import { requireBits, requireBlocks, requireClip, requireGroup, requireImportance, requireLength } from './faults.ts'
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
 import { describeWeights } from './split-describe.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
@@ -28,12 +28,13 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
 
 async function quantizeAffine(
   executor: KernelExecutor,
-  { input, params }: { input: Matrix; params: AffineParams },
+  { input, params }: { input: Matrix; params: AffineFit },
   signal: AbortSignal | undefined,
 ): Promise<AffineTensor> {
   throwIfAborted(signal)
   requireBits(params.bits)
   requireGroup(params.group)
+  requireClip(params)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
   const { rows, columns } = input
   const { bits, isSymmetric, group } = params

@@ -1,5 +1,5 @@
 import { createRandom } from '../../core/random.ts'
-import type { AffineParams } from '../contract/affine.ts'
+import type { AffineFit } from '../contract/affine.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
@@ -19,13 +19,17 @@ export interface ConformanceCase {
 const allBits = [2, 3, 4, 5, 6, 7, 8] as const
 const allGroups = [1, 16, 24, 32, 33, 128, 'row', 'tensor'] as const
 
-function paramsText({ bits, isSymmetric, group }: AffineParams): string {
-  return `${bits} bits ${isSymmetric ? 'symmetric' : 'asymmetric'} ${typeof group === 'number' ? `groups of ${group}` : group}`
+function paramsText({ bits, isSymmetric, group, clip = 'none' }: AffineFit): string {
+  const span = typeof group === 'number' ? `groups of ${group}` : group
+  return `${bits} bits ${isSymmetric ? 'symmetric' : 'asymmetric'} ${span}, clip ${clip}`
 }
 
 function affineCases(): ConformanceCase[] {
   const grids = allBits.flatMap((bits) =>
-    [true, false].flatMap((isSymmetric) => allGroups.map((group): AffineParams => ({ bits, isSymmetric, group }))),
+    [true, false].flatMap((isSymmetric) => [
+      ...allGroups.map((group): AffineFit => ({ bits, isSymmetric, group })),
+      { bits, isSymmetric, group: bits % 2 === 0 ? ('row' as const) : 33, clip: 'mse' as const },
+    ]),
   )
   const shapes = [
     ...dataKindNames.map((kind) => ({ kind, rows: 3, columns: 70 })),

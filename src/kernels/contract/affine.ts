@@ -19,6 +19,24 @@ export interface AffineParams {
   readonly group: number | 'row' | 'tensor'
 }
 
+/** What `quantizeAffine` is asked for. */
+export interface AffineFit extends AffineParams {
+  /**
+   * `none` (default): the range is the group's own. `mse`: a narrower one where that costs less, by the rule of `clipSteps`;
+   * not for `tensor`.
+   */
+  readonly clip?: 'none' | 'mse'
+}
+
+/**
+ * The clip search of GPTQ's quantizer (norm 2.4, grid 100, maxshrink 0.8). For i = 0 .. clipSteps - 1 and p = 1 - i / 100 the
+ * range is p * min .. p * max; the least SUM |value - w|^2.4 over the group wins, the first of equals. In units of the step
+ * of the whole range, u = w / step, and with the zero point of the whole range the value is
+ * p * clamp(half-even(u * (1 / p)), -zeroPoint, levels - zeroPoint). f32, summed in the order of the columns, |x|^2.4 as
+ * `clipPower` of the reference writes it. The grid of the winning range is then fitted as any other.
+ */
+export const clipSteps = 80
+
 export interface AffineTensor extends MatrixShape, AffineParams {
   /**
    * Codes of each row as a bit stream, least significant bit first (code i of a row at bits [bits*i, bits*i + bits)),

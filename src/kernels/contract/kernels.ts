@@ -1,4 +1,4 @@
-import type { AffineParams, AffineTensor } from './affine.ts'
+import type { AffineFit, AffineTensor } from './affine.ts'
 import type { GgmlType } from './ggml.ts'
 import type { Matrix, MatrixShape } from './matrix.ts'
 
@@ -17,8 +17,8 @@ export interface Kernels {
   readonly backend: string
   readonly threads: number
 
-  /** Nearest rounding on the affine grid; rule in `AffineParams`. */
-  quantizeAffine(input: Matrix, params: AffineParams, signal?: AbortSignal): Promise<AffineTensor>
+  /** Nearest rounding on the affine grid; rules in `AffineParams` and `clipSteps`. */
+  quantizeAffine(input: Matrix, params: AffineFit, signal?: AbortSignal): Promise<AffineTensor>
   dequantizeAffine(tensor: AffineTensor, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
 
   /**

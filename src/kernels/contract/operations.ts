@@ -1,4 +1,4 @@
-import type { AffineParams, AffineTensor } from './affine.ts'
+import type { AffineFit, AffineTensor } from './affine.ts'
 import type { GgmlType } from './ggml.ts'
 import type { LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './kernels.ts'
 
@@ -16,7 +16,7 @@ export interface KernelOperations {
   /** Least and largest value, the range always including 0. */
   findRange(piece: MatrixPiece): ValueRange
   /** `range` is the whole matrix's for `group: 'tensor'`, else null. */
-  quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor
+  quantizeAffine(piece: MatrixPiece, params: AffineFit, range: ValueRange | null): AffineTensor
   dequantizeAffine(piece: AffineTensor): Float32Array<ArrayBuffer>
   /** `importance` has a weight for each column, or is null. */
   quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>

@@ -1,9 +1,10 @@
 import { largestHalf, roundToHalf, smallestHalf, smallestNormalHalf } from '../../core/float16.ts'
 import { roundHalfEven } from '../../core/rounding.ts'
-import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../contract/affine.ts'
+import { type AffineFit, type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../contract/affine.ts'
 import type { MatrixPiece, ValueRange } from '../contract/operations.ts'
 import { weightNotFinite } from '../faults.ts'
 import { packCodes, unpackCodes } from './bit-stream.ts'
+import { clipOf } from './clip.ts'
 
 /** Least and largest value of `data[start, end)`, the range always including 0. */
 function rangeOf(piece: MatrixPiece, start: number, end: number): ValueRange {
@@ -62,7 +63,13 @@ function neighbour(value: number, by: 1 | -1): number {
   return view.getFloat32(0)
 }
 
-export function quantizeAffine(piece: MatrixPiece, params: AffineParams, range: ValueRange | null): AffineTensor {
+function clipped(range: ValueRange, values: Float32Array, params: AffineFit): ValueRange {
+  if (params.clip !== 'mse') return range
+  const clip = clipOf(values, range, params)
+  return { min: Math.fround(clip * range.min), max: Math.fround(clip * range.max) }
+}
+
+export function quantizeAffine(piece: MatrixPiece, params: AffineFit, range: ValueRange | null): AffineTensor {
   const { rows, columns, data } = piece
   const levels = 2 ** params.bits - 1
   const groups = groupsPerRow(columns, params.group)
@@ -82,7 +89,7 @@ export function quantizeAffine(piece: MatrixPiece, params: AffineParams, range: 
     for (let group = 0; group < groups; group++) {
       const start = row * columns + group * groupColumns
       const end = Math.min(start + groupColumns, (row + 1) * columns)
-      const groupRange = rangeOf(piece, start, end)
+      const groupRange = clipped(rangeOf(piece, start, end), data.subarray(start, end), params)
       const { step, scale, zeroPoint } = wholeGrid ?? gridOf(groupRange, params)
       if (!isWhole) {
         scales[row * groups + group] = scale

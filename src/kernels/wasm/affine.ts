@@ -1,4 +1,4 @@
-import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../contract/affine.ts'
+import { type AffineFit, type AffineTensor, groupsPerRow, packedRowBytes } from '../contract/affine.ts'
 import type { MatrixPiece, ValueRange } from '../contract/operations.ts'
 import { weightNotFinite } from '../faults.ts'
 import type { Arena } from './arena.ts'
@@ -15,13 +15,13 @@ export function findRange(wasm: KernelExports, arena: Arena, piece: MatrixPiece)
 
 interface QuantizeCall {
   readonly piece: MatrixPiece
-  readonly params: AffineParams
+  readonly params: AffineFit
   readonly range: ValueRange | null
 }
 
 export function quantizeAffine(wasm: KernelExports, arena: Arena, { piece, params, range }: QuantizeCall): AffineTensor {
   const { rows, columns } = piece
-  const { bits, isSymmetric, group } = params
+  const { bits, isSymmetric, group, clip = 'none' } = params
   const isWhole = group === 'tensor'
   const whole = isWhole ? (range ?? findRange(wasm, arena, piece)) : { min: 0, max: 0 }
   const codeBytes = rows * packedRowBytes(columns, bits)
@@ -32,6 +32,8 @@ export function quantizeAffine(wasm: KernelExports, arena: Arena, { piece, param
   const scales = arena.take(count * 4)
   const zeroPoints = arena.take(count)
   const rowCodes = arena.take(columns)
+  const isClipped = clip === 'mse'
+  const units = isClipped ? arena.take(columns * 4) : 0
   const status = wasm.quantizeAffine(
     x,
     rows,
@@ -42,10 +44,12 @@ export function quantizeAffine(wasm: KernelExports, arena: Arena, { piece, param
     isWhole ? 1 : 0,
     whole.min,
     whole.max,
+    isClipped ? 1 : 0,
     codes,
     scales,
     zeroPoints,
     rowCodes,
+    units,
   )
   if (status !== 0) throw weightNotFinite(piece)
   return {

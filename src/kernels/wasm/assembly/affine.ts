@@ -1,6 +1,7 @@
 // Affine integers; the rule is at `AffineParams`, the plain form in ../../reference/affine.ts.
 
 import { packRow, unpackRow } from './bit-stream'
+import { clipOf } from './clip'
 import { positiveHalf } from './half'
 import { INFINITY_BITS, largestF32, largestU32, MAGIC, magnitudeBits, narrowU8, smallestF32 } from './lanes'
 
@@ -106,12 +107,13 @@ function encode(x: usize, count: i32, codes: usize, levels: f32): void {
 
 /**
  * Codes, scales and zero points of [rows, columns] at x. `group` columns share a grid; with isWhole all do, and its range
- * is [wholeMin, wholeMax]. `rowCodes` has room for one row of bytes. Returns 1 when a value is not finite.
+ * is [wholeMin, wholeMax]; with isClipped the range of each group is searched for. `rowCodes` has room for one row of
+ * bytes, `units` for one of f32 where ranges are searched for. Returns 1 when a value is not finite.
  */
 export function quantizeAffine(
   x: usize, rows: i32, columns: i32, group: i32, bits: i32, isSymmetric: bool,
-  isWhole: bool, wholeMin: f32, wholeMax: f32,
-  codes: usize, scales: usize, zeroPoints: usize, rowCodes: usize,
+  isWhole: bool, wholeMin: f32, wholeMax: f32, isClipped: bool,
+  codes: usize, scales: usize, zeroPoints: usize, rowCodes: usize, units: usize,
 ): i32 {
   const levels = <f32>((1 << bits) - 1)
   const rowBytes = <usize>((columns * bits + 7) >> 3)
@@ -131,6 +133,11 @@ export function quantizeAffine(
       const p = rowAt + (<usize>start << 2)
       if (!isWhole) {
         if (!lookAt(p, count)) return 1
+        if (isClipped) {
+          const clip = clipOf(p, count, rangeMin, rangeMax, levels, isSymmetric, units)
+          rangeMin *= clip
+          rangeMax *= clip
+        }
         fitGrid(levels, isSymmetric)
         store<f32>(scaleAt, gridScale)
         store<u8>(zeroAt++, <u8>gridZero)
