@@ -65,10 +65,12 @@ describe('systematic preset ids', () => {
         fc.integer({ min: 2, max: 8 }),
         fc.oneof(fc.integer({ min: 16, max: 256 }), fc.constantFrom('channel' as const, 'tensor' as const)),
         fc.boolean(),
-        (bits, group, symmetric) => {
-          const id = `nearest-${bits}bit-${typeof group === 'number' ? `g${group}` : group}${symmetric ? '-sym' : ''}`
+        fc.boolean(),
+        (bits, group, symmetric, isClipped) => {
+          const suffix = `${symmetric ? '-sym' : ''}${isClipped ? '-mse' : ''}`
+          const id = `nearest-${bits}bit-${typeof group === 'number' ? `g${group}` : group}${suffix}`
           const recipe = parseRecipe(id)
-          expect(recipe.grid).toEqual({ kind: 'affine', bits, group, symmetric })
+          expect(recipe.grid).toEqual({ kind: 'affine', bits, group, symmetric, ...(isClipped ? { clip: 'mse' } : {}) })
           const grid = grids.get('affine')
           expect(`nearest-${grid.label(grid.parse(recipe.grid))}`).toBe(id)
         },
@@ -177,6 +179,7 @@ describe('recipes as JSON', () => {
     ['{"id":"x","grid":{"kind":"affine","bits":9,"group":32}}', 'bits'],
     ['{"id":"x","grid":{"kind":"affine","bits":4,"group":8}}', 'group'],
     ['{"id":"x","grid":{"kind":"affine","bits":4,"group":32,"color":1}}', 'color'],
+    ['{"id":"x","grid":{"kind":"affine","bits":4,"group":32,"clip":"half"}}', 'clip'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"rounding":{"kind":"nearest","damp":1}}', 'damp'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"transform":{"kind":"none","x":1}}', '"x"'],
     ['{"id":"x","grid":{"kind":"ggml","type":"Q4_0"},"allocation":{"kind":"uniform","x":1}}', '"x"'],

@@ -33,7 +33,7 @@ export interface AffineFit extends AffineParams {
  * range is p * min .. p * max; the least SUM |value - w|^2.4 over the group wins, the first of equals. In units of the step
  * of the whole range, u = w / step, and with the zero point of the whole range the value is
  * p * clamp(half-even(u * (1 / p)), -zeroPoint, levels - zeroPoint). f32, summed in the order of the columns, |x|^2.4 as
- * `clipPower` of the reference writes it. The grid of the winning range is then fitted as any other.
+ * `raiseTo2p4` of the reference writes it. The grid of the winning range is then fitted as any other.
  */
 export const clipSteps = 80
 

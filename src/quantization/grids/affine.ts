@@ -7,6 +7,8 @@ interface AffineSettings {
   readonly bits: number
   readonly group: number | 'channel' | 'tensor'
   readonly isSymmetric: boolean
+  /** Whether each group's range may be narrowed for the sake of the weights inside it; the rule is at `clipSteps`. */
+  readonly clip: 'none' | 'mse'
 }
 
 const smallestGroup = 16
@@ -17,6 +19,7 @@ const schema = v.strictObject({
   bits: v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(8)),
   group: v.union([v.pipe(v.number(), v.integer(), v.minValue(smallestGroup), v.maxValue(largestGroup)), v.picklist(['channel', 'tensor'])]),
   symmetric: v.optional(v.boolean(), false),
+  clip: v.optional(v.picklist(['none', 'mse']), 'none'),
 })
 
 /** Uniform integers with a scale and a zero point; formulas in `kernels/contract/affine.ts`. */
@@ -54,9 +57,23 @@ const affine: Grid<AffineSettings> = {
       ],
       default: false,
     },
+    {
+      key: 'clip',
+      label: 'Outermost weights',
+      input: 'choice',
+      options: [
+        { value: 'none', label: 'are kept in the range' },
+        { value: 'mse', label: 'are clipped where the rest gains more (MSE)' },
+      ],
+      default: 'none',
+    },
   ],
   exampleLabels: [2, 3, 4, 5, 6, 7, 8].flatMap((bits) =>
-    ['g16', 'g32', 'g64', 'g128', 'g256', 'channel', 'tensor'].flatMap((group) => [`${bits}bit-${group}`, `${bits}bit-${group}-sym`]),
+    ['g16', 'g32', 'g64', 'g128', 'g256', 'channel', 'tensor'].flatMap((group) =>
+      ['', '-sym', '-mse', '-sym-mse']
+        .map((suffix) => `${bits}bit-${group}${suffix}`)
+        .filter((label) => !label.includes('tensor') || !label.includes('mse')),
+    ),
   ),
   parse(choice) {
     const parsed = v.safeParse(schema, choice)
@@ -64,27 +81,30 @@ const affine: Grid<AffineSettings> = {
       const [issue] = parsed.issues
       throw recipeInvalid(
         `The affine grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use bits 2 to 8, group ${smallestGroup} to ${largestGroup}, "channel" or "tensor", and symmetric true or false.`,
+        `Use bits 2 to 8, group ${smallestGroup} to ${largestGroup}, "channel" or "tensor", symmetric true or false, and clip "none" or "mse".`,
       )
     }
-    return { bits: parsed.output.bits, group: parsed.output.group, isSymmetric: parsed.output.symmetric }
+    const { bits, group, symmetric, clip } = parsed.output
+    return { bits, group, isSymmetric: symmetric, clip }
   },
-  label({ bits, group, isSymmetric }) {
-    return `${bits}bit-${typeof group === 'number' ? `g${group}` : group}${isSymmetric ? '-sym' : ''}`
+  label({ bits, group, isSymmetric, clip }) {
+    const span = typeof group === 'number' ? `g${group}` : group
+    return `${bits}bit-${span}${isSymmetric ? '-sym' : ''}${clip === 'mse' ? '-mse' : ''}`
   },
-  describe({ bits, group, isSymmetric }) {
+  describe({ bits, group, isSymmetric, clip }) {
     const span = typeof group === 'number' ? `groups of ${group}` : group === 'channel' ? 'one scale a row' : 'one scale a matrix'
-    return `affine ${bits} bit${isSymmetric ? ' symmetric' : ''}, ${span}`
+    return `affine ${bits} bit${isSymmetric ? ' symmetric' : ''}, ${span}${clip === 'mse' ? ', clipped by MSE' : ''}`
   },
   fromLabel(label) {
-    const match = /^([1-9]\d*)bit-(?:g([1-9]\d*)|(channel|tensor))(-sym)?$/.exec(label)
+    const match = /^([1-9]\d*)bit-(?:g([1-9]\d*)|(channel|tensor))(-sym)?(-mse)?$/.exec(label)
     if (match === null) return null
-    const [, bits, size, named, symmetric] = match
+    const [, bits, size, named, symmetric, clip] = match
     const choice: AxisChoice = {
       kind: 'affine',
       bits: Number(bits),
       group: named ?? Number(size),
       symmetric: symmetric !== undefined,
+      ...(clip === undefined ? {} : { clip: 'mse' }),
     }
     return v.is(schema, choice) ? choice : null
   },
@@ -94,7 +114,8 @@ const affine: Grid<AffineSettings> = {
     return { encoding: 'affine', bits, isSymmetric, group: group === 'channel' ? 'row' : group }
   },
   // A group wider than the row is one short group a row.
-  supports: () => true,
+  supports: (_shape, { group, clip }) =>
+    group !== 'tensor' || clip === 'none' || 'The clip search goes by row or group; for one scale a matrix choose no clipping.',
   values(limit, { bits, isSymmetric }) {
     const top = 2 ** bits - 1
     const zero = isSymmetric ? 2 ** (bits - 1) : top / 2
@@ -102,8 +123,8 @@ const affine: Grid<AffineSettings> = {
     return Array.from({ length: top + 1 }, (_, code) => (code - zero) * scale)
   },
   async quantizeNearest(name, weight, { settings, kernels, signal }) {
-    const { bits, group, isSymmetric } = settings
-    const params = { bits, isSymmetric, group: group === 'channel' ? ('row' as const) : group }
+    const { bits, group, isSymmetric, clip } = settings
+    const params = { bits, isSymmetric, group: group === 'channel' ? ('row' as const) : group, clip }
     const tensor = await kernels.quantizeAffine(weight, params, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'affine', affine: tensor }
   },

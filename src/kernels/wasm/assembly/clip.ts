@@ -2,6 +2,7 @@
 // tried at once, one in each lane, so that every lane adds its errors in the order of the columns.
 
 import { MAGIC } from './lanes'
+import { raiseTo2p4 } from './power'
 
 const STEPS: i32 = 80
 
@@ -22,26 +23,12 @@ function listClips(): void {
   areListed = true
 }
 
-/** `clipPower` of the reference. */
-@inline
-function clipPower(x: v128): v128 {
-  const scaled = f32x4.mul(f32x4.convert_i32x4_s(x), f32x4.splat(0.2))
-  const y = i32x4.sub(i32x4.splat(1277923859), i32x4.trunc_sat_f32x4_s(scaled))
-  const xy = f32x4.mul(x, y)
-  const square = f32x4.mul(y, y)
-  const e = f32x4.sub(f32x4.splat(1), f32x4.mul(xy, f32x4.mul(square, square)))
-  let p = f32x4.add(f32x4.mul(f32x4.splat(0.413699), e), f32x4.splat(0.48907313))
-  p = f32x4.add(f32x4.mul(p, e), f32x4.splat(0.60010436))
-  p = f32x4.add(f32x4.mul(p, e), f32x4.splat(0.9999727))
-  return f32x4.mul(f32x4.mul(f32x4.mul(xy, xy), xy), p)
-}
-
 @inline
 function errorOf(u: v128, p: v128, inverse: v128, low: v128, high: v128): v128 {
   const magic = f32x4.splat(MAGIC)
   const rounded = f32x4.sub(f32x4.add(f32x4.mul(u, inverse), magic), magic)
   const code = f32x4.pmin(high, f32x4.pmax(low, rounded))
-  return clipPower(f32x4.abs(f32x4.sub(u, f32x4.mul(p, code))))
+  return raiseTo2p4(f32x4.abs(f32x4.sub(u, f32x4.mul(p, code))))
 }
 
 /**
