@@ -32,7 +32,7 @@ describe('Web Workers', () => {
     expect(pool.backend).toBe('wasm x2')
     const verdicts = await judge(createReferenceKernels(), pool)
     expect(verdicts.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
-    expect(verdicts).toHaveLength(9)
+    expect(verdicts).toHaveLength(12)
   }, 120_000)
 
   test('a worker that is killed without a word is noticed and replaced', async () => {

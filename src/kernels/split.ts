@@ -6,6 +6,7 @@ import type { KernelExecutor } from './executor.ts'
 import { requireBits, requireBlocks, requireClip, requireGroup, requireImportance, requireLength } from './faults.ts'
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
 import { describeWeights } from './split-describe.ts'
+import { factorInverse, fitSteps, sweepColumns } from './split-feedback.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
 
 /** The operations of `Kernels` over any executor: inputs are checked here, cut into pieces, and the results joined. */
@@ -20,6 +21,9 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
     traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),
+    factorInverse: (gram, options, signal) => factorInverse(executor, { gram, options }, signal),
+    fitSteps: (input, group, rule, signal) => fitSteps(executor, { input, group, rule }, signal),
+    sweepColumns: (input, options, signal) => sweepColumns(executor, { input, options }, signal),
     describeWeights: (input, bins, signal) => describeWeights(executor, { input, bins }, signal),
     accumulateLogits: (state, tile, signal) => accumulateLogits(executor, { state, tile }, signal),
     close: () => executor.close(),

@@ -2,6 +2,7 @@ import { createRandom } from '../../core/random.ts'
 import type { AffineFit } from '../contract/affine.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
+import { feedbackCases } from './feedback-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
 import { bytes, relative, type Tolerance, type Values } from './tolerance.ts'
 
@@ -250,5 +251,5 @@ function klDivergences(state: LogitState): Float64Array {
 
 /** All cases, in the order of the contract. */
 export function conformanceCases(): readonly ConformanceCase[] {
-  return [...affineCases(), ...ggmlCases(), ...weightCases(), ...gramCases(), ...logitCases()]
+  return [...affineCases(), ...ggmlCases(), ...weightCases(), ...gramCases(), ...feedbackCases(), ...logitCases()]
 }

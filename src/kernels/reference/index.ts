@@ -2,9 +2,12 @@ import type { Kernels } from '../contract/kernels.ts'
 import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
+import { factorInverse } from './factor.ts'
+import { fitSteps } from './fit.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
 import { accumulateLogits } from './logits.ts'
+import { sweepColumns } from './sweep.ts'
 import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
 /** The specification: plain loops, every f32 step written out. */
@@ -18,6 +21,9 @@ export const referenceOperations: KernelOperations = {
   compareWeights,
   accumulateGram,
   traceThroughGram,
+  factorInverse,
+  fitSteps,
+  sweepColumns,
   summarizeWeights,
   countWeights,
   accumulateLogits,

@@ -3,6 +3,7 @@ import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
+import { factorInverse, fitSteps, sweepColumns } from './feedback.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
 import { accumulateLogits } from './logits.ts'
@@ -23,6 +24,9 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),
     traceThroughGram: (stripe, delta) => traceThroughGram(wasm, arena, { stripe, delta }),
+    factorInverse: (gram, options) => factorInverse(wasm, arena, { gram, options }),
+    fitSteps: (piece, group, rule) => fitSteps(wasm, arena, { piece, group, rule }),
+    sweepColumns: (piece, options) => sweepColumns(wasm, arena, { piece, options }),
     summarizeWeights: (piece) => summarizeWeights(wasm, arena, piece),
     countWeights: (data, limit, bins) => countWeights(wasm, arena, { data, limit, bins }),
     accumulateLogits: (state, tile) => accumulateLogits(wasm, arena, { state, tile }),
