@@ -102,8 +102,9 @@ function sweepCases(): ConformanceCase[] {
     const fits = ([2, 3, 4, 5, 8] as const).flatMap((bits) =>
       [true, false].map((isSymmetric) => {
         const size = [16, 32, 33, columns][(bits + Number(isSymmetric)) % 4] ?? columns
-        const grid: SweepGrid = { kind: 'fit', bits, isSymmetric }
-        const name = `${bits} bits ${isSymmetric ? 'symmetric' : 'asymmetric'}, groups of ${size}, fitted on the way`
+        const clip = bits % 2 === 0 ? 'none' : 'mse'
+        const grid: SweepGrid = { kind: 'fit', bits, isSymmetric, clip }
+        const name = `${bits} bits ${isSymmetric ? 'symmetric' : 'asymmetric'}, groups of ${size}, clip ${clip}, fitted on the way`
         return sweepCase(name, rows, columns, { upper, order: null, block: 128, ...groupsOf(columns, size, null), grid })
       }),
     )
@@ -129,7 +130,11 @@ function fitCases(): ConformanceCase[] {
           // One row whose step no half holds, one row of zeros.
           input.data.fill(0, columns, 2 * columns)
           for (let i = 0; i < columns; i++) input.data[i] = (input.data[i] ?? 0) * 1e-6
-          const { steps, zeroPoints } = await kernels.fitSteps(input, 24, { bits: 4, isSymmetric })
+          const { steps, zeroPoints } = await kernels.fitSteps(input, 24, {
+            bits: 4,
+            isSymmetric,
+            clip: columns % 2 === 0 ? 'none' : 'mse',
+          })
           return [steps, zeroPoints]
         },
       }),

@@ -24,11 +24,15 @@ export type InverseFactor =
       readonly column: number
     }
 
-/** How the steps of an affine grid follow from weights; rule of `AffineParams`, with the range's tie left to f32 as torch does. */
+/**
+ * How the steps of an affine grid follow from weights: the rule of `AffineParams`, but what is a tie in exact numbers is
+ * left to f32, as torch does. With `clip: 'mse'` the range is searched for by the rule of `clipSteps`.
+ */
 export interface StepRule {
   /** 2 to 8. */
   readonly bits: number
   readonly isSymmetric: boolean
+  readonly clip: 'none' | 'mse'
 }
 
 /** Steps and zero points of groups of columns, [rows, groups] row-major. */

@@ -3,6 +3,7 @@ import { roundHalfEven } from '../../core/rounding.ts'
 import type { AffineSteps, StepRule } from '../contract/feedback.ts'
 import type { MatrixPiece } from '../contract/operations.ts'
 import { weightNotFinite } from '../faults.ts'
+import { clipOf } from './clip.ts'
 
 interface GroupStep {
   readonly step: number
@@ -10,12 +11,18 @@ interface GroupStep {
 }
 
 /** Step and zero point of a group; the rule is at `AffineSteps`. Every step in f32. */
-export function fitGroup(values: Float32Array, { bits, isSymmetric }: StepRule): GroupStep {
+export function fitGroup(values: Float32Array, rule: StepRule): GroupStep {
+  const { bits, isSymmetric } = rule
   let min = 0
   let max = 0
   for (const value of values) {
     if (value < min) min = value
     if (value > max) max = value
+  }
+  if (rule.clip === 'mse') {
+    const clip = clipOf(values, { min, max }, { bits, isSymmetric, group: 'row' })
+    min = Math.fround(clip * min)
+    max = Math.fround(clip * max)
   }
   const levels = 2 ** bits - 1
   const largest = Math.max(-min, max)

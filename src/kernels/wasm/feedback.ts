@@ -31,7 +31,8 @@ export function fitSteps(
   const x = arena.put(piece.data)
   const steps = arena.take(count * 4)
   const zeros = arena.take(count * 4)
-  const status = wasm.fitSteps(x, rows, columns, group, rule.bits, rule.isSymmetric ? 1 : 0, steps, zeros)
+  const units = rule.clip === 'mse' ? arena.take(group * 4) : 0
+  const status = wasm.fitSteps(x, rows, columns, group, rule.bits, rule.isSymmetric ? 1 : 0, units, steps, zeros)
   if (status !== 0) throw weightNotFinite(piece)
   return { steps: arena.floats(steps, count), zeroPoints: arena.floats(zeros, count) }
 }
@@ -122,6 +123,7 @@ export function sweepColumns(
     offsets,
     midpoints,
     levels,
+    grid.kind === 'fit' && grid.clip === 'mse' ? arena.take(columns * 4) : 0,
     codes,
     losses,
     arena.take(block * stride * 4),

@@ -1,4 +1,5 @@
 // Steps of an affine grid for error feedback: the rule is at `AffineSteps` of the contract.
+import { clipOf } from './clip'
 import { positiveHalf } from './half'
 import { hasNonFinite, largestF32, smallestF32 } from './lanes'
 
@@ -24,8 +25,8 @@ function stepOfRange(low: f32, high: f32, bits: i32, isSymmetric: bool): void {
   fittedZero = isSymmetric ? half : min<f32>(levels, nearest<f32>(-low / step))
 }
 
-/** Fits count floats at x, which are finite. */
-export function fitGroup(x: usize, count: i32, bits: i32, isSymmetric: bool): void {
+/** Fits count floats at x, which are finite. `units` is room for them where the range is searched for, else 0. */
+export function fitGroup(x: usize, count: i32, bits: i32, isSymmetric: bool, units: usize): void {
   let low4 = f32x4.splat(0)
   let high4 = low4
   let p = x
@@ -41,16 +42,24 @@ export function fitGroup(x: usize, count: i32, bits: i32, isSymmetric: bool): vo
     if (v < low) low = v
     if (v > high) high = v
   }
+  if (units) {
+    const clip = clipOf(x, count, low, high, <f32>((1 << bits) - 1), isSymmetric, units)
+    low *= clip
+    high *= clip
+  }
   stepOfRange(low, high, bits, isSymmetric)
 }
 
-/** Steps and zero points of groups of [rows, columns] at x; 1 when a weight is not finite. */
-export function fitSteps(x: usize, rows: i32, columns: i32, group: i32, bits: i32, isSymmetric: i32, steps: usize, zeros: usize): i32 {
+/** Steps and zero points of groups of [rows, columns] at x; `units` as at `fitGroup`. 1 when a weight is not finite. */
+export function fitSteps(
+  x: usize, rows: i32, columns: i32, group: i32, bits: i32, isSymmetric: i32,
+  units: usize, steps: usize, zeros: usize,
+): i32 {
   if (hasNonFinite(x, rows * columns)) return 1
   let at: usize = 0
   for (let row = 0; row < rows; row++) {
     for (let start = 0; start < columns; start += group) {
-      fitGroup(x + (<usize>(row * columns + start) << 2), min(group, columns - start), bits, isSymmetric != 0)
+      fitGroup(x + (<usize>(row * columns + start) << 2), min(group, columns - start), bits, isSymmetric != 0, units)
       store<f32>(steps + at, fittedStep)
       store<f32>(zeros + at, fittedZero)
       at += 4

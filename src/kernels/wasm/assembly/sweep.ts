@@ -77,9 +77,9 @@ function levelIndex(quotient: f32, midpoints: usize, size: i32): i32 {
 }
 
 /** Fits the group that begins at `position` for the 8 rows at `rows`, to lanes `group` of steps and zeros. */
-function fitRows(rows: usize, stride: usize, position: i32, count: i32, rule: i32, step: usize, zero: usize): void {
+function fitRows(rows: usize, stride: usize, position: i32, count: i32, rule: i32, units: usize, step: usize, zero: usize): void {
   for (let r: usize = 0; r < 8; r++) {
-    fitGroup(rows + r * stride + (<usize>position << 2), count, rule >> 1, (rule & 1) != 0)
+    fitGroup(rows + r * stride + (<usize>position << 2), count, rule >> 1, (rule & 1) != 0, units)
     store<f32>(step + (r << 2), fittedStep)
     store<f32>(zero + (r << 2), fittedZero)
   }
@@ -98,7 +98,7 @@ function runLength(groupOf: usize, position: i32, columns: i32): i32 {
  * work: [rows rounded up to 8, stride] in the order of positions, used up. upper: U [columns, columns]. groupOf: i32 by
  * position. kind: 0 fit, 1 uniform, 2 shared levels, 3 levels by group; parameter: bits * 2 + symmetric, the largest code, or the
  * size of a table, a power of two. scales, zeros, offsets: lanes [rows / 8][groups][8]. midpoints, levels: [tables][size].
- * codes: u8 [rows rounded up to 8, columns]. losses: f32 by row, 0 before. panels: room for block * (stride) f32.
+ * units: room for a group where ranges are searched for, else 0. codes: u8 [rows rounded up to 8, columns]. losses: f32 by row, 0 before. panels: room for block * (stride) f32.
  */
 export function sweepColumns(
   work: usize,
@@ -117,6 +117,7 @@ export function sweepColumns(
   offsets: usize,
   midpoints: usize,
   levels: usize,
+  units: usize,
   codes: usize,
   losses: usize,
   panels: usize,
@@ -167,7 +168,7 @@ export function sweepColumns(
         const group = load<i32>(groupOf + (<usize>position << 2))
         const at = lanes + (<usize>group << 5)
         if (kind == FIT && (position == 0 || load<i32>(groupOf + (<usize>(position - 1) << 2)) != group)) {
-          fitRows(rowWork, rowBytes, position, runLength(groupOf, position, columns), parameter, scales + at, zeros + at)
+          fitRows(rowWork, rowBytes, position, runLength(groupOf, position, columns), parameter, units, scales + at, zeros + at)
         }
         const scaleA = v128.load(scales + at)
         const scaleB = v128.load(scales + at, 16)
