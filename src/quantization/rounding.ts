@@ -1,3 +1,4 @@
+import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { Grid, GridField } from './grid.ts'
@@ -68,6 +69,8 @@ export interface RoundingOptions<Settings = unknown> {
    * with `needsActivations` `float`, of `activations` with `own`. `null` where nothing is known.
    */
   readonly importance: Float32Array<ArrayBuffer> | null
+  /** Called for whatever does not go as asked while a valid tensor still comes out. */
+  readonly onFinding?: (finding: Finding) => void
   readonly kernels: Kernels
   readonly signal?: AbortSignal
 }
