@@ -2,20 +2,10 @@ import { createRandom } from '../../core/random.ts'
 import type { AffineFit } from '../contract/affine.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
+import type { ConformanceCase } from './conformance-case.ts'
 import { feedbackCases } from './feedback-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
 import { bytes, relative, type Tolerance, type Values } from './tolerance.ts'
-
-/**
- * One call that every backend must answer as the reference does. The same cases judge the backends in Node and in Chromium
- * and make up the support table.
- */
-export interface ConformanceCase {
-  readonly operation: keyof Kernels
-  readonly name: string
-  readonly tolerance: Tolerance
-  readonly run: (kernels: Kernels) => Promise<Values>
-}
 
 const allBits = [2, 3, 4, 5, 6, 7, 8] as const
 const allGroups = [1, 16, 24, 32, 33, 128, 'row', 'tensor'] as const

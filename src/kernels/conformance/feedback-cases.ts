@@ -1,7 +1,7 @@
 import { createRandom } from '../../core/random.ts'
 import type { SweepGrid, SweepOptions } from '../contract/feedback.ts'
 import type { Kernels } from '../contract/kernels.ts'
-import type { ConformanceCase } from './cases.ts'
+import type { ConformanceCase } from './conformance-case.ts'
 import { sampleMatrix, tailLengths } from './inputs.ts'
 import { bytes, relative } from './tolerance.ts'
 

@@ -1,5 +1,6 @@
 import type { Kernels } from '../contract/kernels.ts'
-import { type ConformanceCase, conformanceCases } from './cases.ts'
+import { conformanceCases } from './cases.ts'
+import type { ConformanceCase } from './conformance-case.ts'
 import { firstDifference, toleranceText } from './tolerance.ts'
 
 /** How a backend did on one operation. */

@@ -88,7 +88,7 @@ async function feedBack(
   return roundNearest(name, made.source, options, {
     cause,
     remedy: 'Calibrate on more or other text.',
-    tried: 'Damping was raised in vain; then',
+    tried: `Damping was raised to ${mostDamping} in vain. `,
   })
 }
 
