@@ -12,7 +12,7 @@ export interface FixedGrid {
   finish(swept: SweepResult): QuantizedTensor
 }
 
-/** What stands for a `FixedGrid` where the stored type takes each weight by itself; `reason` is a sentence. */
+/** What stands for a `FixedGrid` where the stored type takes each weight by itself; `reason` is a whole sentence. */
 export interface NoFixedGrid {
   readonly kind: 'none'
   readonly reason: string

@@ -49,6 +49,8 @@ export interface Grid<Settings = unknown> {
   ): Promise<QuantizedTensor>
   /** The grid laid out for a matrix, for roundings that choose codes by themselves; grids without it know nearest rounding only. */
   fixed?(name: string, weight: Matrix, options: FixOptions<Settings>): Promise<FixedGrid | NoFixedGrid>
+  /** Whether `fixed` can do so with these settings where no fallback comes in; absent: always. */
+  canFix?(settings: Settings): Support
 }
 
 export type ImportanceUse = 'ignored' | 'used' | 'required'

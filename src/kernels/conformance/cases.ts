@@ -1,11 +1,11 @@
 import { createRandom } from '../../core/random.ts'
 import type { AffineFit } from '../contract/affine.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
-import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
+import type { LogitState, LogitTile } from '../contract/kernels.ts'
 import type { ConformanceCase } from './conformance-case.ts'
 import { feedbackCases } from './feedback-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
-import { bytes, relative, type Tolerance, type Values } from './tolerance.ts'
+import { bytes, relative } from './tolerance.ts'
 
 const allBits = [2, 3, 4, 5, 6, 7, 8] as const
 const allGroups = [1, 16, 24, 32, 33, 128, 'row', 'tensor'] as const

@@ -36,7 +36,7 @@ export async function roundLayer(name: string, weight: Matrix, options: Options)
     ...abortable,
   })
   if (fixed?.kind !== 'fixed') {
-    const cause = `${fixed?.reason ?? 'The grid cannot be laid out before its weights are rounded'}.`
+    const cause = fixed?.reason ?? 'The grid cannot be laid out before its weights are rounded.'
     return roundNearest(name, weight, options, { cause, remedy: 'Choose another grid for this matrix if it should learn from text.' })
   }
   if (unused.length > 0) {

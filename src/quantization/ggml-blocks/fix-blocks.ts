@@ -1,3 +1,4 @@
+import type { Support } from '../../core/support.ts'
 import type { SweepGrid } from '../../kernels/contract/feedback.ts'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Matrix, MatrixShape } from '../../kernels/contract/kernels.ts'
@@ -16,7 +17,7 @@ export async function fixBlocks(
   { importance, kernels, signal }: Pick<FixOptions, 'importance' | 'kernels' | 'signal'>,
 ): Promise<FixedGrid | NoFixedGrid> {
   const layout = blockLayouts[type]
-  if (layout === undefined) return { kind: 'none', reason: `${type} has no scales that could be kept while weights are rounded anew` }
+  if (layout === undefined) return { kind: 'none', reason: noScales(type) }
   const blocks = await kernels.quantizeGgml(weight, type, { importance }, signal)
   return {
     kind: 'fixed',
@@ -27,6 +28,15 @@ export async function fixBlocks(
       return { name, rows: weight.rows, columns: weight.columns, encoding: 'ggml', type, blocks }
     },
   }
+}
+
+/** Whether blocks of a type can be laid out, or why not. */
+export function canFixBlocks(type: GgmlType): Support {
+  return type in blockLayouts ? true : noScales(type)
+}
+
+function noScales(type: GgmlType): string {
+  return `${type} has no scales that could be kept while weights are rounded anew.`
 }
 
 function sweepGrid(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType, layout: BlockLayout): SweepGrid {

@@ -11,9 +11,17 @@ const errorFeedback: Rounding<FeedbackSettings> = {
   parse: parseFeedback,
   label: feedbackLabel,
   fromLabel: feedbackFromLabel,
-  supports: (grid) =>
-    grid.fixed === undefined ? `${grid.title} cannot be rounded with error feedback: its values follow from all weights together` : true,
-  needsActivations: true,
+  suffix: feedbackLabel,
+  fromSuffix: feedbackFromLabel,
+  // One matrix of a recipe may lie on a grid without scales; a whole recipe would only pretend to be calibrated.
+  supports(grid, _settings, { gridSettings, place }) {
+    if (grid.fixed === undefined)
+      return `${grid.label(gridSettings)} cannot be rounded with error feedback: its values are not known beforehand.`
+    return place === 'tensor' ? true : (grid.canFix?.(gridSettings) ?? true)
+  },
+  needsActivations: 'own',
+  givesImportance: true,
+  isTrueSequential: (settings) => settings.isTrueSequential,
   quantize: roundLayer,
 }
 
