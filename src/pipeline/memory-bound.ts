@@ -41,6 +41,8 @@ export function memoryParts(
     readonly recipes: number
     /** What a recipe gathers of its own inputs: nothing, G of one tap after the other, or G of all taps of a block. */
     readonly ownGrams: 'none' | 'one' | 'all'
+    /** What the roundings hold while they work on the matrix that costs most. */
+    readonly roundingBytes: number
     readonly threads: number
     readonly memoryLimitBytes: number
   },
@@ -67,6 +69,7 @@ export function memoryParts(
     { what: 'a matrix, its codes and its error', bytes: 3 * largest },
     { what: 'pieces of work in the kernel threads', bytes: Math.ceil(piecesPerThread * run.threads * pieces) },
     { what: 'X^T X of the inputs of one block', bytes: allGrams + 2 * largestGram + ownGrams },
+    { what: 'rounding one matrix', bytes: run.roundingBytes },
     { what: 'activations of a batch', bytes: Math.ceil(heapSlack * forwardBytes(config, shape, true)) + widestTap },
     { what: 'hidden states', bytes: Math.min(hidden, hiddenShare * run.memoryLimitBytes) },
     { what: 'embedding rows in use', bytes: Math.min(tableBytes, 4 * config.vocab * config.hidden) },

@@ -58,6 +58,7 @@ describe.skipIf(!isPresent)("against GPTQ's authors", async () => {
       grid: affine,
       gridSettings: affine.parse(grid),
       activations: { tokens, meanSquare, gram },
+      importance: null,
       kernels,
       onFinding: (finding) => findings.push(finding),
     })

@@ -48,6 +48,7 @@ async function round(given: {
     grid,
     gridSettings: grid.parse(choice),
     activations: given.activations,
+    importance: null,
     kernels,
     onFinding: (finding) => findings.push(finding),
   })

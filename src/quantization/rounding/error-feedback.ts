@@ -1,5 +1,6 @@
 import { roundLayer } from '../feedback/round-layer.ts'
 import { type FeedbackSettings, feedbackFields, feedbackFromLabel, feedbackLabel, parseFeedback } from '../feedback/settings.ts'
+import { feedbackBytes } from '../feedback/work-bytes.ts'
 import type { Rounding } from '../rounding.ts'
 
 /** GPTQ (Frantar et al. 2022) on every grid whose values are known before a weight is rounded; see `kernels/contract/feedback.ts`. */
@@ -22,6 +23,7 @@ const errorFeedback: Rounding<FeedbackSettings> = {
   needsActivations: 'own',
   givesImportance: true,
   isTrueSequential: (settings) => settings.isTrueSequential,
+  workBytes: feedbackBytes,
   quantize: roundLayer,
 }
 
