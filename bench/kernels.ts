@@ -120,6 +120,34 @@ function gram(tokens: number, columns: number): KernelBench {
   }
 }
 
+/** The two steps of error feedback after the Gram matrix; multiply-adds counted as two operations, as everywhere here. */
+async function feedback(rows: number, columns: number): Promise<KernelBench[]> {
+  const kernels = await createWasmKernels()
+  const gram = await kernels.accumulateGram(new Float32Array(columns * columns), normal(columns + 64, columns))
+  const mean = gram.reduce((sum, value, at) => sum + (at % (columns + 1) === 0 ? value : 0), 0) / columns
+  const options = { order: null, damping: 0.01 * mean }
+  const factor = await kernels.factorInverse(gram, options)
+  if (factor.kind !== 'factor') throw new Error('a damped Gram matrix has a factor')
+  const weights = normal(rows, columns)
+  const groupOf = Int32Array.from({ length: columns }, (_, position) => Math.floor(position / 128))
+  const shared = { upper: factor.upper, order: null, block: 128, groups: Math.ceil(columns / 128), groupOf }
+  const grid = { kind: 'fit', bits: 4, isSymmetric: true, clip: 'none' } as const
+  return [
+    {
+      operation: `error feedback, factor of ${columns}`,
+      unit: 'GFLOP/s',
+      work: (2 * columns ** 3) / 3,
+      run: (any) => any.factorInverse(gram, options),
+    },
+    {
+      operation: `error feedback, sweep ${rows} x ${columns}`,
+      unit: 'GFLOP/s',
+      work: rows * columns * columns,
+      run: (any) => any.sweepColumns(weights, { ...shared, grid }),
+    },
+  ]
+}
+
 function logits(tokens: number, width: number): KernelBench {
   const float = normal(tokens, width).data.map((value) => value * 100)
   const tile = { float, recipe: float.map((value) => value * 1.01), tokens, width, vocabStart: 0, targets: new Int32Array(tokens).fill(-1) }
@@ -166,8 +194,8 @@ export async function benchKernels({ rounds = 15 } = {}): Promise<readonly Kerne
     rows.push(rowOf(bench, rateOf(bench, plain.median), fast))
   }
   // Here the reference is timed on a matrix that it gets through; the rate does not depend on the size.
-  const small = [...fitted(normal(4, 2048)), ...blocks(normal(4, 2048)), gram(64, 256)]
-  const large = [...fitted(weights), ...blocks(weights), gram(1024, 1024)]
+  const small = [...fitted(normal(4, 2048)), ...blocks(normal(4, 2048)), gram(64, 256), ...(await feedback(16, 256))]
+  const large = [...fitted(weights), ...blocks(weights), gram(1024, 1024), ...(await feedback(2048, 2048))]
   for (const [index, bench] of large.entries()) {
     const part = small[index] ?? bench
     const [plain, fast] = await inTurn([() => part.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })

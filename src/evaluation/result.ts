@@ -1,3 +1,5 @@
+import type { Finding } from '../core/finding.ts'
+
 /** Figures of an evaluation. Nats throughout; every mean carries its standard error. */
 export interface Estimate {
   readonly value: number
@@ -49,4 +51,6 @@ export interface LayerResult {
   /** |X (W - Q)^T|^2 / |X W^T|^2 through G = X^T X of the float run. */
   readonly outputError: number
   readonly bitsPerWeight: number
+  /** What did not go as asked while this matrix was quantized; absent when everything did. */
+  readonly findings?: readonly Finding[]
 }

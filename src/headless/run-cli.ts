@@ -274,4 +274,19 @@ function tellResults(report: RunReport, host: CliHost): void {
       ]),
     )
   }
+  for (const recipe of report.recipes) tellFindings(recipe, host)
+}
+
+/** What did not go as asked, each sort once; report.json names every matrix. */
+function tellFindings({ id, layers }: RunReport['recipes'][number], host: CliHost): void {
+  const names = new Map<string, string[]>()
+  for (const { name, findings = [] } of layers) {
+    for (const { cause, tried, remedy } of findings) {
+      const text = `${cause} ${tried} ${remedy}`
+      names.set(text, [...(names.get(text) ?? []), name])
+    }
+  }
+  for (const [text, [first = '', ...others]] of names) {
+    host.tell(`Note, ${id}: ${first}${others.length === 0 ? '' : ` and ${others.length} more`}: ${text}`)
+  }
 }

@@ -7,6 +7,7 @@ import { requireBits, requireBlocks, requireClip, requireGgmlImportance, require
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './split-codebook.ts'
 import { describeWeights } from './split-describe.ts'
+import { factorInverse, fitSteps, sweepColumns } from './split-feedback.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './split-int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
@@ -32,6 +33,9 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
     traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),
+    factorInverse: (gram, options, signal) => factorInverse(executor, { gram, options }, signal),
+    fitSteps: (input, group, rule, signal) => fitSteps(executor, { input, group, rule }, signal),
+    sweepColumns: (input, options, signal) => sweepColumns(executor, { input, options }, signal),
     describeWeights: (input, bins, signal) => describeWeights(executor, { input, bins }, signal),
     accumulateLogits: (state, tile, signal) => accumulateLogits(executor, { state, tile }, signal),
     close: () => executor.close(),

@@ -3,6 +3,7 @@ import { bytesPerElement } from '../core/dtype.ts'
 import type { ExportFacts } from '../export/target.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
+import { roundings } from '../quantization/registry.ts'
 import { encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
 import { isInputRounded } from './activation-modes.ts'
 import { learningOf, tokensOfRecipe } from './learning.ts'
@@ -26,6 +27,7 @@ export function makePlan(facts: PlanFacts): Plan {
     recipes: request.recipes.length,
     ownGrams: ownGrams(request.recipes),
     isInputRounded: resolved.some((one) => isInputRounded(checkpoint.graph, one)),
+    roundingBytes: roundingBytes(facts),
     threads: facts.threads,
     memoryLimitBytes: facts.memoryLimitBytes,
   })
@@ -65,6 +67,16 @@ function ownGrams(recipes: readonly Recipe[]): 'none' | 'one' | 'all' {
   const own = recipes.map(learningOf).filter(({ from }) => from === 'own')
   if (own.length === 0) return 'none'
   return own.every(({ isTrueSequential }) => isTrueSequential) ? 'one' : 'all'
+}
+
+/** Every block has the shapes of the first. */
+function roundingBytes({ checkpoint, request, threads }: PlanFacts): number {
+  const linears = checkpoint.graph.blocks[0]?.linears ?? []
+  const members = request.recipes.map((recipe) => roundings.get(recipe.rounding.kind))
+  const costs = members.flatMap((member) =>
+    linears.map(({ outFeatures, inFeatures }) => member.workBytes?.({ rows: outFeatures, columns: inFeatures }, threads) ?? 0),
+  )
+  return Math.max(0, ...costs)
 }
 
 function wholeIssues(findings: readonly Omit<PlanIssue, 'recipeId'>[]): PlanIssue[] {

@@ -46,6 +46,8 @@ export function memoryParts(
     readonly ownGrams: 'none' | 'one' | 'all'
     /** Whether a recipe rounds the inputs of its linears. Default false. */
     readonly isInputRounded?: boolean
+    /** What the roundings hold while they work on the matrix that costs most. */
+    readonly roundingBytes: number
     readonly threads: number
     readonly memoryLimitBytes: number
   },
@@ -72,6 +74,7 @@ export function memoryParts(
     { what: 'a matrix, its codes and its error', bytes: 3 * largest },
     { what: 'pieces of work in the kernel threads', bytes: Math.ceil(piecesPerThread * run.threads * pieces) },
     { what: 'X^T X of the inputs of one block', bytes: allGrams + 2 * largestGram + ownGrams },
+    { what: 'rounding one matrix', bytes: run.roundingBytes },
     { what: 'activations of a batch', bytes: Math.ceil(heapSlack * forwardBytes(config, shape, true)) + widestTap },
     ...(run.isInputRounded === true
       ? [{ what: 'inputs while they are rounded', bytes: Math.ceil(heapSlack * roundingCopies * widestTap) }]

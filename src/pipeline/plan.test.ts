@@ -176,6 +176,7 @@ describe('the plan', () => {
       contextLength: 64,
       recipes: 4,
       ownGrams: 'all' as const,
+      roundingBytes: 7e6,
       threads: 2,
       memoryLimitBytes: 1e9,
     }
@@ -185,7 +186,7 @@ describe('the plan', () => {
 
   it('bounds memory with every thread and every longer window', async () => {
     const { checkpoint } = await openTiny({})
-    const texts = { streamTokens: 8192, scoredTokens: 4096, recipes: 1, ownGrams: 'none' as const, memoryLimitBytes: 1e9 }
+    const texts = { streamTokens: 8192, scoredTokens: 4096, recipes: 1, ownGrams: 'none' as const, roundingBytes: 0, memoryLimitBytes: 1e9 }
     const bound = (threads: number, contextLength: number): number =>
       memoryParts(checkpoint.graph, { ...texts, threads, contextLength }).reduce((sum, { bytes }) => sum + bytes, 0)
     expect(bound(8, 256)).toBeGreaterThan(bound(2, 256))

@@ -1,3 +1,4 @@
+import type { Finding } from '../core/finding.ts'
 import type { LayerResult } from '../evaluation/result.ts'
 import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
@@ -176,13 +177,14 @@ async function quantizeLinear(
   if (!isOnGrid(tensor)) return null
   const weight = { data, rows: linear.outFeatures, columns: linear.inFeatures }
   progress.at(tensor.block, 'quantizing', run.recipe.id)
-  const values = { weight, activations, importance }
+  const findings: Finding[] = []
+  const values = { weight, activations, importance, onFinding: (finding: Finding): unknown => findings.push(finding) }
   const quantized = await progress.quantized(data.length, () => quantizeMatrix(context, run.recipe, tensor, values))
   const approximation = await dequantize(kernels, quantized, signal)
   progress.at(tensor.block, 'measuring', run.recipe.id)
   const output = { gram: grams.get(linear.tap), reference: input.references.get(linear.weight) ?? 0, kernels }
   const layer = await measureTensor(tensor, { weight, approximation }, output, signal)
-  return { quantized, approximation, layer }
+  return { quantized, approximation, layer: findings.length === 0 ? layer : { ...layer, findings } }
 }
 
 /** What a file says of a linear's inputs, else what the float model puts into it: the G that layer errors are measured with. */

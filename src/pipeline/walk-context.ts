@@ -1,4 +1,5 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Finding } from '../core/finding.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { LinearSpec } from '../models/model-graph.ts'
@@ -70,6 +71,7 @@ export function quantizeMatrix(
     readonly weight: { readonly data: Float32Array<ArrayBuffer>; readonly rows: number; readonly columns: number }
     readonly activations: LayerActivations | null
     readonly importance: Float32Array<ArrayBuffer> | null
+    readonly onFinding?: (finding: Finding) => void
   },
 ): Promise<QuantizedTensor> {
   const rounding = roundings.get(recipe.rounding.kind)
@@ -80,6 +82,7 @@ export function quantizeMatrix(
     gridSettings: tensor.grid.settings,
     activations: values.activations,
     importance: values.importance,
+    ...(values.onFinding === undefined ? {} : { onFinding: values.onFinding }),
     kernels: context.kernels,
     signal: context.signal,
   })

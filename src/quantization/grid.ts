@@ -1,6 +1,7 @@
 import type { Support } from '../core/support.ts'
 import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
+import type { FixedGrid, FixOptions, NoFixedGrid } from './fixed-grid.ts'
 import type { QuantizedTensor, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
 
@@ -49,6 +50,10 @@ export interface Grid<Settings = unknown> {
       readonly signal?: AbortSignal
     },
   ): Promise<QuantizedTensor>
+  /** The grid laid out for a matrix, for roundings that choose codes by themselves; grids without it know nearest rounding only. */
+  fixed?(name: string, weight: Matrix, options: FixOptions<Settings>): Promise<FixedGrid | NoFixedGrid>
+  /** Whether `fixed` can do so with these settings where no fallback comes in; absent: always. */
+  canFix?(settings: Settings): Support
 }
 
 export type ImportanceUse = 'ignored' | 'used' | 'required'

@@ -91,13 +91,23 @@ export function systematicRecipe(id: string): Recipe | null {
   }
   for (let cut = id.indexOf('-'); cut !== -1; cut = id.indexOf('-', cut + 1)) {
     const rest = id.slice(cut + 1)
-    for (const rounding of roundings.members) {
-      const roundingChoice = rounding.fromLabel(id.slice(0, cut))
-      if (roundingChoice === null) continue
-      for (const grid of grids.members) {
-        const gridChoice = grid.isNamedAlone ? null : grid.fromLabel(rest)
-        if (gridChoice !== null) return plainRecipe(id, gridChoice, roundingChoice)
-      }
+    // A rounding's label of several words stands around the grid: gptq-actorder in gptq-3bit-g64-sym-actorder.
+    for (let end = rest.length; end > 0; end = rest.lastIndexOf('-', end - 1)) {
+      const recipe = labelledRecipe(id, rest.slice(0, end), id.slice(0, cut) + rest.slice(end))
+      if (recipe !== null) return recipe
+    }
+  }
+  return null
+}
+
+/** A grid that goes by its label and a rounding's. */
+function labelledRecipe(id: string, gridLabel: string, roundingLabel: string): Recipe | null {
+  for (const rounding of roundings.members) {
+    const roundingChoice = rounding.fromLabel(roundingLabel)
+    if (roundingChoice === null) continue
+    for (const grid of grids.members) {
+      const gridChoice = grid.isNamedAlone ? null : grid.fromLabel(gridLabel)
+      if (gridChoice !== null) return plainRecipe(id, gridChoice, roundingChoice)
     }
   }
   return null

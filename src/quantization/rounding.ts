@@ -1,5 +1,6 @@
+import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
-import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
+import type { Kernels, Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
 import type { Grid, GridField } from './grid.ts'
 import type { QuantizedTensor } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
@@ -45,6 +46,8 @@ export interface Rounding<Settings = unknown> {
    * of a block learn from one pass with the block's float weights. Absent: they do not wait.
    */
   isTrueSequential?(settings: Settings): boolean
+  /** Most bytes that `quantize` holds beside the matrix, its codes and its activations, in all threads; absent: no more. */
+  workBytes?(shape: MatrixShape, threads: number): number
   quantize(name: string, weight: Matrix, options: RoundingOptions<Settings>): Promise<QuantizedTensor>
 }
 
@@ -68,6 +71,8 @@ export interface RoundingOptions<Settings = unknown> {
    * with `needsActivations` `float`, of `activations` with `own`. `null` where nothing is known.
    */
   readonly importance: Float32Array<ArrayBuffer> | null
+  /** Called for whatever does not go as asked while a valid tensor still comes out. */
+  readonly onFinding?: (finding: Finding) => void
   readonly kernels: Kernels
   readonly signal?: AbortSignal
 }

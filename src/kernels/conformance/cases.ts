@@ -4,6 +4,7 @@ import { type CodeBookName, type CodeBookParams, codeBooks } from '../contract/c
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
 import type { ConformanceCase } from './case.ts'
+import { feedbackCases } from './feedback-cases.ts'
 import { kMeansCases, realAffineCases } from './fitted-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
 import { bytes, relative } from './tolerance.ts'
@@ -315,6 +316,7 @@ export function conformanceCases(): readonly ConformanceCase[] {
     ...int8RowsCases(),
     ...weightCases(),
     ...gramCases(),
+    ...feedbackCases(),
     ...logitCases(),
   ]
 }

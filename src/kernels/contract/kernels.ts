@@ -1,5 +1,6 @@
 import type { AffineFit, AffineTensor } from './affine.ts'
 import type { CodeBookParams, CodeBookTensor } from './codebook.ts'
+import type { AffineSteps, FactorOptions, InverseFactor, StepRule, SweepOptions, SweepResult } from './feedback.ts'
 import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
 import type { KMeansParams, KMeansTensor } from './k-means.ts'
@@ -65,6 +66,15 @@ export interface Kernels {
   accumulateGram(gram: Float32Array<ArrayBuffer>, input: Matrix, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
   /** trace(D G D^T) for D [rows, columns] and G given by its upper triangle; f64 sum over rows. */
   traceThroughGram(delta: Matrix, gram: Float32Array, signal?: AbortSignal): Promise<number>
+  /**
+   * U of `feedback.ts` from the upper triangle of G, without an explicit inverse: reverse rows and columns, Cholesky, invert
+   * the triangle, reverse again. One thread does it.
+   */
+  factorInverse(gram: Float32Array<ArrayBuffer>, options: FactorOptions, signal?: AbortSignal): Promise<InverseFactor>
+  /** Steps of an affine grid from the weights as they are: `group` columns share one, a last short group is allowed. */
+  fitSteps(input: Matrix, group: number, rule: StepRule, signal?: AbortSignal): Promise<AffineSteps>
+  /** Rounds with error feedback. Refuses weights that are not finite. */
+  sweepColumns(input: Matrix, options: SweepOptions, signal?: AbortSignal): Promise<SweepResult>
   /** Histogram over [-limit, limit] in `bins` equal bins, and per-column largest |w|, for the charts. Non-finite values are counted, not binned. */
   describeWeights(input: Matrix, bins: number, signal?: AbortSignal): Promise<WeightDescription>
   /**

@@ -1,5 +1,6 @@
 import type { AffineFit, AffineTensor } from './affine.ts'
 import type { CodeBookParams, CodeBookTensor } from './codebook.ts'
+import type { AffineSteps, FactorOptions, InverseFactor, StepRule, SweepOptions, SweepResult } from './feedback.ts'
 import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
 import type { KMeansParams, KMeansTensor } from './k-means.ts'
@@ -40,6 +41,10 @@ export interface KernelOperations {
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
   traceThroughGram(stripe: GramStripe, delta: Matrix): number
+  factorInverse(gram: Float32Array<ArrayBuffer>, options: FactorOptions): InverseFactor
+  fitSteps(piece: MatrixPiece, group: number, rule: StepRule): AffineSteps
+  /** The arrays of `options.grid` hold the piece's rows. */
+  sweepColumns(piece: MatrixPiece, options: SweepOptions): SweepResult
   summarizeWeights(piece: MatrixPiece): WeightSummary
   /** Finite values in `bins` equal bins over [-limit, limit]: min(bins - 1, floor((w + limit) * (bins / (2 limit)))) in f64. */
   countWeights(data: Float32Array<ArrayBuffer>, limit: number, bins: number): Uint32Array<ArrayBuffer>

@@ -3,12 +3,15 @@ import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
+import { factorInverse } from './factor.ts'
+import { fitSteps } from './fit.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
+import { sweepColumns } from './sweep.ts'
 import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
 /** The specification: plain loops, every f32 step written out. */
@@ -30,6 +33,9 @@ export const referenceOperations: KernelOperations = {
   compareWeights,
   accumulateGram,
   traceThroughGram,
+  factorInverse,
+  fitSteps,
+  sweepColumns,
   summarizeWeights,
   countWeights,
   accumulateLogits,

@@ -46,8 +46,13 @@ export class Arena {
 
   put(values: Values): number {
     const at = this.take(values.byteLength)
-    new Uint8Array(this.#memory.buffer, at).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    this.write(at, values)
     return at
+  }
+
+  /** To the beginning of a room that is large enough. */
+  write(at: number, values: Values): void {
+    new Uint8Array(this.#memory.buffer, at).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   }
 
   bytes(at: number, length: number): Uint8Array<ArrayBuffer> {

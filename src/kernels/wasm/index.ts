@@ -4,6 +4,7 @@ import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
+import { factorInverse, fitSteps, sweepColumns } from './feedback.ts'
 import { GgmlBlocks } from './ggml.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
@@ -36,6 +37,9 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),
     traceThroughGram: (stripe, delta) => traceThroughGram(wasm, arena, { stripe, delta }),
+    factorInverse: (gram, options) => factorInverse(wasm, arena, { gram, options }),
+    fitSteps: (piece, group, rule) => fitSteps(wasm, arena, { piece, group, rule }),
+    sweepColumns: (piece, options) => sweepColumns(wasm, arena, { piece, options }),
     summarizeWeights: (piece) => summarizeWeights(wasm, arena, piece),
     countWeights: (data, limit, bins) => countWeights(wasm, arena, { data, limit, bins }),
     accumulateLogits: (state, tile) => accumulateLogits(wasm, arena, { state, tile }),

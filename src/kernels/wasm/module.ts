@@ -47,6 +47,10 @@ export interface KernelExports extends GgmlExports {
   readonly countWeights: Call
   readonly accumulateGram: Call
   readonly traceThroughGram: Call
+  readonly factorInverse: Call
+  readonly fitSteps: Call
+  readonly arrangeColumns: Call
+  readonly sweepColumns: Call
   readonly largestLogit: Call
   readonly sumLogits: Call
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { recipeInvalid } from '../faults.ts'
+import { fixAffine } from '../fix-affine.ts'
 import type { Grid } from '../grid.ts'
 import type { AxisChoice } from '../recipe.ts'
 
@@ -127,6 +128,10 @@ const affine: Grid<AffineSettings> = {
     const params = { bits, isSymmetric, group: group === 'channel' ? ('row' as const) : group, clip }
     const tensor = await kernels.quantizeAffine(weight, params, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'affine', affine: tensor }
+  },
+  fixed(name, weight, { settings, ...options }) {
+    const { bits, group, isSymmetric, clip } = settings
+    return fixAffine(name, weight, { bits, isSymmetric, group: group === 'channel' ? 'row' : group, clip }, options)
   },
 }
 

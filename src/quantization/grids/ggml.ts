@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../../kernels/contract/kernels.ts'
 import { recipeInvalid } from '../faults.ts'
+import { canFixBlocks, fixBlocks } from '../ggml-blocks/fix-blocks.ts'
 import type { Grid } from '../grid.ts'
 
 type BlockType = Exclude<GgmlType, 'F32'>
@@ -112,6 +113,8 @@ const ggml: Grid<{ readonly type: BlockType }> = {
     const blocks = await kernels.quantizeGgml(weight, type, { importance }, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'ggml', type, blocks }
   },
+  fixed: (name, weight, { settings, ...options }) => fixBlocks(name, weight, stored(weight, settings.type), options),
+  canFix: ({ type }) => canFixBlocks(type),
 }
 
 export default ggml

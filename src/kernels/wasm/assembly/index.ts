@@ -2,6 +2,8 @@
 // Kernels may read and write up to `slack` bytes (arena.ts) past the end of an array, so that loops need no scalar tails.
 export { dequantizeAffine, findRange, quantizeAffine } from './affine'
 export { dequantizeCodeBook, quantizeCodeBook } from './codebook'
+export { factorInverse } from './factor.generated'
+export { fitSteps } from './fit'
 export { decodeF16, decodeF32, encodeF16, encodeF32 } from './float-blocks'
 export { decodeMXFP4, decodeNVFP4, encodeMXFP4, encodeNVFP4 } from './fp4'
 export { accumulateGram, traceThroughGram } from './gram'
@@ -20,6 +22,7 @@ export { decodeQ4_1, decodeQ5_1, encodeQ4_1, encodeQ5_1, encodeWeightedQ4_1, enc
 export { decodeQ4_K, decodeQ5_K, encodeQ4_K, encodeQ5_K, encodeWeightedQ4_K, encodeWeightedQ5_K } from './q4-k'
 export { decodeQ6_K, encodeQ6_K, encodeWeightedQ6_K } from './q6-k'
 export { decodeQ8_0, encodeQ8_0 } from './q8-0'
+export { arrangeColumns, sweepColumns } from './sweep'
 export { decodeTQ1_0, decodeTQ2_0, encodeTQ1_0, encodeTQ2_0 } from './ternary'
 export { dequantizeRealAffine, quantizeRealAffine } from './real-affine'
 export { compareWeights, countWeights, summarizeWeights } from './weights'

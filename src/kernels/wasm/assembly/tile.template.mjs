@@ -45,4 +45,8 @@ ${kernel(
   'storeTile',
   'Stores the product as the 8 x 8 tile at c0, whose rows are `stride` bytes apart.',
   (r) => `    v128.store(c, p${r})\n    v128.store(c, q${r}, 16)`,
+)}${kernel(
+  'subtractTile',
+  'Subtracts the product from the 8 x 8 tile at c0, whose rows are `stride` bytes apart.',
+  (r) => `    v128.store(c, f32x4.sub(v128.load(c), p${r}))\n    v128.store(c, f32x4.sub(v128.load(c, 16), q${r}), 16)`,
 )}`

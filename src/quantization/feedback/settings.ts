@@ -1,0 +1,108 @@
+import * as v from 'valibot'
+import { recipeInvalid } from '../faults.ts'
+import type { GridField } from '../grid.ts'
+import type { AxisChoice } from '../recipe.ts'
+
+export interface FeedbackSettings {
+  /** Added to the diagonal of G, as a share of its mean. */
+  readonly damping: number
+  /**
+   * In which order columns are rounded: as they come; the most used first (`act-order`); or the most used first within each
+   * group and groups by their most used column, so that groups stay together (`group-aware`).
+   */
+  readonly order: 'columns' | 'act-order' | 'group-aware'
+  /** Scales of groups: fitted when their turn comes, or all before. With act-order they are always fitted before. */
+  readonly scales: 'on the way' | 'before'
+  readonly isTrueSequential: boolean
+  /** Columns that wait for each other before the rest of the row hears of their errors. */
+  readonly block: number
+}
+
+const kind = 'gptq'
+
+const schema = v.strictObject({
+  kind: v.literal(kind),
+  damping: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0.01),
+  order: v.optional(v.picklist(['columns', 'act-order', 'group-aware']), 'columns'),
+  staticGroups: v.optional(v.boolean(), false),
+  trueSequential: v.optional(v.boolean(), true),
+  block: v.optional(v.picklist([32, 64, 128]), 128),
+})
+
+export const feedbackFields: readonly GridField[] = [
+  {
+    key: 'order',
+    label: 'Order of columns',
+    input: 'choice',
+    options: [
+      { value: 'columns', label: 'as they come' },
+      { value: 'act-order', label: 'most used first' },
+      { value: 'group-aware', label: 'most used first, groups kept together' },
+    ],
+    default: 'columns',
+  },
+  {
+    key: 'damping',
+    label: 'Damping',
+    input: 'choice',
+    options: [0.001, 0.01, 0.05, 0.1].map((damping) => ({ value: damping, label: `${100 * damping} %` })),
+    default: 0.01,
+  },
+  {
+    key: 'staticGroups',
+    label: 'Scales of groups',
+    input: 'choice',
+    options: [
+      { value: false, label: "fitted when a group's turn comes" },
+      { value: true, label: 'all fitted before' },
+    ],
+    default: false,
+  },
+  {
+    key: 'trueSequential',
+    label: 'Inputs of later linears in a block',
+    input: 'choice',
+    options: [
+      { value: true, label: 'with the earlier ones quantized' },
+      { value: false, label: 'in float' },
+    ],
+    default: true,
+  },
+  {
+    key: 'block',
+    label: 'Columns in a block',
+    input: 'choice',
+    options: [128, 64, 32].map((block) => ({ value: block, label: String(block) })),
+    default: 128,
+  },
+]
+
+export function parseFeedback(choice: AxisChoice): FeedbackSettings {
+  const parsed = v.safeParse(schema, choice)
+  if (!parsed.success) {
+    const [issue] = parsed.issues
+    throw recipeInvalid(
+      `The ${v.getDotPath(issue) ?? 'setting'} of error feedback is not possible: ${issue.message}.`,
+      'Use damping 0 to 1, order "columns", "act-order" or "group-aware", staticGroups and trueSequential true or false, block 32, 64 or 128.',
+    )
+  }
+  const { damping, order, staticGroups, trueSequential, block } = parsed.output
+  return { damping, order, scales: staticGroups ? 'before' : 'on the way', isTrueSequential: trueSequential, block }
+}
+
+const orderWords = { columns: '', 'act-order': '-actorder', 'group-aware': '-gar' } as const
+
+/** `gptq`, `gptq-actorder`, `gptq-gar-static`: order and scales, which change what a file holds. */
+export function feedbackLabel({ order, scales }: Pick<FeedbackSettings, 'order' | 'scales'>): string {
+  return `gptq${orderWords[order]}${scales === 'before' ? '-static' : ''}`
+}
+
+export function feedbackFromLabel(label: string): AxisChoice | null {
+  for (const order of ['columns', 'act-order', 'group-aware'] as const) {
+    for (const scales of ['on the way', 'before'] as const) {
+      if (label !== feedbackLabel({ order, scales })) continue
+      return { kind, ...(order === 'columns' ? {} : { order }), ...(scales === 'before' ? { staticGroups: true } : {}) }
+    }
+  }
+  return null
+}

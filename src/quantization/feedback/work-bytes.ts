@@ -1,0 +1,11 @@
+import type { MatrixShape } from '../../kernels/contract/kernels.ts'
+
+/**
+ * Bytes of error feedback beside a matrix and its G: the factor in f32 here, G and two triangles in f64 in the thread that
+ * computes it (which keeps that memory), and for the sweep in every thread the factor as a message and in its memory, with
+ * the weights at work, a copy without unused columns and a byte a code.
+ */
+export function feedbackBytes({ rows, columns }: MatrixShape, threads: number): number {
+  const factor = 4 * columns * columns
+  return 4 * factor + factor + threads * 2 * factor + rows * columns * (3 * 4 + 1)
+}

@@ -1,0 +1,75 @@
+import { largestHalf, roundToHalf, smallestHalf } from '../core/float16.ts'
+import { type AffineFit, type AffineParams, groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
+import type { AffineSteps } from '../kernels/contract/feedback.ts'
+import type { Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
+import type { FixedGrid, FixOptions } from './fixed-grid.ts'
+import type { QuantizedTensor } from './quantized-tensor.ts'
+
+/**
+ * The affine grid for error feedback. Whole-row scales are fitted to the weights as the checkpoint has them, as GPTQ's authors
+ * do; so is a scale over the whole matrix. Groups follow on the way, or before.
+ */
+export async function fixAffine(name: string, weight: Matrix, fit: AffineFit, options: Omit<FixOptions, 'settings'>): Promise<FixedGrid> {
+  const { rows, columns } = weight
+  const { bits, isSymmetric, group, clip = 'none' } = fit
+  const rule = { bits, isSymmetric, clip }
+  const params = { bits, isSymmetric, group }
+  const groupSize = typeof group === 'number' ? group : columns
+  const store = (codes: Uint8Array, steps: AffineSteps): QuantizedTensor => affineTensor({ name, rows, columns }, params, { codes, steps })
+  if (typeof group === 'number' && options.scales === 'on the way') {
+    return { kind: 'fixed', groupSize, grid: { kind: 'fit', ...rule }, finish: ({ codes, fitted }) => store(codes, fitted) }
+  }
+  const { kernels, source, signal } = options
+  const whole = { data: source.data, rows: 1, columns: rows * columns }
+  const steps = await (group === 'tensor'
+    ? kernels.fitSteps(whole, whole.columns, rule, signal)
+    : kernels.fitSteps(group === 'row' ? source : weight, groupSize, rule, signal))
+  const count = rows * groupsPerRow(columns, group)
+  const spread = (values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
+    group === 'tensor' ? new Float32Array(count).fill(values[0] ?? 0) : values
+  return {
+    kind: 'fixed',
+    groupSize,
+    grid: {
+      kind: 'uniform',
+      largestCode: 2 ** bits - 1,
+      scales: spread(steps.steps),
+      zeroPoints: spread(steps.zeroPoints),
+      offsets: new Float32Array(count),
+    },
+    finish: ({ codes }) => store(codes, steps),
+  }
+}
+
+/** Codes come from the exact step; what is stored is its half, as `AffineParams` says. */
+function affineTensor(
+  { name, rows, columns }: MatrixShape & { readonly name: string },
+  params: AffineParams,
+  { codes, steps }: { readonly codes: Uint8Array; readonly steps: AffineSteps },
+): QuantizedTensor {
+  const scales = steps.steps.map((step) => Math.min(largestHalf, Math.max(smallestHalf, roundToHalf(step))))
+  const zeroPoints = Uint8Array.from(steps.zeroPoints)
+  const affine = { rows, columns, ...params, codes: packRows(codes, { rows, columns }, params.bits), scales, zeroPoints }
+  return { name, rows, columns, encoding: 'affine', affine }
+}
+
+/** The bit stream of `AffineTensor`, a row at a time. */
+function packRows(codes: Uint8Array, { rows, columns }: MatrixShape, bits: number): Uint8Array<ArrayBuffer> {
+  const rowBytes = packedRowBytes(columns, bits)
+  const packed = new Uint8Array(rows * rowBytes)
+  for (let row = 0; row < rows; row++) {
+    let held = 0
+    let heldBits = 0
+    let at = row * rowBytes
+    for (let i = row * columns; i < (row + 1) * columns; i++) {
+      held |= (codes[i] ?? 0) << heldBits
+      heldBits += bits
+      if (heldBits < 8) continue
+      packed[at++] = held & 255
+      held >>>= 8
+      heldBits -= 8
+    }
+    if (heldBits > 0) packed[at] = held
+  }
+  return packed
+}
