@@ -103,8 +103,8 @@ function encodeWeighted(x: usize, blocks: i32, perRow: i32, to: usize, importanc
     // Without a second four the first is done twice.
     const second: usize = many > 4 ? 512 : 0
     takeLanes(x + second, second, 512, many > 4 ? many - 4 : many)
-    if (isFive) searchWeighted32x31(0)
-    else searchWeighted32x15(0)
+    if (isFive) searchWeighted32x31()
+    else searchWeighted32x15()
     for (let k = 0; k < many; k++) {
       const p = x + (<usize>k << 7)
       store<u16>(y, scaleBits(floatAt(SCALES, k)))

@@ -8,50 +8,55 @@ const float = (value) => (Number.isInteger(value) ? `${value}.0` : `${value}`)
 const unroll = 4
 const vectorBytes = 16
 
-/** `make_qkx2_quants` and `make_qkx3_quants` for two groups of four sub-blocks, interleaved to hide the latency of sums. */
+/**
+ * `make_qkx2_quants` and `make_qkx3_quants` for the 256 elements of a super-block. Each pass is a small loop of its own over one
+ * group of four sub-blocks, so that its sums stay in registers; the groups take turns, so that one begins while the last sums
+ * of another are still under way.
+ */
 const affine = ({ name, size, largest, first, step, steps, isAbsolute = false }) => {
-  const groups = 2
+  const groups = 64 / size
   const each = (line) => lines(groups, line)
   const stride = size * vectorBytes
-  const offset = (g, u) => g * stride + u * vectorBytes
-  const nearestCode = (g) =>
-    `f32x4.pmin(most, f32x4.pmax(zero, f32x4.sub(f32x4.add(f32x4.mul(inverse${g}, f32x4.sub(x${g}, low${g})), magic), magic)))`
-  const loss = (g) => (isAbsolute ? `f32x4.abs(off${g})` : `f32x4.mul(off${g}, off${g})`)
-  const addError = (g, u, sum, scale, minimum) => `
-      off${g} = f32x4.sub(f32x4.add(f32x4.mul(${scale}${g}, code${g}), ${minimum}${g}), x${g})
-      ${sum}${g} = f32x4.add(${sum}${g}, f32x4.mul(v128.load(WEIGHTS + i, ${offset(g, u)}), ${loss(g)}))`
-  const overElements = (body) => `
-    for (let i: usize = 0; i < ${stride}; i += ${unroll * vectorBytes}) {
-${lines(unroll, (u) => each((g) => body(g, u)))}
+  const overElements = (g, body) => `
+    for (let i: usize = ${g * stride}; i < ${(g + 1) * stride}; i += ${2 * vectorBytes}) {
+${lines(2, (u) => body(u * vectorBytes))}
     }`
+  // The upper bound as integers: bits of floats from MAGIC on are in their order, and integer minima leave the adders free. NaN becomes 0.
+  const nearestCode = (g) => `f32x4.sub(
+        i32x4.min_s(top, f32x4.pmax(magic, f32x4.add(f32x4.mul(inverse${g}, f32x4.sub(x, low${g})), magic))), magic)`
+  const loss = isAbsolute ? 'f32x4.abs(off)' : 'f32x4.mul(off, off)'
+  const addError = (at, sum, scale, minimum) => `
+      off = f32x4.sub(f32x4.add(f32x4.mul(${scale}, code), ${minimum}), x)
+      ${sum} = f32x4.add(${sum}, f32x4.mul(v128.load(i, WEIGHTS + ${at}), ${loss}))`
 
   return `
-/** x ~ scale * code - minimum, codes 0 .. ${largest}, for 8 sub-blocks of ${size}; results from \`at\` bytes on. */
-export function ${name}(at: usize): void {
+/** x ~ scale * code - minimum, codes 0 .. ${largest}, for ${256 / size} sub-blocks of ${size}. */
+export function ${name}(): void {
   const zero = f32x4.splat(0)
   const most = f32x4.splat(${float(largest)})
   const magic = f32x4.splat(MAGIC)
+  const top = f32x4.splat(MAGIC + ${float(largest)})
+  let x = zero
+  let code = zero
+  let weighted = zero
+  let off = zero
+  let is = zero
 ${each(
-  (g) => `  let x${g} = v128.load(VALUES, ${g * stride})
-  let code${g} = zero
-  let weighted${g} = v128.load(WEIGHTS, ${g * stride})
-  let low${g} = x${g}
-  let high${g} = x${g}
-  let weightSum${g} = weighted${g}
-  let valueSum${g} = f32x4.mul(weighted${g}, x${g})`,
-)}
-  for (let i: usize = ${vectorBytes}; i < ${stride}; i += ${vectorBytes}) {
-${each(
-  (g) => `    x${g} = v128.load(VALUES + i, ${g * stride})
-    weighted${g} = v128.load(WEIGHTS + i, ${g * stride})
-    low${g} = f32x4.pmin(low${g}, x${g})
-    high${g} = f32x4.pmax(high${g}, x${g})
-    weightSum${g} = f32x4.add(weightSum${g}, weighted${g})
-    valueSum${g} = f32x4.add(valueSum${g}, f32x4.mul(weighted${g}, x${g}))`,
-)}
+  (g) => `  x = v128.load(VALUES, ${g * stride})
+  weighted = v128.load(WEIGHTS, ${g * stride})
+  let low${g} = x
+  let high${g} = x
+  let weightSum${g} = weighted
+  let valueSum${g} = f32x4.mul(weighted, x)
+  for (let i: usize = ${g * stride + vectorBytes}; i < ${(g + 1) * stride}; i += ${vectorBytes}) {
+    x = v128.load(i, VALUES)
+    weighted = v128.load(i, WEIGHTS)
+    low${g} = f32x4.pmin(low${g}, x)
+    high${g} = f32x4.pmax(high${g}, x)
+    weightSum${g} = f32x4.add(weightSum${g}, weighted)
+    valueSum${g} = f32x4.add(valueSum${g}, f32x4.mul(weighted, x))
   }
-${each(
-  (g) => `  low${g} = f32x4.pmin(low${g}, zero)
+  low${g} = f32x4.pmin(low${g}, zero)
   const isDead${g} = f32x4.le(high${g}, low${g})
   const firstLow${g} = low${g}
   let inverse${g} = f32x4.div(most, f32x4.sub(high${g}, low${g}))
@@ -59,20 +64,19 @@ ${each(
   let best${g} = zero
   let keptInverse${g} = inverse${g}
   let keptOrigin${g} = low${g}
-  let determinant${g} = zero
+  let farthest${g} = zero
   let codeSum${g} = zero
   let squareSum${g} = zero
   let productSum${g} = zero
+  let determinant${g} = zero
   let triedScale${g} = zero
   let triedLow${g} = zero
   let error${g} = zero
-  let farthest${g} = zero
-  let off${g} = zero
-  let is${g} = zero`,
-)}
 ${overElements(
-  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
-      code${g} = ${nearestCode(g)}${addError(g, u, 'best', 'scale', 'low')}`,
+  g,
+  (at) => `      x = v128.load(i, VALUES + ${at})
+      code = ${nearestCode(g)}${addError(at, `best${g}`, `scale${g}`, `low${g}`)}`,
+)}`,
 )}
   for (let k = 0; k <= ${steps}; k++) {
     const span = f32x4.splat(<f32>${float(first)} + <f32>${float(step)} * <f32>k + <f32>${float(largest)})
@@ -82,52 +86,52 @@ ${each(
     codeSum${g} = zero
     squareSum${g} = zero
     productSum${g} = zero
-    error${g} = zero`,
-)}
 ${overElements(
-  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
-      code${g} = ${nearestCode(g)}
-      v128.store(LEVELS + i, code${g}, ${offset(g, u)})
-      weighted${g} = f32x4.mul(v128.load(WEIGHTS + i, ${offset(g, u)}), code${g})
-      codeSum${g} = f32x4.add(codeSum${g}, weighted${g})
-      squareSum${g} = f32x4.add(squareSum${g}, f32x4.mul(weighted${g}, code${g}))
-      productSum${g} = f32x4.add(productSum${g}, f32x4.mul(weighted${g}, x${g}))`,
+  g,
+  (at) => `      x = v128.load(i, VALUES + ${at})
+      code = ${nearestCode(g)}
+      v128.store(i, code, LEVELS + ${at})
+      weighted = f32x4.mul(v128.load(i, WEIGHTS + ${at}), code)
+      codeSum${g} = f32x4.add(codeSum${g}, weighted)
+      squareSum${g} = f32x4.add(squareSum${g}, f32x4.mul(weighted, code))
+      productSum${g} = f32x4.add(productSum${g}, f32x4.mul(weighted, x))`,
+)}`,
 )}
 ${each(
   (g) => `    determinant${g} = f32x4.sub(f32x4.mul(weightSum${g}, squareSum${g}), f32x4.mul(codeSum${g}, codeSum${g}))
     triedScale${g} = f32x4.div(f32x4.sub(f32x4.mul(weightSum${g}, productSum${g}), f32x4.mul(valueSum${g}, codeSum${g})), determinant${g})
     triedLow${g} = f32x4.div(f32x4.sub(f32x4.mul(squareSum${g}, valueSum${g}), f32x4.mul(codeSum${g}, productSum${g})), determinant${g})
-    is${g} = f32x4.gt(triedLow${g}, zero)
-    if (v128.any_true(is${g})) {
-      triedScale${g} = v128.bitselect(f32x4.div(productSum${g}, squareSum${g}), triedScale${g}, is${g})
-      triedLow${g} = v128.andnot(triedLow${g}, is${g})
-    }`,
-)}
+    is = f32x4.gt(triedLow${g}, zero)
+    if (v128.any_true(is)) {
+      triedScale${g} = v128.bitselect(f32x4.div(productSum${g}, squareSum${g}), triedScale${g}, is)
+      triedLow${g} = v128.andnot(triedLow${g}, is)
+    }
+    error${g} = zero
 ${overElements(
-  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
-      code${g} = v128.load(LEVELS + i, ${offset(g, u)})${addError(g, u, 'error', 'triedScale', 'triedLow')}`,
+  g,
+  (at) => `      x = v128.load(i, VALUES + ${at})
+      code = v128.load(i, LEVELS + ${at})${addError(at, `error${g}`, `triedScale${g}`, `triedLow${g}`)}`,
+)}`,
 )}
 ${each(
-  (g) => `    is${g} = v128.and(f32x4.gt(determinant${g}, zero), f32x4.lt(error${g}, best${g}))
-    if (v128.any_true(is${g})) {
-      best${g} = v128.bitselect(error${g}, best${g}, is${g})
-      scale${g} = v128.bitselect(triedScale${g}, scale${g}, is${g})
-      keptInverse${g} = v128.bitselect(inverse${g}, keptInverse${g}, is${g})
-      keptOrigin${g} = v128.bitselect(low${g}, keptOrigin${g}, is${g})
-      low${g} = v128.bitselect(triedLow${g}, low${g}, is${g})
-    }`,
+  // Without a branch: whether one of four lanes gets better is hard to foresee.
+  (g) => `    is = v128.and(f32x4.gt(determinant${g}, zero), f32x4.lt(error${g}, best${g}))
+    best${g} = v128.bitselect(error${g}, best${g}, is)
+    scale${g} = v128.bitselect(triedScale${g}, scale${g}, is)
+    keptInverse${g} = v128.bitselect(inverse${g}, keptInverse${g}, is)
+    keptOrigin${g} = v128.bitselect(low${g}, keptOrigin${g}, is)
+    low${g} = v128.bitselect(triedLow${g}, low${g}, is)`,
 )}
   }
+  let areNear = i32x4.splat(-1)
 ${each(
-  (g) => `  v128.store(SCALES + at, v128.andnot(scale${g}, isDead${g}), ${g * vectorBytes})
-  v128.store(MINIMUMS + at, f32x4.neg(v128.bitselect(firstLow${g}, low${g}, isDead${g})), ${g * vectorBytes})
-  v128.store(INVERSES + at, v128.andnot(keptInverse${g}, isDead${g}), ${g * vectorBytes})
-  v128.store(ORIGINS + at, keptOrigin${g}, ${g * vectorBytes})
-  is${g} = v128.or(f32x4.lt(farthest${g}, f32x4.splat(FARTHEST)), isDead${g})`,
+  (g) => `  v128.store(SCALES, v128.andnot(scale${g}, isDead${g}), ${g * vectorBytes})
+  v128.store(MINIMUMS, f32x4.neg(v128.bitselect(firstLow${g}, low${g}, isDead${g})), ${g * vectorBytes})
+  v128.store(INVERSES, v128.andnot(keptInverse${g}, isDead${g}), ${g * vectorBytes})
+  v128.store(ORIGINS, keptOrigin${g}, ${g * vectorBytes})
+  areNear = v128.and(areNear, v128.or(f32x4.lt(farthest${g}, f32x4.splat(FARTHEST)), isDead${g}))`,
 )}
-  if (!i32x4.all_true(v128.and(is0, is1))) {
-    searchExactly(at, ${size}, ${largest}, ${float(first)}, ${float(step)}, ${steps}, ${isAbsolute})
-  }
+  if (!i32x4.all_true(areNear)) searchExactly(${size}, ${largest}, ${float(first)}, ${float(step)}, ${steps}, ${isAbsolute})
 }
 `
 }
