@@ -40,8 +40,18 @@ export class Arena {
 
   put(values: Values): number {
     const at = this.take(values.byteLength)
-    new Uint8Array(this.#memory.buffer, at).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    this.write(at, values)
     return at
+  }
+
+  /** Copies values to a place taken before. */
+  write(at: number, values: Values): void {
+    new Uint8Array(this.#memory.buffer, at).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+  }
+
+  /** What lies there, until the next call changes it or the memory grows. */
+  view(at: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#memory.buffer, at, length)
   }
 
   bytes(at: number, length: number): Uint8Array<ArrayBuffer> {

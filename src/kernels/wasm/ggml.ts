@@ -24,6 +24,12 @@ function isSearched(type: GgmlType): type is SearchedType {
   return type in searchedTypes
 }
 
+/**
+ * Bytes of weights copied into the module at once: they and their blocks stay in the cache between the copies and the kernel,
+ * and a kernel called often is soon compiled to the end (V8 replaces the code of its quick compiler only between calls).
+ */
+const stripBytes = 2 ** 17
+
 export function quantizeGgml(
   wasm: KernelExports,
   arena: Arena,
@@ -31,17 +37,25 @@ export function quantizeGgml(
 ): Uint8Array<ArrayBuffer> {
   requireBlocks(piece, type)
   requireImportance(piece, importance)
-  const { rows, columns } = piece
-  const bytes = ggmlBytes(type, rows, columns)
+  const { data, rows, columns } = piece
+  const rowBytes = ggmlBytes(type, 1, columns)
+  const most = Math.min(rows, Math.max(1, Math.floor(stripBytes / (columns * 4))))
+  const all = new Uint8Array(rows * rowBytes)
   arena.reset()
-  const x = arena.put(piece.data)
-  const blocks = arena.take(bytes)
-  const status =
-    importance !== null && isSearched(type)
-      ? wasm[`encodeWeighted${type}`](x, rows, columns, blocks, arena.put(importance))
-      : wasm[`encode${type}`](x, rows * columns, blocks)
-  if (status !== 0) throw weightNotFinite(piece)
-  return arena.bytes(blocks, bytes)
+  const x = arena.take(most * columns * 4)
+  const blocks = arena.take(most * rowBytes)
+  const weights = importance !== null && isSearched(type) ? { type, at: arena.put(importance) } : null
+  for (let start = 0; start < rows; start += most) {
+    const count = Math.min(most, rows - start)
+    arena.write(x, data.subarray(start * columns, (start + count) * columns))
+    const status =
+      weights === null
+        ? wasm[`encode${type}`](x, count * columns, blocks)
+        : wasm[`encodeWeighted${weights.type}`](x, count, columns, blocks, weights.at)
+    if (status !== 0) throw weightNotFinite(piece)
+    all.set(arena.view(blocks, count * rowBytes), start * rowBytes)
+  }
+  return all
 }
 
 export function dequantizeGgml(

@@ -5,7 +5,6 @@
 const range = (count) => [...Array(count).keys()]
 const lines = (count, line) => range(count).map(line).join('\n')
 const float = (value) => (Number.isInteger(value) ? `${value}.0` : `${value}`)
-const unroll = 4
 const vectorBytes = 16
 
 /**
@@ -136,16 +135,19 @@ ${each(
 `
 }
 
-/** `make_qx_quants` for four sub-blocks, two tries side by side, accepted in order. */
+/**
+ * `make_qx_quants` for four sub-blocks, two tries side by side, accepted in order. Not unrolled: V8 moves the loads of an unrolled
+ * block to its front and spills them.
+ */
 const signed = ({ name, size, limit }) => {
   const atOnce = 2
   const stride = size * vectorBytes
   const tries = [0, -9, -8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-  // |x * inverse| is at most limit + k / 10: only some of the bounds can be passed.
+  // |x * inverse| is at most limit + k / 10: only some of the bounds can be passed. Bounds as integers, as above.
   const level = (k, t) => {
-    const rounded = `f32x4.sub(f32x4.add(f32x4.mul(inverse${t}, x), magic), magic)`
-    if (k <= -6) return rounded
-    return k >= 5 ? `f32x4.pmax(f32x4.pmin(${rounded}, high), low)` : `f32x4.pmin(${rounded}, high)`
+    const raised = `f32x4.add(f32x4.mul(inverse${t}, x), magic)`
+    const upper = k <= -6 ? raised : `i32x4.min_s(${raised}, top)`
+    return `f32x4.sub(${k >= 5 ? `i32x4.max_s(${upper}, bottom)` : upper}, magic)`
   }
   const accept = (k, t) =>
     k === 0
@@ -166,20 +168,17 @@ ${steps
   square${t} = zero`,
   )
   .join('\n')}
-  for (let i: usize = 0; i < ${stride}; i += ${unroll * vectorBytes}) {
-${lines(
-  unroll,
-  (u) => `    x = v128.load(VALUES + i, ${u * vectorBytes})
-    weight = v128.load(WEIGHTS + i, ${u * vectorBytes})
-    weighted = v128.load(PRODUCTS + i, ${u * vectorBytes})
+  for (let i: usize = 0; i < ${stride}; i += ${vectorBytes}) {
+    x = v128.load(i, VALUES)
+    weight = v128.load(i, WEIGHTS)
+    weighted = v128.load(i, PRODUCTS)
 ${steps
   .map(
     (k, t) => `    level${t} = ${level(k, t)}
     product${t} = f32x4.add(product${t}, f32x4.mul(weighted, level${t}))
     square${t} = f32x4.add(square${t}, f32x4.mul(f32x4.mul(weight, level${t}), level${t}))`,
   )
-  .join('\n')}`,
-)}
+  .join('\n')}
   }
 ${steps.map(accept).join('\n')}`
 
@@ -187,9 +186,9 @@ ${steps.map(accept).join('\n')}`
 /** x ~ scale * (code - ${limit}) for 4 sub-blocks of ${size}; PRODUCTS holds weight * x. Results from \`at\` bytes on. */
 export function ${name}(at: usize): void {
   const zero = f32x4.splat(0)
-  const high = f32x4.splat(${float(limit - 1)})
-  const low = f32x4.splat(${float(-limit)})
   const magic = f32x4.splat(MAGIC)
+  const top = f32x4.splat(MAGIC + ${float(limit - 1)})
+  const bottom = f32x4.splat(MAGIC - ${float(limit)})
   findPeaks(${stride})
   const peak = v128.load(PEAKS)
   const isDead = f32x4.lt(v128.load(PEAK_MAGNITUDES), f32x4.splat(ZERO_BELOW))
@@ -306,8 +305,58 @@ ${each(
 `
 }
 
+/** The search of IQ4 for four blocks of 32. Two chains of steps to the levels run side by side: one alone is mostly waiting. */
+const levels = () => {
+  const each = (line) => lines(8, line)
+  const at = (u) => u * vectorBytes
+  const places = (from) => `places(${[0, 1, 2, 3].map((u) => `f32x4.mul(doubled, x${from + u})`).join(', ')})`
+  const wide = (u) => {
+    const half = `i16x8.extend_${u % 4 < 2 ? 'low' : 'high'}_i8x16_s(levels${u < 4 ? 0 : 1})`
+    return `f32x4.convert_i32x4_s(i32x4.extend_${u % 2 === 0 ? 'low' : 'high'}_i16x8_s(${half}))`
+  }
+  return `
+/** SCALES of four blocks in VALUES and WEIGHTS, from \`at\` bytes on: a first guess, then 15 inverse scales around it. */
+export function searchLevels(at: usize): void {
+  findPeaks(512)
+  const peak = v128.load(PEAKS)
+  const zero = f32x4.splat(0)
+  let scale = zero
+  let best = zero
+  let level = zero
+  let weighted = zero
+  for (let step = -8; step <= 7; step++) {
+    // -8 stands for the first guess.
+    const isFirst = step == -8
+    const guess = f32x4.div(f32x4.splat(1), f32x4.div(peak, f32x4.splat(127)))
+    const inverse = isFirst ? guess : f32x4.div(f32x4.splat(<f32>step - 127), peak)
+    const doubled = f32x4.add(inverse, inverse)
+    let product = zero
+    let square = zero
+    for (let i: usize = 0; i < 512; i += 128) {
+${each((u) => `      const x${u} = v128.load(i, VALUES + ${at(u)})`)}
+      const levels0 = levelsOf(${places(0)})
+      const levels1 = levelsOf(${places(4)})
+${each(
+  (u) => `      level = ${wide(u)}
+      weighted = f32x4.mul(v128.load(i, WEIGHTS + ${at(u)}), level)
+      product = f32x4.add(product, f32x4.mul(weighted, x${u}))
+      square = f32x4.add(square, f32x4.mul(weighted, level))`,
+)}
+    }
+    const isBetter = v128.and(f32x4.gt(square, zero), f32x4.gt(f32x4.mul(product, product), f32x4.mul(best, square)))
+    const is = isFirst ? i32x4.splat(-1) : isBetter
+    scale = v128.bitselect(f32x4.div(product, square), scale, is)
+    best = v128.bitselect(f32x4.mul(scale, product), best, is)
+  }
+  const isDead = f32x4.lt(v128.load(PEAK_MAGNITUDES), f32x4.splat(ZERO_BELOW))
+  v128.store(SCALES + at, v128.andnot(scale, isDead))
+}
+`
+}
+
 export const source = `// Written by search.template.mjs; change that.
 import { searchExactly } from './exact-search'
+import { levelsOf, places } from './iq4-levels'
 import { MAGIC } from './lanes'
 import {
   findPeaks,
@@ -336,4 +385,5 @@ ${signed({ name: 'searchSigned16x4', size: 16, limit: 4 })}
 ${signed({ name: 'searchSigned16x32', size: 16, limit: 32 })}
 ${signed({ name: 'searchSigned32x8', size: 32, limit: 8 })}
 ${signed({ name: 'searchSigned32x16', size: 32, limit: 16 })}
-${descent()}`
+${descent()}
+${levels()}`
