@@ -130,7 +130,7 @@ export async function benchKernels({ rounds = 15 } = {}): Promise<readonly Kerne
   ]
   const rows: KernelRow[] = []
   for (const bench of [...quantizers(weights), ...others]) {
-    const [plain, fast] = await inTurn([() => bench.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })
+    const [plain, fast] = await inTurn([() => bench.run(reference), () => bench.run(wasm)], { rounds })
     rows.push(rowOf(bench, rateOf(bench, median(plain.clock)), fast))
   }
   // Here the reference is timed on a matrix that it gets through; the rate does not depend on the size.
@@ -138,7 +138,7 @@ export async function benchKernels({ rounds = 15 } = {}): Promise<readonly Kerne
   const large = [...blocks(weights), gram(1024, 1024)]
   for (const [index, bench] of large.entries()) {
     const part = small[index] ?? bench
-    const [plain, fast] = await inTurn([() => part.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })
+    const [plain, fast] = await inTurn([() => part.run(reference), () => bench.run(wasm)], { rounds })
     rows.push(rowOf(bench, rateOf(part, median(plain.clock)), fast))
   }
   return rows
@@ -164,7 +164,7 @@ export async function benchScaling(threadFile: URL, { threads = 2, rounds = 7 } 
     if (bench === undefined) continue
     const timings = await inTurn(
       pools.map((pool) => () => bench.run(pool)),
-      { rounds, warmUp: 2 },
+      { rounds },
     )
     rows.push({
       operation: bench.operation,

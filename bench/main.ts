@@ -1,6 +1,7 @@
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { GgmlType } from '../src/kernels/contract/ggml.ts'
+import { benchConformance } from './conformance.ts'
 import { benchForward, forwardTable } from './forward.ts'
 import { benchKernels, benchScaling, kernelTable, scalingTable } from './kernels.ts'
 import { benchNative, nativeMarkdown, nativeTable } from './native.ts'
@@ -30,8 +31,15 @@ async function native(): Promise<string> {
   return options.markdown ? nativeMarkdown(rows) : nativeTable(rows, label)
 }
 
+async function conformance(): Promise<string> {
+  const { text, isEqual } = await benchConformance()
+  if (!isEqual) process.exitCode = 1
+  return text
+}
+
 const parts: Readonly<Record<string, () => Promise<string>>> = {
   native,
+  conformance,
   kernels: async () => kernelTable(await benchKernels(rounds)),
   scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
   forward: async () => forwardTable(await benchForward({ threads, ...rounds })),

@@ -100,7 +100,7 @@ async function compare({ native, kernels, input, type, importance, rounds }: Com
         actual = await kernels.quantizeGgml(input, type, { importance })
       },
     ],
-    { rounds, warmUp: 2, seconds: 0.03 },
+    { rounds, warmUp: 0.5, seconds: 0.03 },
   )
   const ratios = nativeTiming.processor.map((seconds, round) => seconds / (wasmTiming.processor[round] ?? Number.NaN))
   const rateOf = (seconds: readonly number[]): number => input.data.length / median(seconds) / 1e6
@@ -127,7 +127,9 @@ export function nativeTable(rows: readonly NativeRow[], label: string): string {
     ].join(' '),
   )
   const heads = ['native', 'WASM', 'ratio', 'lowest', 'SHA-256'].map((head) => head.padStart(9))
-  return [`against ${label}`, 'one thread, processor time', `${'million weights a second'.padEnd(24)} ${heads.join(' ')}`, ...lines].join('\n')
+  return [`against ${label}`, 'one thread, processor time', `${'million weights a second'.padEnd(24)} ${heads.join(' ')}`, ...lines].join(
+    '\n',
+  )
 }
 
 /** One line a type: ratio and rates without and with importance. */

@@ -1,5 +1,5 @@
 // npm run bench: speed of kernels and forward passes, each beside what it is compared with in the same run.
-//   npm run bench -- native      one part: native, kernels, scaling, forward
+//   npm run bench -- native      one part: native, conformance, kernels, scaling, forward
 //   npm run bench -- native --type Q4_K --type Q4_0 --rounds 15 --markdown
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,7 @@ const options = isNamed ? rest : process.argv.slice(2)
 const threads = String(Math.min(cpus().length, 16))
 const parts = [
   ['native'],
+  ['conformance'],
   ['kernels'],
   ['scaling', '--threads', threads],
   ['forward', '--threads', '1'],

@@ -36,5 +36,9 @@ export function ensureNativeGgml() {
   const binaries = path.join(folder, 'node_modules', prebuilt.name, 'bins')
   const library = readdirSync(binaries, { recursive: true }).find((file) => /ggml-base\.(so|dylib|dll)$/.test(file))
   if (library === undefined) return { reason: `${prebuilt.name} ${version} holds no libggml-base` }
-  return { folder, library: path.join(binaries, library), label: `libggml-base of node-llama-cpp ${version} (${platform}) through koffi ${koffi.version}` }
+  return {
+    folder,
+    library: path.join(binaries, library),
+    label: `libggml-base of node-llama-cpp ${version} (${platform}) through koffi ${koffi.version}`,
+  }
 }

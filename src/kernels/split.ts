@@ -109,11 +109,7 @@ async function quantizeGgml(
   requireImportance(input, importance)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
   const quantize = (piece: RowRange): Promise<Uint8Array<ArrayBuffer>> =>
-    executor.run(
-      'quantizeGgml',
-      (cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)],
-      signal,
-    )
+    executor.run('quantizeGgml', (cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)], signal)
   const pieces = rowPieces(input.rows, input.columns * 4)
   if (pieces.length === 1) return quantize({ start: 0, end: input.rows })
   const rowBytes = ggmlBytes(type, 1, input.columns)

@@ -44,18 +44,31 @@ export function quantizeGgml(
   arena.reset()
   const x = arena.take(most * columns * 4)
   const blocks = arena.take(most * rowBytes)
-  const weights = importance !== null && isSearched(type) ? { type, at: arena.put(importance) } : null
+  const encode = encoderOf(wasm, arena, { type, columns, importance })
   for (let start = 0; start < rows; start += most) {
     const count = Math.min(most, rows - start)
     arena.write(x, data.subarray(start * columns, (start + count) * columns))
-    const status =
-      weights === null
-        ? wasm[`encode${type}`](x, count * columns, blocks)
-        : wasm[`encodeWeighted${weights.type}`](x, count, columns, blocks, weights.at)
-    if (status !== 0) throw weightNotFinite(piece)
+    if (encode(x, count, blocks) !== 0) throw weightNotFinite(piece)
     all.set(arena.view(blocks, count * rowBytes), start * rowBytes)
   }
   return all
+}
+
+/** Encodes rows at x to `to`; not 0 when one is not finite. */
+type EncodeRows = (x: number, rows: number, to: number) => number
+
+function encoderOf(
+  wasm: KernelExports,
+  arena: Arena,
+  { type, columns, importance }: { type: GgmlType; columns: number; importance: Float32Array | null },
+): EncodeRows {
+  if (importance === null || !isSearched(type)) {
+    const encode = wasm[`encode${type}`]
+    return (x, rows, to) => encode(x, rows * columns, to)
+  }
+  const encode = wasm[`encodeWeighted${type}`]
+  const weights = arena.put(importance)
+  return (x, rows, to) => encode(x, rows, columns, to, weights)
 }
 
 export function dequantizeGgml(
