@@ -6,6 +6,7 @@ import { familyFor } from '../src/models/registry.ts'
 import type { BlockWeights } from '../src/runtime/engine.ts'
 import { loadOnnxRuntime } from '../src/runtime/engines/load-onnxruntime.ts'
 import { createOnnxEngine } from '../src/runtime/engines/onnxruntime.ts'
+import { median } from './rounds.ts'
 
 interface Shape {
   readonly name: string
@@ -162,9 +163,4 @@ async function secondsOf(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now()
   await work()
   return (performance.now() - start) / 1000
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }

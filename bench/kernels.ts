@@ -7,6 +7,7 @@ import { createKernelPool } from '../src/kernels/pool.ts'
 import { nodeWorkerPort } from '../src/kernels/port.ts'
 import { createReferenceKernels } from '../src/kernels/reference/index.ts'
 import { createWasmKernels } from '../src/kernels/wasm/index.ts'
+import { inTurn, median, type Timing } from './rounds.ts'
 
 /** One operation on one input; `work` is what a second is divided into. */
 interface KernelBench {
@@ -190,23 +191,23 @@ export async function benchKernels({ rounds = 15 } = {}): Promise<readonly Kerne
   ]
   const rows: KernelRow[] = []
   for (const bench of [...quantizers(weights), ...others]) {
-    const [plain, fast] = await inTurn([() => bench.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })
-    rows.push(rowOf(bench, rateOf(bench, plain.median), fast))
+    const [plain, fast] = await inTurn([() => bench.run(reference), () => bench.run(wasm)], { rounds })
+    rows.push(rowOf(bench, rateOf(bench, median(plain.clock)), fast))
   }
   // Here the reference is timed on a matrix that it gets through; the rate does not depend on the size.
   const small = [...fitted(normal(4, 2048)), ...blocks(normal(4, 2048)), gram(64, 256), ...(await feedback(16, 256))]
   const large = [...fitted(weights), ...blocks(weights), gram(1024, 1024), ...(await feedback(2048, 2048))]
   for (const [index, bench] of large.entries()) {
     const part = small[index] ?? bench
-    const [plain, fast] = await inTurn([() => part.run(reference), () => bench.run(wasm)], { rounds, warmUp: 2 })
-    rows.push(rowOf(bench, rateOf(part, plain.median), fast))
+    const [plain, fast] = await inTurn([() => part.run(reference), () => bench.run(wasm)], { rounds })
+    rows.push(rowOf(bench, rateOf(part, median(plain.clock)), fast))
   }
   return rows
 }
 
-function rowOf(bench: KernelBench, reference: number, { median, processor }: Seconds): KernelRow {
+function rowOf(bench: KernelBench, reference: number, { clock, processor }: Timing): KernelRow {
   const { operation, unit } = bench
-  return { operation, unit, reference, wasm: rateOf(bench, median), wasmProcessor: rateOf(bench, processor) }
+  return { operation, unit, reference, wasm: rateOf(bench, median(clock)), wasmProcessor: rateOf(bench, median(processor)) }
 }
 
 /** WASM on 1, 2, 4, … `threads` threads, in turn; `threadFile` is `headless/kernel-worker.ts` as a bundle. */
@@ -222,59 +223,18 @@ export async function benchScaling(threadFile: URL, { threads = 2, rounds = 7 } 
   const rows: ScalingRow[] = []
   for (const bench of [affine, q4, q4K, gram(2048, 1024)]) {
     if (bench === undefined) continue
-    const seconds = await inTurn(
+    const timings = await inTurn(
       pools.map((pool) => () => bench.run(pool)),
-      { rounds, warmUp: 2 },
+      { rounds },
     )
     rows.push({
       operation: bench.operation,
       unit: bench.unit,
-      rates: seconds.map(({ median }, index) => ({ threads: counts[index] ?? 0, rate: rateOf(bench, median) })),
+      rates: timings.map(({ clock }, index) => ({ threads: counts[index] ?? 0, rate: rateOf(bench, median(clock)) })),
     })
   }
   for (const pool of pools) await pool.close()
   return rows
-}
-
-/** Medians over the rounds. */
-interface Seconds {
-  readonly median: number
-  /** Processor time of all threads of this process. */
-  readonly processor: number
-}
-
-/** A round calls until so many seconds have passed, so that a call of one millisecond does not only find cold caches. */
-const roundSeconds = 0.004
-
-/** Seconds of a call of each, the rounds of one between those of the others; the first `warmUp` rounds do not count. */
-async function inTurn<const Runs extends readonly (() => Promise<unknown>)[]>(
-  runs: Runs,
-  { rounds, warmUp }: { rounds: number; warmUp: number },
-): Promise<{ [Key in keyof Runs]: Seconds }> {
-  const seconds = runs.map(() => ({ clock: [] as number[], processor: [] as number[] }))
-  for (let round = 0; round < rounds + warmUp; round++) {
-    for (const [index, run] of runs.entries()) {
-      const start = performance.now()
-      const before = process.cpuUsage()
-      let calls = 0
-      let passed = 0
-      for (; passed < roundSeconds; passed = (performance.now() - start) / 1000) {
-        await run()
-        calls++
-      }
-      const { user, system } = process.cpuUsage(before)
-      if (round < warmUp) continue
-      seconds[index]?.clock.push(passed / calls)
-      seconds[index]?.processor.push((user + system) / 1e6 / calls)
-    }
-  }
-  const figures = seconds.map(({ clock, processor }): Seconds => ({ median: median(clock), processor: median(processor) }))
-  return figures as { [Key in keyof Runs]: Seconds }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
 }
 
 export function kernelTable(rows: readonly KernelRow[]): string {

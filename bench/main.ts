@@ -1,16 +1,52 @@
 import { cpus } from 'node:os'
+import { parseArgs } from 'node:util'
+import type { GgmlType } from '../src/kernels/contract/ggml.ts'
+import { benchConformance } from './conformance.ts'
 import { benchForward, forwardTable } from './forward.ts'
 import { benchKernels, benchScaling, kernelTable, scalingTable } from './kernels.ts'
+import { benchNative, nativeMarkdown, nativeTable } from './native.ts'
 
-/** One part in one process, so that a part's threads and memory do not disturb the next: `kernels`, `scaling`, `forward N`. */
-const parts: Readonly<Record<string, (argument: number) => Promise<string>>> = {
-  kernels: async () => kernelTable(await benchKernels()),
-  scaling: async (threads) => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads })),
-  forward: async (threads) => forwardTable(await benchForward({ threads })),
+// One part in one process, so that a part's threads and memory do not disturb the next. Printed as one text.
+const { positionals, values: options } = parseArgs({
+  allowPositionals: true,
+  options: {
+    threads: { type: 'string', default: String(cpus().length) },
+    rounds: { type: 'string' },
+    type: { type: 'string', multiple: true },
+    markdown: { type: 'boolean', default: false },
+    // where scripts/native-ggml.mjs put the native library
+    folder: { type: 'string', default: '' },
+    library: { type: 'string', default: '' },
+    label: { type: 'string', default: 'libggml' },
+  },
+})
+const threads = Number(options.threads)
+const rounds = options.rounds === undefined ? {} : { rounds: Number(options.rounds) }
+
+async function native(): Promise<string> {
+  const { folder, library, label } = options
+  const types = options.type === undefined ? {} : { types: options.type as GgmlType[] }
+  const rows = await benchNative({ folder, library, ...types, ...rounds })
+  if (rows.some(({ isEqual }) => !isEqual)) process.exitCode = 1
+  return options.markdown ? nativeMarkdown(rows) : nativeTable(rows, label)
 }
 
-const [part = '', argument = String(cpus().length)] = process.argv.slice(2)
+async function conformance(): Promise<string> {
+  const { text, isEqual } = await benchConformance()
+  if (!isEqual) process.exitCode = 1
+  return text
+}
+
+const parts: Readonly<Record<string, () => Promise<string>>> = {
+  native,
+  conformance,
+  kernels: async () => kernelTable(await benchKernels(rounds)),
+  scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
+  forward: async () => forwardTable(await benchForward({ threads, ...rounds })),
+}
+
+const [part = ''] = positionals
 const bench = parts[part]
 if (bench === undefined) throw new Error(`no bench named "${part}": ${Object.keys(parts).join(', ')}`)
-process.stdout.write(`${await bench(Number(argument))}\n\n`)
-process.exit(0)
+process.stdout.write(`${await bench()}\n\n`)
+process.exit()

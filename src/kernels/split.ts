@@ -4,7 +4,7 @@ import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
 import { requireBits, requireBlocks, requireClip, requireGgmlImportance, requireGroup, requireLength } from './faults.ts'
-import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
+import { eachPiece, pieceOf, type RowRange, rowPieces } from './pieces.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './split-codebook.ts'
 import { describeWeights } from './split-describe.ts'
 import { factorInverse, fitSteps, sweepColumns } from './split-feedback.ts'
@@ -125,15 +125,14 @@ async function quantizeGgml(
   requireBlocks(input, type)
   requireGgmlImportance(input, type, importance)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
+  const quantize = (piece: RowRange): Promise<Uint8Array<ArrayBuffer>> =>
+    executor.run('quantizeGgml', (cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)], signal)
+  const pieces = rowPieces(input.rows, input.columns * 4)
+  if (pieces.length === 1) return quantize({ start: 0, end: input.rows })
   const rowBytes = ggmlBytes(type, 1, input.columns)
   const blocks = new Uint8Array(input.rows * rowBytes)
-  await eachPiece(rowPieces(input.rows, input.columns * 4), executor.concurrency, async (piece) => {
-    const part = await executor.run(
-      'quantizeGgml',
-      (cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)],
-      signal,
-    )
-    blocks.set(part, piece.start * rowBytes)
+  await eachPiece(pieces, executor.concurrency, async (piece) => {
+    blocks.set(await quantize(piece), piece.start * rowBytes)
   })
   return blocks
 }

@@ -9,5 +9,7 @@ export interface ConformanceCase {
   readonly operation: keyof Kernels
   readonly name: string
   readonly tolerance: Tolerance
+  /** Weights, logits, or multiplications and additions of a call, where it is large enough to be timed. */
+  readonly work?: number
   readonly run: (kernels: Kernels) => Promise<Values>
 }

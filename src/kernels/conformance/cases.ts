@@ -9,6 +9,19 @@ import { kMeansCases, realAffineCases } from './fitted-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
 import { bytes, relative } from './tolerance.ts'
 
+/** From this much work on a case is timed: enough to outweigh the call itself, little enough for the reference. */
+const timedWork = 16384
+
+function workOf(amount: number): { work?: number } {
+  return amount >= timedWork ? { work: amount } : {}
+}
+
+/** One call's result for every later one: what is dequantized was quantized once, by whichever backend came first. */
+function once<T>(make: (kernels: Kernels) => Promise<T>): (kernels: Kernels) => Promise<T> {
+  let made: Promise<T> | null = null
+  return (kernels) => (made ??= make(kernels))
+}
+
 const allBits = [2, 3, 4, 5, 6, 7, 8] as const
 const allGroups = [1, 16, 24, 32, 33, 128, 'row', 'tensor'] as const
 
@@ -16,6 +29,9 @@ function paramsText({ bits, isSymmetric, group, clip = 'none' }: AffineFit): str
   const span = typeof group === 'number' ? `groups of ${group}` : group
   return `${bits} bits ${isSymmetric ? 'symmetric' : 'asymmetric'} ${span}, clip ${clip}`
 }
+
+/** The shape that is timed. */
+const large = { kind: 'normal', rows: 8, columns: 2048 } as const
 
 function affineCases(): ConformanceCase[] {
   const grids = allBits.flatMap((bits) =>
@@ -29,14 +45,17 @@ function affineCases(): ConformanceCase[] {
     ...tailLengths.map((columns) => ({ kind: 'normal' as const, rows: 2, columns })),
   ]
   return grids.flatMap((params) =>
-    shapes.flatMap(({ kind, rows, columns }): ConformanceCase[] => {
+    [...shapes, ...(params.bits === 4 && params.group === 32 ? [large] : [])].flatMap(({ kind, rows, columns }): ConformanceCase[] => {
       const name = `${kind} ${rows} x ${columns}, ${paramsText(params)}`
       const input = sampleMatrix(kind, rows, columns)
+      const work = workOf(rows * columns)
+      const quantized = once((kernels) => kernels.quantizeAffine(input, params))
       return [
         {
           operation: 'quantizeAffine',
           name,
           tolerance: bytes,
+          ...work,
           async run(kernels) {
             const { codes, scales, zeroPoints } = await kernels.quantizeAffine(input, params)
             return [codes, scales, zeroPoints]
@@ -46,15 +65,16 @@ function affineCases(): ConformanceCase[] {
           operation: 'dequantizeAffine',
           name,
           tolerance: bytes,
-          run: async (kernels) => [await kernels.dequantizeAffine(await kernels.quantizeAffine(input, params))],
+          ...work,
+          run: async (kernels) => [await kernels.dequantizeAffine(await quantized(kernels))],
         },
       ]
     }),
   )
 }
 
-function quantizeCase(name: string, quantize: (kernels: Kernels) => Promise<Uint8Array>): ConformanceCase {
-  return { operation: 'quantizeGgml', name, tolerance: bytes, run: async (kernels) => [await quantize(kernels)] }
+function quantizeCase(name: string, amount: number, quantize: (kernels: Kernels) => Promise<Uint8Array>): ConformanceCase {
+  return { operation: 'quantizeGgml', name, tolerance: bytes, ...workOf(amount), run: async (kernels) => [await quantize(kernels)] }
 }
 
 function ggmlCases(): ConformanceCase[] {
@@ -69,20 +89,23 @@ function ggmlCases(): ConformanceCase[] {
         rows: 3,
         columns: blockSize === 1 ? length : blockSize * (1 + (length % most)),
       })),
+      large,
     ]
     return shapes.flatMap(({ kind, rows, columns }): ConformanceCase[] => {
       const name = `${type}, ${kind} ${rows} x ${columns}`
       const input = sampleMatrix(kind, rows, columns)
       const importance = sampleImportance(columns)
-      const plain = needsImportance ? { importance } : {}
+      const amount = rows * columns
+      const blocks = once((kernels) => kernels.quantizeGgml(input, type, needsImportance ? { importance } : {}))
       return [
-        ...(needsImportance ? [] : [quantizeCase(name, (kernels) => kernels.quantizeGgml(input, type))]),
-        quantizeCase(`${name} by importance`, (kernels) => kernels.quantizeGgml(input, type, { importance })),
+        ...(needsImportance ? [] : [quantizeCase(name, amount, (kernels) => kernels.quantizeGgml(input, type))]),
+        quantizeCase(`${name} by importance`, amount, (kernels) => kernels.quantizeGgml(input, type, { importance })),
         {
           operation: 'dequantizeGgml',
           name,
           tolerance: bytes,
-          run: async (kernels) => [await kernels.dequantizeGgml(await kernels.quantizeGgml(input, type, plain), input, type)],
+          ...workOf(amount),
+          run: async (kernels) => [await kernels.dequantizeGgml(await blocks(kernels), input, type)],
         },
       ]
     })
@@ -157,9 +180,11 @@ function weightCases(): ConformanceCase[] {
   const shapes = [
     ...dataKindNames.map((kind) => ({ kind, rows: 5, columns: 67 })),
     ...tailLengths.map((columns) => ({ kind: 'normal' as const, rows: 3, columns })),
+    large,
   ]
   return shapes.flatMap(({ kind, rows, columns }): ConformanceCase[] => {
     const name = `${kind} ${rows} x ${columns}`
+    const work = workOf(rows * columns)
     const input = sampleMatrix(kind, rows, columns)
     const other = Float32Array.from(input.data, (value, index) => value + (index % 5) * 1e-3)
     const broken = {
@@ -172,6 +197,7 @@ function weightCases(): ConformanceCase[] {
         name,
         // Sums of squares in f64, in another order.
         tolerance: relative(1e-12),
+        ...work,
         run: async (kernels) => [Float64Array.from(Object.values(await kernels.compareWeights(input.data, other)) as number[])],
       },
       ...[input, broken].map(
@@ -180,6 +206,7 @@ function weightCases(): ConformanceCase[] {
           name: `${name}${matrix === input ? '' : ' with NaN and infinity'}`,
           // Only mean and deviation are sums in another order; where they cancel, the square root leaves half of the digits.
           tolerance: relative(1e-7),
+          ...work,
           async run(kernels) {
             const { histogram, columnLargest, mean, ...figures } = await kernels.describeWeights(matrix, 32)
             // The mean of values that cancel is compared on the scale of the values.
@@ -197,13 +224,20 @@ function gramCases(): ConformanceCase[] {
     ...tailLengths.map((columns) => ({ tokens: 37, columns })),
     ...[1, 2, 3, 4, 5, 511, 512, 513, 1100].map((tokens) => ({ tokens, columns: 19 })),
     { tokens: 64, columns: 300 },
+    { tokens: 64, columns: 256 },
   ]
   return shapes.flatMap(({ tokens, columns }): ConformanceCase[] => {
     const name = `${tokens} x ${columns}`
     const input = sampleMatrix('normal', tokens, columns)
     const before = sampleMatrix('heavy tails', columns, columns).data
     return [
-      { operation: 'accumulateGram', name, tolerance: bytes, run: async (kernels) => [await kernels.accumulateGram(before, input)] },
+      {
+        operation: 'accumulateGram',
+        name,
+        tolerance: bytes,
+        ...(columns === 256 ? workOf(tokens * columns * columns) : {}),
+        run: async (kernels) => [await kernels.accumulateGram(before, input)],
+      },
       {
         operation: 'traceThroughGram',
         name,
@@ -266,6 +300,7 @@ function logitCases(): ConformanceCase[] {
   })
   const cases = [
     ...tiled,
+    { name: 'vocabulary 4096 in one tile', tiles: logitTiles(8, 4096, 4096) },
     odd('masked logits of -Infinity', (value, index) => (index % 3 === 0 ? -Infinity : value)),
     odd('every logit -Infinity', () => -Infinity),
     odd('a logit that is NaN', (value, index) => (index === 4 ? NaN : value)),
@@ -277,6 +312,7 @@ function logitCases(): ConformanceCase[] {
     name,
     // Sums of about 200 terms in f64, e^x within 3e-13.
     tolerance: relative(1e-11),
+    ...workOf(tiles.reduce((sum, { tokens, width }) => sum + tokens * width, 0)),
     async run(kernels) {
       let state = freshLogitState(tiles[0]?.tokens ?? 0)
       for (const tile of tiles) state = await kernels.accumulateLogits(state, tile)

@@ -55,6 +55,11 @@ export class Arena {
     new Uint8Array(this.#memory.buffer, at).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
   }
 
+  /** What lies there, until the next call changes it or the memory grows. */
+  view(at: number, length: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#memory.buffer, at, length)
+  }
+
   bytes(at: number, length: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#memory.buffer, at, length).slice()
   }

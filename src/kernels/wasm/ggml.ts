@@ -32,6 +32,15 @@ const books: Readonly<Record<LatticeType, CodeBookName>> = {
   IQ3_S: 'iq3s',
 }
 
+/**
+ * Bytes of weights copied into the module at once: they and their blocks stay in the cache between the copies and the kernel,
+ * and a kernel called often is soon compiled to the end (V8 replaces the code of its quick compiler only between calls).
+ */
+const stripBytes = 2 ** 17
+
+/** Encodes rows at x to `to`; not 0 when one is not finite. */
+type EncodeRows = (x: number, rows: number, to: number) => number
+
 const isSearched = (type: GgmlType): type is SearchedType => type in searchedTypes
 const hasBook = (type: GgmlType): type is LatticeType => type in books
 
@@ -50,14 +59,20 @@ export class GgmlBlocks {
   quantize(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer> {
     requireBlocks(piece, type)
     requireGgmlImportance(piece, type, importance)
-    const bytes = ggmlBytes(type, piece.rows, piece.columns)
-    const tables = hasBook(type) ? this.#lattices.place(books[type]) : 0
-    this.#arena.reset()
-    const x = this.#arena.put(piece.data)
-    const blocks = this.#arena.take(bytes)
-    const weights = importance === null ? 0 : this.#arena.put(importance)
-    if (this.#encode(type, { x, rows: piece.rows, columns: piece.columns, blocks, weights, tables }) !== 0) throw weightNotFinite(piece)
-    return this.#arena.bytes(blocks, bytes)
+    const { data, rows, columns } = piece
+    const rowBytes = ggmlBytes(type, 1, columns)
+    const most = Math.min(rows, Math.max(1, Math.floor(stripBytes / (columns * 4))))
+    const all = new Uint8Array(rows * rowBytes)
+    const encode = this.#encoder(type, columns, importance)
+    const x = this.#arena.take(most * columns * 4)
+    const blocks = this.#arena.take(most * rowBytes)
+    for (let start = 0; start < rows; start += most) {
+      const count = Math.min(most, rows - start)
+      this.#arena.write(x, data.subarray(start * columns, (start + count) * columns))
+      if (encode(x, count, blocks) !== 0) throw weightNotFinite(piece)
+      all.set(this.#arena.view(blocks, count * rowBytes), start * rowBytes)
+    }
+    return all
   }
 
   dequantize(blocks: Uint8Array, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer> {
@@ -73,19 +88,20 @@ export class GgmlBlocks {
     return this.#arena.floats(values, count)
   }
 
-  /** Other than 0 when a weight is not finite. `weights` and `tables` are 0 where there are none. */
-  #encode(type: GgmlType, { x, rows, columns, blocks, weights, tables }: EncodeArguments): number {
-    if (hasBook(type)) return this.#wasm[`encode${type}`](x, rows, columns, blocks, weights, tables)
-    if (weights !== 0 && isSearched(type)) return this.#wasm[`encodeWeighted${type}`](x, rows, columns, blocks, weights)
-    return this.#wasm[`encode${type}`](x, rows * columns, blocks)
+  /** Looks the type up once a call, and places what the type needs besides the weights. */
+  #encoder(type: GgmlType, columns: number, importance: Float32Array | null): EncodeRows {
+    const tables = hasBook(type) ? this.#lattices.place(books[type]) : 0
+    this.#arena.reset()
+    const weights = importance === null ? 0 : this.#arena.put(importance)
+    if (hasBook(type)) {
+      const encode = this.#wasm[`encode${type}`]
+      return (x, rows, to) => encode(x, rows, columns, to, weights, tables)
+    }
+    if (weights !== 0 && isSearched(type)) {
+      const encode = this.#wasm[`encodeWeighted${type}`]
+      return (x, rows, to) => encode(x, rows, columns, to, weights)
+    }
+    const encode = this.#wasm[`encode${type}`]
+    return (x, rows, to) => encode(x, rows * columns, to)
   }
-}
-
-interface EncodeArguments {
-  readonly x: number
-  readonly rows: number
-  readonly columns: number
-  readonly blocks: number
-  readonly weights: number
-  readonly tables: number
 }

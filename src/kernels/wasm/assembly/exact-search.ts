@@ -8,8 +8,8 @@ function codeOf(x: f32, low: f32, inverse: f32, largest: i32): i32 {
   return min(largest, max(0, nearestInt(inverse * (x - low))))
 }
 
-/** Sub-block `j` of the 8 in VALUES and WEIGHTS; results `at` bytes further, as the vectors leave them. */
-function searchOne(j: usize, at: usize, size: usize, largest: i32, first: f32, step: f32, steps: i32, isAbsolute: bool): void {
+/** Sub-block `j` in VALUES and WEIGHTS; results as the vectors leave them. */
+function searchOne(j: usize, size: usize, largest: i32, first: f32, step: f32, steps: i32, isAbsolute: bool): void {
   const from = (j >> 2) * (size << 4) + (j & 3) * 4
   const bytes = size << 4
   let low = load<f32>(VALUES + from)
@@ -71,13 +71,13 @@ function searchOne(j: usize, at: usize, size: usize, largest: i32, first: f32, s
       low = triedLow
     }
   }
-  const to = at + (j << 2)
+  const to = j << 2
   store<f32>(SCALES + to, scale)
   store<f32>(MINIMUMS + to, -low)
   store<f32>(INVERSES + to, keptInverse)
   store<f32>(ORIGINS + to, keptOrigin)
 }
 
-export function searchExactly(at: usize, size: usize, largest: i32, first: f32, step: f32, steps: i32, isAbsolute: bool): void {
-  for (let j: usize = 0; j < 8; j++) searchOne(j, at, size, largest, first, step, steps, isAbsolute)
+export function searchExactly(size: usize, largest: i32, first: f32, step: f32, steps: i32, isAbsolute: bool): void {
+  for (let j: usize = 0; j < 256 / size; j++) searchOne(j, size, largest, first, step, steps, isAbsolute)
 }

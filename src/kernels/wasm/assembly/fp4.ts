@@ -4,8 +4,9 @@ import { CODES } from './scratch'
 
 /** Bits of 2^20: NVFP4 scales end at 448, so from here on distances are not exact. */
 const DISTANT_BITS: u32 = 0x49800000
-/** MXFP4 exponent from which 12 times the scale overflows. */
+/** MXFP4 exponent from which 12 times the scale overflows, and below which 1 / scale does. */
 const LARGE_EXPONENT: i32 = 253
+const SMALL_EXPONENT: i32 = 2
 
 /** Codes of four elements as i32: how many midpoints of the scale |x| exceeds, and 8 for a negative one that is not 0. */
 @inline
@@ -26,6 +27,42 @@ function codes(x: usize, scale: f32): v128 {
 @inline
 function codes16(x: usize, scale: f32): v128 {
   return narrowU8(codes(x, scale), codes(x + 16, scale), codes(x + 32, scale), codes(x + 48, scale))
+}
+
+/**
+ * Bits 16 .. 31 of the magnitudes of eight elements times `inverse`, a power of two, the bits below rounded up: an element is
+ * beyond a level or a midpoint, which have no bits below, when these 16 bits are.
+ */
+@inline
+function roundedBits(x: usize, inverse: v128): v128 {
+  const more = i32x4.splat(0xffff)
+  const low = i32x4.shr_u(i32x4.add(magnitudeBits(f32x4.mul(v128.load(x), inverse)), more), 16)
+  const high = i32x4.shr_u(i32x4.add(magnitudeBits(f32x4.mul(v128.load(x, 16), inverse)), more), 16)
+  return i16x8.narrow_i32x4_s(low, high)
+}
+
+/** Bits 16 .. 31 of the midpoints 0.5 and 1.5. */
+const HALF_BITS: i16 = 0x3f00
+const THREE_HALVES_BITS: i16 = 0x3fc0
+
+/**
+ * Codes of eight elements as i16. From 2 on levels are the floats of one bit of mantissa, so the code is a rounding of the bits,
+ * halves down; below they are 0, 1 and 2. 8 is added for a negative one that is not 0.
+ */
+@inline
+function floatCodes(x: usize, inverse: v128): v128 {
+  const bits = roundedBits(x, inverse)
+  const isOne = i16x8.gt_s(bits, i16x8.splat(HALF_BITS))
+  const small = i16x8.add(isOne, i16x8.gt_s(bits, i16x8.splat(THREE_HALVES_BITS)))
+  const large = i16x8.sub(i16x8.shr_u(i16x8.add(bits, i16x8.splat(0x1f)), 6), i16x8.splat(254))
+  const isNegative = i16x8.shr_s(i16x8.narrow_i32x4_s(v128.load(x), v128.load(x, 16)), 15)
+  const sign = v128.and(v128.and(isNegative, isOne), i16x8.splat(8))
+  return v128.or(sign, i16x8.max_s(i16x8.min_s(large, i16x8.splat(7)), i16x8.neg(small)))
+}
+
+@inline
+function floatCodes16(x: usize, inverse: v128): v128 {
+  return i8x16.narrow_i16x8_u(floatCodes(x, inverse), floatCodes(x + 32, inverse))
 }
 
 /** Levels in the order of their codes. */
@@ -80,17 +117,22 @@ function scaleOf(e: u32): f32 {
   return reinterpret<f32>(e >= 2 ? (e - 1) << 23 : <u32>0x00200000 << e)
 }
 
+@inline
+function mxCodes16(x: usize, e: i32): v128 {
+  if (e >= LARGE_EXPONENT) return distantCodes16(x, scaleOf(e))
+  if (e < SMALL_EXPONENT) return codes16(x, scaleOf(e))
+  return floatCodes16(x, f32x4.splat(reinterpret<f32>((255 - e) << 23))) // 2^(128 - e)
+}
+
 export function encodeMXFP4(x: usize, count: i32, to: usize): i32 {
   let y = to
   for (const end = x + (<usize>count << 2); x < end; x += 128) {
     const largest = largestBits(x, 128)
     if (largest >= INFINITY_BITS) return 1
     const e = max(0, exponentOf(largest) - 2)
-    const scale = scaleOf(e)
     store<u8>(y, e)
-    const isLarge = e >= LARGE_EXPONENT
-    const low = isLarge ? distantCodes16(x, scale) : codes16(x, scale)
-    const high = isLarge ? distantCodes16(x + 64, scale) : codes16(x + 64, scale)
+    const low = mxCodes16(x, e)
+    const high = mxCodes16(x + 64, e)
     v128.store(y, v128.or(low, i16x8.shl(high, 4)), 1)
     y += 17
   }

@@ -34,6 +34,31 @@ export function smallestF32(v: v128): f32 {
   return f32x4.extract_lane(m, 0)
 }
 
+/** What `findSigned` found: bits of the largest magnitude among the positive and among the negative elements, 0 where there is none. */
+export let largestPositive: u32 = 0
+export let largestNegative: u32 = 0
+
+/**
+ * Over 32 elements. As integers positive floats are in their order and above all negative ones, as unsigned integers it is the
+ * other way round: two maxima, in which infinity and NaN show as well.
+ */
+@inline
+export function findSigned(x: usize): void {
+  let high = v128.load(x)
+  let low = high
+  for (let i: usize = 16; i < 128; i += 16) {
+    const v = v128.load(x + i)
+    high = i32x4.max_s(high, v)
+    low = i32x4.max_u(low, v)
+  }
+  high = i32x4.max_s(high, v128.shuffle<i64>(high, high, 1, 0))
+  high = i32x4.max_s(high, v128.shuffle<i32>(high, high, 1, 0, 3, 2))
+  const most = i32x4.extract_lane(high, 0)
+  const least = <i32>largestU32(low)
+  largestPositive = most & ~(most >> 31)
+  largestNegative = least & (least >> 31) & 0x7fffffff
+}
+
 /** Four vectors of i32 in 0..255 as 16 bytes. */
 @inline
 export function narrowU8(a: v128, b: v128, c: v128, d: v128): v128 {

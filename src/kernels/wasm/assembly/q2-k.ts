@@ -30,22 +30,18 @@ function share(values: usize, codes: usize): f32 {
 /** `importance` is 0 without one. */
 function encode(x: usize, importance: usize, y: usize): void {
   if (importance != 0) weigh(x, importance, squareSum(x, 256) / <f32>256, 1024, ROW_WEIGHTS)
-  for (let half: usize = 0; half < 2; half++) {
-    const at = half * 32
-    for (let group: usize = 0; group < 2; group++) {
-      const from = half * 512 + group * 256
-      transpose(VALUES + group * 256, x + from, 16, 64)
-      if (importance != 0) {
-        transpose(WEIGHTS + group * 256, ROW_WEIGHTS + from, 16, 64)
-        sumWeights(WEIGHTS + group * 256, 16, WEIGHT_SUMS + at + group * 16)
-      }
-    }
+  for (let group: usize = 0; group < 1024; group += 256) {
+    transpose(VALUES + group, x + group, 16, 64)
     if (importance != 0) {
-      searchWeighted16x3(at)
-    } else {
-      for (let i: usize = 0; i < 512; i += 16) v128.store(WEIGHTS + i, f32x4.abs(v128.load(VALUES + i)))
-      searchQ2_K(at)
+      transpose(WEIGHTS + group, ROW_WEIGHTS + group, 16, 64)
+      sumWeights(WEIGHTS + group, 16, WEIGHT_SUMS + (group >> 4))
     }
+  }
+  if (importance != 0) {
+    searchWeighted16x3()
+  } else {
+    for (let i: usize = 0; i < 1024; i += 16) v128.store(WEIGHTS + i, f32x4.abs(v128.load(VALUES + i)))
+    searchQ2_K()
   }
   const isWeighted = importance != 0
   const d = isWeighted ? searchPositive(SCALES, WEIGHT_SUMS, 16, 15, SCALE_CODES) : share(SCALES, SCALE_CODES)

@@ -1,15 +1,14 @@
 // Q4_0 and Q5_0; plain form in ../../reference/ggml/{q4-0,q5-0}.ts.
 import { floatOfHalf, halfBits } from './half'
 import {
+  findSigned,
   hasNonFinite,
   INFINITY_BITS,
   integers,
   inverseScale,
-  largestF32,
-  largestU32,
-  magnitudeBits,
+  largestNegative,
+  largestPositive,
   narrowU8,
-  smallestF32,
   storeScaled,
 } from './lanes'
 import { INVERSES, multiplyWeights, SCALES } from './scratch'
@@ -20,40 +19,28 @@ import { takeLanes, weighBlocks } from './weighted-blocks'
 /** Element of largest magnitude among 32, the first one where several are; NaN when one is not finite. */
 @inline
 function largestElement(x: usize): f32 {
-  let v = v128.load(x)
-  let high = v
-  let low = v
-  let bits = magnitudeBits(v)
-  for (let i: usize = 16; i < 128; i += 16) {
-    v = v128.load(x + i)
-    high = f32x4.pmax(high, v)
-    low = f32x4.pmin(low, v)
-    bits = i32x4.max_u(bits, magnitudeBits(v))
+  findSigned(x)
+  const most = largestPositive
+  const least = largestNegative
+  if (max(most, least) >= INFINITY_BITS) return f32.NaN
+  if (most == least && most != 0) {
+    // +m and -m both occur: the first in order decides the sign of the scale.
+    for (let i: usize = 0; i < 128; i += 4) if ((load<u32>(x + i) & 0x7fffffff) == most) return load<f32>(x + i)
   }
-  if (largestU32(bits) >= INFINITY_BITS) return f32.NaN
-  const most = largestF32(high)
-  const least = -smallestF32(low)
-  if (most == 0 && least == 0) return 0
-  if (most > least) return most
-  if (least > most) return -least
-  // +m and -m both occur: the first in order decides the sign of the scale.
-  for (let i: usize = 0; i < 128; i += 4) {
-    const value = load<f32>(x + i)
-    if (abs(value) == most) return value
-  }
-  return 0
+  // Without a branch: the sign is hard to foresee.
+  return reinterpret<f32>(max(most, least) | (<u32>(least > most) << 31))
 }
 
-/** min(2 limit - 1, trunc(x * inverse + limit + 0.5)), which is never negative. */
+/** trunc(x * inverse + limit + 0.5), which is never negative and at most 2 limit. */
 @inline
 function codes(x: usize, inverse: v128, limit: f32): v128 {
-  const sum = f32x4.add(f32x4.mul(v128.load(x), inverse), f32x4.splat(limit + 0.5))
-  return integers(f32x4.pmin(f32x4.splat(limit + limit - 1), f32x4.trunc(sum)))
+  return integers(f32x4.trunc(f32x4.add(f32x4.mul(v128.load(x), inverse), f32x4.splat(limit + 0.5))))
 }
 
 @inline
 function codes16(x: usize, inverse: v128, limit: f32): v128 {
-  return narrowU8(codes(x, inverse, limit), codes(x + 16, inverse, limit), codes(x + 32, inverse, limit), codes(x + 48, inverse, limit))
+  const all = narrowU8(codes(x, inverse, limit), codes(x + 16, inverse, limit), codes(x + 32, inverse, limit), codes(x + 48, inverse, limit))
+  return i8x16.min_u(all, i8x16.splat(<i8>(2 * limit - 1)))
 }
 
 /** Codes 0 .. 15 and 16 .. 31 of a block behind its scale; returns the bytes of the block. */

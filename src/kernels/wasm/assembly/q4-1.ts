@@ -1,13 +1,14 @@
 // Q4_1 and Q5_1; plain form in ../../reference/ggml/{q4-1,q5-1}.ts.
 import { floatOfHalf, halfBits } from './half'
 import {
+  findSigned,
   hasNonFinite,
   INFINITY_BITS,
   integers,
   inverseScale,
   largestF32,
-  largestU32,
-  magnitudeBits,
+  largestNegative,
+  largestPositive,
   narrowU8,
   smallestF32,
   storeAffine,
@@ -18,28 +19,60 @@ import { searchWeighted32x15, searchWeighted32x31 } from './search.generated'
 import { floatAt, products, scaleBits } from './super-block'
 import { takeLanes, weighBlocks } from './weighted-blocks'
 
-/** min(most, trunc((x - least) * inverse + 0.5)), never negative; 0 where x - least overflows and the inverse is 0. */
+/** trunc((x - least) * inverse + 0.5), within 0 .. most where that does not overflow. */
 @inline
-function codes(x: usize, least: v128, inverse: v128, most: f32): v128 {
-  const sum = f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), least), inverse), f32x4.splat(0.5))
-  return integers(f32x4.pmin(f32x4.splat(most), f32x4.pmax(f32x4.splat(0), f32x4.trunc(sum))))
+function codes(x: usize, least: v128, inverse: v128): v128 {
+  return integers(f32x4.trunc(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), least), inverse), f32x4.splat(0.5))))
 }
 
 @inline
-function codes16(x: usize, least: v128, inverse: v128, most: f32): v128 {
+function codes16(x: usize, least: v128, inverse: v128): v128 {
   return narrowU8(
-    codes(x, least, inverse, most),
-    codes(x + 16, least, inverse, most),
-    codes(x + 32, least, inverse, most),
-    codes(x + 48, least, inverse, most),
+    codes(x, least, inverse),
+    codes(x + 16, least, inverse),
+    codes(x + 32, least, inverse),
+    codes(x + 48, least, inverse),
   )
 }
 
-/** Which zero comes first decides the sign of a minimum of 0. */
+/** Range of the block just looked at. */
+let blockLow: f32 = 0
+let blockHigh: f32 = 0
+
+/** Sets the range of a block in which all elements have one sign or are 0. */
+function lookAtOneSided(x: usize): void {
+  let high = v128.load(x)
+  let low = high
+  for (let i: usize = 16; i < 128; i += 16) {
+    high = f32x4.pmax(high, v128.load(x + i))
+    low = f32x4.pmin(low, v128.load(x + i))
+  }
+  blockHigh = largestF32(high)
+  blockLow = smallestF32(low)
+  if (blockLow != 0) return
+  // Which zero comes first decides the sign of a minimum of 0.
+  for (let i: usize = 0; i < 128; i += 4) {
+    if (load<f32>(x + i) == 0) {
+      blockLow = load<f32>(x + i)
+      return
+    }
+  }
+}
+
+/** Sets the range of a block; false when an element is not finite. */
 @inline
-function firstZero(x: usize): f32 {
-  for (let i: usize = 0; i < 128; i += 4) if (load<f32>(x + i) == 0) return load<f32>(x + i)
-  return 0
+function lookAt(x: usize): bool {
+  findSigned(x)
+  const most = largestPositive
+  const least = largestNegative
+  if (max(most, least) >= INFINITY_BITS) return false
+  if (most == 0 || least == 0) {
+    lookAtOneSided(x)
+  } else {
+    blockHigh = reinterpret<f32>(most)
+    blockLow = -reinterpret<f32>(least)
+  }
+  return true
 }
 
 /** Codes 0 .. 15 and 16 .. 31 of a block behind its scale and minimum; returns the bytes of the block. */
@@ -60,25 +93,18 @@ function pack(y: usize, low: v128, high: v128, isFive: bool): usize {
 function encode(x: usize, count: i32, to: usize, most: f32, isFive: bool): i32 {
   let y = to
   for (const end = x + (<usize>count << 2); x < end; x += 128) {
-    let v = v128.load(x)
-    let high = v
-    let low = v
-    let bits = magnitudeBits(v)
-    for (let i: usize = 16; i < 128; i += 16) {
-      v = v128.load(x + i)
-      high = f32x4.pmax(high, v)
-      low = f32x4.pmin(low, v)
-      bits = i32x4.max_u(bits, magnitudeBits(v))
-    }
-    if (largestU32(bits) >= INFINITY_BITS) return 1
-    let least = smallestF32(low)
-    if (least == 0) least = firstZero(x)
-    const scale: f32 = (largestF32(high) - least) / most
+    if (!lookAt(x)) return 1
+    const scale: f32 = (blockHigh - blockLow) / most
     store<u16>(y, <u16>halfBits(scale))
-    store<u16>(y, <u16>halfBits(least), 2)
-    const m = f32x4.splat(least)
+    store<u16>(y, <u16>halfBits(blockLow), 2)
+    const least = f32x4.splat(blockLow)
     const inverse = f32x4.splat(inverseScale(scale))
-    y += pack(y, codes16(x, m, inverse, most), codes16(x + 64, m, inverse, most), isFive)
+    const zero = i8x16.splat(0)
+    // Where the range overflows, the inverse is 0 and so are all codes.
+    const overflows = !(scale < Infinity)
+    const low = overflows ? zero : codes16(x, least, inverse)
+    const high = overflows ? zero : codes16(x + 64, least, inverse)
+    y += pack(y, low, high, isFive)
   }
   return 0
 }
@@ -103,8 +129,8 @@ function encodeWeighted(x: usize, blocks: i32, perRow: i32, to: usize, importanc
     // Without a second four the first is done twice.
     const second: usize = many > 4 ? 512 : 0
     takeLanes(x + second, second, 512, many > 4 ? many - 4 : many)
-    if (isFive) searchWeighted32x31(0)
-    else searchWeighted32x15(0)
+    if (isFive) searchWeighted32x31()
+    else searchWeighted32x15()
     for (let k = 0; k < many; k++) {
       const p = x + (<usize>k << 7)
       store<u16>(y, scaleBits(floatAt(SCALES, k)))

@@ -79,12 +79,12 @@ function encode(x: usize, importance: usize, y: usize, isFive: bool): void {
     transpose(WEIGHTS + 512, ROW_WEIGHTS + 512, 32, 128)
     sumWeights(WEIGHTS, 32, WEIGHT_SUMS)
     sumWeights(WEIGHTS + 512, 32, WEIGHT_SUMS + 16)
-    if (isFive) searchWeighted32x31(0)
-    else searchWeighted32x15(0)
+    if (isFive) searchWeighted32x31()
+    else searchWeighted32x15()
   } else {
     weighByMagnitude()
-    if (isFive) searchQ5_K(0)
-    else searchQ4_K(0)
+    if (isFive) searchQ5_K()
+    else searchQ4_K()
   }
   const isWeighted = importance != 0
   const d = isWeighted ? searchPositive(SCALES, WEIGHT_SUMS, 8, 63, SCALE_CODES) : share(SCALES, SCALE_CODES)

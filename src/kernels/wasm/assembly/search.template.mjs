@@ -5,53 +5,57 @@
 const range = (count) => [...Array(count).keys()]
 const lines = (count, line) => range(count).map(line).join('\n')
 const float = (value) => (Number.isInteger(value) ? `${value}.0` : `${value}`)
-const unroll = 4
 const vectorBytes = 16
 
-/** `make_qkx2_quants` and `make_qkx3_quants` for two groups of four sub-blocks, interleaved to hide the latency of sums. */
+/**
+ * `make_qkx2_quants` and `make_qkx3_quants` for the 256 elements of a super-block. Each pass is a small loop of its own over one
+ * group of four sub-blocks, so that its sums stay in registers; the groups take turns, so that one begins while the last sums
+ * of another are still under way.
+ */
 const affine = ({ name, size, largest, first, step, steps, isAbsolute = false }) => {
-  const groups = 2
+  const groups = 64 / size
   const each = (line) => lines(groups, line)
   const stride = size * vectorBytes
-  const offset = (g, u) => g * stride + u * vectorBytes
-  const nearestCode = (g) =>
-    `f32x4.pmin(most, f32x4.pmax(zero, f32x4.sub(f32x4.add(f32x4.mul(inverse${g}, f32x4.sub(x${g}, low${g})), magic), magic)))`
-  const loss = (g) => (isAbsolute ? `f32x4.abs(off${g})` : `f32x4.mul(off${g}, off${g})`)
-  const addError = (g, u, sum, scale, minimum) => `
-      off${g} = f32x4.sub(f32x4.add(f32x4.mul(${scale}${g}, code${g}), ${minimum}${g}), x${g})
-      ${sum}${g} = f32x4.add(${sum}${g}, f32x4.mul(v128.load(WEIGHTS + i, ${offset(g, u)}), ${loss(g)}))`
-  const overElements = (body) => `
-    for (let i: usize = 0; i < ${stride}; i += ${unroll * vectorBytes}) {
-${lines(unroll, (u) => each((g) => body(g, u)))}
+  const overElements = (g, body) => `
+    for (let i: usize = ${g * stride}; i < ${(g + 1) * stride}; i += ${2 * vectorBytes}) {
+${lines(2, (u) => body(u * vectorBytes))}
     }`
+  // The upper bound as integers: bits of floats from MAGIC on are in their order, and integer minima leave the adders free. NaN becomes 0.
+  const nearestCode = (g) => `f32x4.sub(
+        i32x4.min_s(top, f32x4.pmax(magic, f32x4.add(f32x4.mul(inverse${g}, f32x4.sub(x, low${g})), magic))), magic)`
+  const loss = isAbsolute ? 'f32x4.abs(off)' : 'f32x4.mul(off, off)'
+  const addError = (at, sum, scale, minimum) => `
+      off = f32x4.sub(f32x4.add(f32x4.mul(${scale}, code), ${minimum}), x)
+      ${sum} = f32x4.add(${sum}, f32x4.mul(v128.load(i, WEIGHTS + ${at}), ${loss}))`
 
   return `
-/** x ~ scale * code - minimum, codes 0 .. ${largest}, for 8 sub-blocks of ${size}; results from \`at\` bytes on. */
-export function ${name}(at: usize): void {
+/** x ~ scale * code - minimum, codes 0 .. ${largest}, for ${256 / size} sub-blocks of ${size}. */
+export function ${name}(): void {
   const zero = f32x4.splat(0)
   const most = f32x4.splat(${float(largest)})
   const magic = f32x4.splat(MAGIC)
+  const top = f32x4.splat(MAGIC + ${float(largest)})
+  let x = zero
+  let code = zero
+  let weighted = zero
+  let off = zero
+  let is = zero
 ${each(
-  (g) => `  let x${g} = v128.load(VALUES, ${g * stride})
-  let code${g} = zero
-  let weighted${g} = v128.load(WEIGHTS, ${g * stride})
-  let low${g} = x${g}
-  let high${g} = x${g}
-  let weightSum${g} = weighted${g}
-  let valueSum${g} = f32x4.mul(weighted${g}, x${g})`,
-)}
-  for (let i: usize = ${vectorBytes}; i < ${stride}; i += ${vectorBytes}) {
-${each(
-  (g) => `    x${g} = v128.load(VALUES + i, ${g * stride})
-    weighted${g} = v128.load(WEIGHTS + i, ${g * stride})
-    low${g} = f32x4.pmin(low${g}, x${g})
-    high${g} = f32x4.pmax(high${g}, x${g})
-    weightSum${g} = f32x4.add(weightSum${g}, weighted${g})
-    valueSum${g} = f32x4.add(valueSum${g}, f32x4.mul(weighted${g}, x${g}))`,
-)}
+  (g) => `  x = v128.load(VALUES, ${g * stride})
+  weighted = v128.load(WEIGHTS, ${g * stride})
+  let low${g} = x
+  let high${g} = x
+  let weightSum${g} = weighted
+  let valueSum${g} = f32x4.mul(weighted, x)
+  for (let i: usize = ${g * stride + vectorBytes}; i < ${(g + 1) * stride}; i += ${vectorBytes}) {
+    x = v128.load(i, VALUES)
+    weighted = v128.load(i, WEIGHTS)
+    low${g} = f32x4.pmin(low${g}, x)
+    high${g} = f32x4.pmax(high${g}, x)
+    weightSum${g} = f32x4.add(weightSum${g}, weighted)
+    valueSum${g} = f32x4.add(valueSum${g}, f32x4.mul(weighted, x))
   }
-${each(
-  (g) => `  low${g} = f32x4.pmin(low${g}, zero)
+  low${g} = f32x4.pmin(low${g}, zero)
   const isDead${g} = f32x4.le(high${g}, low${g})
   const firstLow${g} = low${g}
   let inverse${g} = f32x4.div(most, f32x4.sub(high${g}, low${g}))
@@ -59,20 +63,19 @@ ${each(
   let best${g} = zero
   let keptInverse${g} = inverse${g}
   let keptOrigin${g} = low${g}
-  let determinant${g} = zero
+  let farthest${g} = zero
   let codeSum${g} = zero
   let squareSum${g} = zero
   let productSum${g} = zero
+  let determinant${g} = zero
   let triedScale${g} = zero
   let triedLow${g} = zero
   let error${g} = zero
-  let farthest${g} = zero
-  let off${g} = zero
-  let is${g} = zero`,
-)}
 ${overElements(
-  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
-      code${g} = ${nearestCode(g)}${addError(g, u, 'best', 'scale', 'low')}`,
+  g,
+  (at) => `      x = v128.load(i, VALUES + ${at})
+      code = ${nearestCode(g)}${addError(at, `best${g}`, `scale${g}`, `low${g}`)}`,
+)}`,
 )}
   for (let k = 0; k <= ${steps}; k++) {
     const span = f32x4.splat(<f32>${float(first)} + <f32>${float(step)} * <f32>k + <f32>${float(largest)})
@@ -82,66 +85,69 @@ ${each(
     codeSum${g} = zero
     squareSum${g} = zero
     productSum${g} = zero
-    error${g} = zero`,
-)}
 ${overElements(
-  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
-      code${g} = ${nearestCode(g)}
-      v128.store(LEVELS + i, code${g}, ${offset(g, u)})
-      weighted${g} = f32x4.mul(v128.load(WEIGHTS + i, ${offset(g, u)}), code${g})
-      codeSum${g} = f32x4.add(codeSum${g}, weighted${g})
-      squareSum${g} = f32x4.add(squareSum${g}, f32x4.mul(weighted${g}, code${g}))
-      productSum${g} = f32x4.add(productSum${g}, f32x4.mul(weighted${g}, x${g}))`,
+  g,
+  (at) => `      x = v128.load(i, VALUES + ${at})
+      code = ${nearestCode(g)}
+      v128.store(i, code, LEVELS + ${at})
+      weighted = f32x4.mul(v128.load(i, WEIGHTS + ${at}), code)
+      codeSum${g} = f32x4.add(codeSum${g}, weighted)
+      squareSum${g} = f32x4.add(squareSum${g}, f32x4.mul(weighted, code))
+      productSum${g} = f32x4.add(productSum${g}, f32x4.mul(weighted, x))`,
+)}`,
 )}
 ${each(
   (g) => `    determinant${g} = f32x4.sub(f32x4.mul(weightSum${g}, squareSum${g}), f32x4.mul(codeSum${g}, codeSum${g}))
     triedScale${g} = f32x4.div(f32x4.sub(f32x4.mul(weightSum${g}, productSum${g}), f32x4.mul(valueSum${g}, codeSum${g})), determinant${g})
     triedLow${g} = f32x4.div(f32x4.sub(f32x4.mul(squareSum${g}, valueSum${g}), f32x4.mul(codeSum${g}, productSum${g})), determinant${g})
-    is${g} = f32x4.gt(triedLow${g}, zero)
-    if (v128.any_true(is${g})) {
-      triedScale${g} = v128.bitselect(f32x4.div(productSum${g}, squareSum${g}), triedScale${g}, is${g})
-      triedLow${g} = v128.andnot(triedLow${g}, is${g})
-    }`,
-)}
+    is = f32x4.gt(triedLow${g}, zero)
+    if (v128.any_true(is)) {
+      triedScale${g} = v128.bitselect(f32x4.div(productSum${g}, squareSum${g}), triedScale${g}, is)
+      triedLow${g} = v128.andnot(triedLow${g}, is)
+    }
+    error${g} = zero
 ${overElements(
-  (g, u) => `      x${g} = v128.load(VALUES + i, ${offset(g, u)})
-      code${g} = v128.load(LEVELS + i, ${offset(g, u)})${addError(g, u, 'error', 'triedScale', 'triedLow')}`,
+  g,
+  (at) => `      x = v128.load(i, VALUES + ${at})
+      code = v128.load(i, LEVELS + ${at})${addError(at, `error${g}`, `triedScale${g}`, `triedLow${g}`)}`,
+)}`,
 )}
 ${each(
-  (g) => `    is${g} = v128.and(f32x4.gt(determinant${g}, zero), f32x4.lt(error${g}, best${g}))
-    if (v128.any_true(is${g})) {
-      best${g} = v128.bitselect(error${g}, best${g}, is${g})
-      scale${g} = v128.bitselect(triedScale${g}, scale${g}, is${g})
-      keptInverse${g} = v128.bitselect(inverse${g}, keptInverse${g}, is${g})
-      keptOrigin${g} = v128.bitselect(low${g}, keptOrigin${g}, is${g})
-      low${g} = v128.bitselect(triedLow${g}, low${g}, is${g})
-    }`,
+  // Without a branch: whether one of four lanes gets better is hard to foresee.
+  (g) => `    is = v128.and(f32x4.gt(determinant${g}, zero), f32x4.lt(error${g}, best${g}))
+    best${g} = v128.bitselect(error${g}, best${g}, is)
+    scale${g} = v128.bitselect(triedScale${g}, scale${g}, is)
+    keptInverse${g} = v128.bitselect(inverse${g}, keptInverse${g}, is)
+    keptOrigin${g} = v128.bitselect(low${g}, keptOrigin${g}, is)
+    low${g} = v128.bitselect(triedLow${g}, low${g}, is)`,
 )}
   }
+  let areNear = i32x4.splat(-1)
 ${each(
-  (g) => `  v128.store(SCALES + at, v128.andnot(scale${g}, isDead${g}), ${g * vectorBytes})
-  v128.store(MINIMUMS + at, f32x4.neg(v128.bitselect(firstLow${g}, low${g}, isDead${g})), ${g * vectorBytes})
-  v128.store(INVERSES + at, v128.andnot(keptInverse${g}, isDead${g}), ${g * vectorBytes})
-  v128.store(ORIGINS + at, keptOrigin${g}, ${g * vectorBytes})
-  is${g} = v128.or(f32x4.lt(farthest${g}, f32x4.splat(FARTHEST)), isDead${g})`,
+  (g) => `  v128.store(SCALES, v128.andnot(scale${g}, isDead${g}), ${g * vectorBytes})
+  v128.store(MINIMUMS, f32x4.neg(v128.bitselect(firstLow${g}, low${g}, isDead${g})), ${g * vectorBytes})
+  v128.store(INVERSES, v128.andnot(keptInverse${g}, isDead${g}), ${g * vectorBytes})
+  v128.store(ORIGINS, keptOrigin${g}, ${g * vectorBytes})
+  areNear = v128.and(areNear, v128.or(f32x4.lt(farthest${g}, f32x4.splat(FARTHEST)), isDead${g}))`,
 )}
-  if (!i32x4.all_true(v128.and(is0, is1))) {
-    searchExactly(at, ${size}, ${largest}, ${float(first)}, ${float(step)}, ${steps}, ${isAbsolute})
-  }
+  if (!i32x4.all_true(areNear)) searchExactly(${size}, ${largest}, ${float(first)}, ${float(step)}, ${steps}, ${isAbsolute})
 }
 `
 }
 
-/** `make_qx_quants` for four sub-blocks, two tries side by side, accepted in order. */
+/**
+ * `make_qx_quants` for four sub-blocks, two tries side by side, accepted in order. Not unrolled: V8 moves the loads of an unrolled
+ * block to its front and spills them.
+ */
 const signed = ({ name, size, limit }) => {
   const atOnce = 2
   const stride = size * vectorBytes
   const tries = [0, -9, -8, -7, -6, -5, -4, -3, -2, -1, 1, 2, 3, 4, 5, 6, 7, 8, 9]
-  // |x * inverse| is at most limit + k / 10: only some of the bounds can be passed.
+  // |x * inverse| is at most limit + k / 10: only some of the bounds can be passed. Bounds as integers, as above.
   const level = (k, t) => {
-    const rounded = `f32x4.sub(f32x4.add(f32x4.mul(inverse${t}, x), magic), magic)`
-    if (k <= -6) return rounded
-    return k >= 5 ? `f32x4.pmax(f32x4.pmin(${rounded}, high), low)` : `f32x4.pmin(${rounded}, high)`
+    const raised = `f32x4.add(f32x4.mul(inverse${t}, x), magic)`
+    const upper = k <= -6 ? raised : `i32x4.min_s(${raised}, top)`
+    return `f32x4.sub(${k >= 5 ? `i32x4.max_s(${upper}, bottom)` : upper}, magic)`
   }
   const accept = (k, t) =>
     k === 0
@@ -162,20 +168,17 @@ ${steps
   square${t} = zero`,
   )
   .join('\n')}
-  for (let i: usize = 0; i < ${stride}; i += ${unroll * vectorBytes}) {
-${lines(
-  unroll,
-  (u) => `    x = v128.load(VALUES + i, ${u * vectorBytes})
-    weight = v128.load(WEIGHTS + i, ${u * vectorBytes})
-    weighted = v128.load(PRODUCTS + i, ${u * vectorBytes})
+  for (let i: usize = 0; i < ${stride}; i += ${vectorBytes}) {
+    x = v128.load(i, VALUES)
+    weight = v128.load(i, WEIGHTS)
+    weighted = v128.load(i, PRODUCTS)
 ${steps
   .map(
     (k, t) => `    level${t} = ${level(k, t)}
     product${t} = f32x4.add(product${t}, f32x4.mul(weighted, level${t}))
     square${t} = f32x4.add(square${t}, f32x4.mul(f32x4.mul(weight, level${t}), level${t}))`,
   )
-  .join('\n')}`,
-)}
+  .join('\n')}
   }
 ${steps.map(accept).join('\n')}`
 
@@ -183,9 +186,9 @@ ${steps.map(accept).join('\n')}`
 /** x ~ scale * (code - ${limit}) for 4 sub-blocks of ${size}; PRODUCTS holds weight * x. Results from \`at\` bytes on. */
 export function ${name}(at: usize): void {
   const zero = f32x4.splat(0)
-  const high = f32x4.splat(${float(limit - 1)})
-  const low = f32x4.splat(${float(-limit)})
   const magic = f32x4.splat(MAGIC)
+  const top = f32x4.splat(MAGIC + ${float(limit - 1)})
+  const bottom = f32x4.splat(MAGIC - ${float(limit)})
   findPeaks(${stride})
   const peak = v128.load(PEAKS)
   const isDead = f32x4.lt(v128.load(PEAK_MAGNITUDES), f32x4.splat(ZERO_BELOW))
@@ -302,8 +305,58 @@ ${each(
 `
 }
 
+/** The search of IQ4 for four blocks of 32. Two chains of steps to the levels run side by side: one alone is mostly waiting. */
+const levels = () => {
+  const each = (line) => lines(8, line)
+  const at = (u) => u * vectorBytes
+  const places = (from) => `places(${[0, 1, 2, 3].map((u) => `f32x4.mul(doubled, x${from + u})`).join(', ')})`
+  const wide = (u) => {
+    const half = `i16x8.extend_${u % 4 < 2 ? 'low' : 'high'}_i8x16_s(levels${u < 4 ? 0 : 1})`
+    return `f32x4.convert_i32x4_s(i32x4.extend_${u % 2 === 0 ? 'low' : 'high'}_i16x8_s(${half}))`
+  }
+  return `
+/** SCALES of four blocks in VALUES and WEIGHTS, from \`at\` bytes on: a first guess, then 15 inverse scales around it. */
+export function searchLevels(at: usize): void {
+  findPeaks(512)
+  const peak = v128.load(PEAKS)
+  const zero = f32x4.splat(0)
+  let scale = zero
+  let best = zero
+  let level = zero
+  let weighted = zero
+  for (let step = -8; step <= 7; step++) {
+    // -8 stands for the first guess.
+    const isFirst = step == -8
+    const guess = f32x4.div(f32x4.splat(1), f32x4.div(peak, f32x4.splat(127)))
+    const inverse = isFirst ? guess : f32x4.div(f32x4.splat(<f32>step - 127), peak)
+    const doubled = f32x4.add(inverse, inverse)
+    let product = zero
+    let square = zero
+    for (let i: usize = 0; i < 512; i += 128) {
+${each((u) => `      const x${u} = v128.load(i, VALUES + ${at(u)})`)}
+      const levels0 = levelsOf(${places(0)})
+      const levels1 = levelsOf(${places(4)})
+${each(
+  (u) => `      level = ${wide(u)}
+      weighted = f32x4.mul(v128.load(i, WEIGHTS + ${at(u)}), level)
+      product = f32x4.add(product, f32x4.mul(weighted, x${u}))
+      square = f32x4.add(square, f32x4.mul(weighted, level))`,
+)}
+    }
+    const isBetter = isFirst ? i32x4.splat(-1) : f32x4.gt(f32x4.mul(product, product), f32x4.mul(best, square))
+    const is = v128.and(f32x4.gt(square, zero), isBetter)
+    scale = v128.bitselect(f32x4.div(product, square), scale, is)
+    best = v128.bitselect(f32x4.mul(scale, product), best, is)
+  }
+  const isDead = f32x4.lt(v128.load(PEAK_MAGNITUDES), f32x4.splat(ZERO_BELOW))
+  v128.store(SCALES + at, v128.andnot(scale, isDead))
+}
+`
+}
+
 export const source = `// Written by search.template.mjs; change that.
 import { searchExactly } from './exact-search'
+import { levelsOf, places } from './iq4-levels'
 import { MAGIC } from './lanes'
 import {
   findPeaks,
@@ -332,4 +385,5 @@ ${signed({ name: 'searchSigned16x4', size: 16, limit: 4 })}
 ${signed({ name: 'searchSigned16x32', size: 16, limit: 32 })}
 ${signed({ name: 'searchSigned32x8', size: 32, limit: 8 })}
 ${signed({ name: 'searchSigned32x16', size: 32, limit: 16 })}
-${descent()}`
+${descent()}
+${levels()}`
