@@ -2,8 +2,8 @@ import { createRandom } from '../../core/random.ts'
 import type { AffineParams } from '../contract/affine.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
+import { bytes, relative, type Tolerance, type Values } from '../tolerance.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
-import { bytes, relative, type Tolerance, type Values } from './tolerance.ts'
 
 /**
  * One call that every backend must answer as the reference does. The same cases judge the backends in Node and in Chromium

@@ -1,6 +1,7 @@
 import type { AffineParams, AffineTensor } from './affine.ts'
 import type { GgmlType } from './ggml.ts'
 import type { Matrix, MatrixShape } from './matrix.ts'
+import type { KernelPlacement } from './placement.ts'
 
 export type { Matrix, MatrixShape } from './matrix.ts'
 
@@ -13,9 +14,11 @@ export type { Matrix, MatrixShape } from './matrix.ts'
  * result must not depend on the split (same bytes for any number of threads).
  */
 export interface Kernels {
-  /** For the result's "made by": `reference`, `wasm x2`. */
+  /** For the result's "made by": `reference`, `wasm x2`, `wasm x2 + webgpu nvidia ampere (accumulateGram)`. */
   readonly backend: string
   readonly threads: number
+  /** Where operations run, when some may run on a graphics card. */
+  readonly placement?: KernelPlacement
 
   /** Nearest rounding on the affine grid; rule in `AffineParams`. */
   quantizeAffine(input: Matrix, params: AffineParams, signal?: AbortSignal): Promise<AffineTensor>

@@ -1,0 +1,88 @@
+import { type AcceleratedMethod, type AcceleratedOperations, type Accelerator, AcceleratorFault } from './contract/accelerator.ts'
+import type { Kernels } from './contract/kernels.ts'
+import type { KernelPlacement, OperationSupport } from './contract/placement.ts'
+import type { CheckResult } from './self-check.ts'
+
+/** Members of `Kernels` that are no operations. */
+const notOperations: readonly string[] = ['backend', 'threads', 'placement', 'close']
+
+/** Names of the operations of kernels, those that a later version adds included. */
+export function operationsOf(kernels: Kernels): string[] {
+  return Object.keys(kernels).filter((name) => !notOperations.includes(name))
+}
+
+/**
+ * Kernels that send single operations to an accelerator: those that passed the check, for calls large enough to pay. All
+ * others, and any call that fails there, run on `kernels`; a lost device is never an error of the caller.
+ */
+export function routeKernels(kernels: Kernels, accelerator: Accelerator, checked: ReadonlyMap<string, CheckResult>): Kernels {
+  const router = new Router(kernels, accelerator, checked)
+  return {
+    ...kernels,
+    get backend() {
+      return router.backend
+    },
+    placement: router,
+    accumulateGram: (gram, input, signal) =>
+      router.run('accumulateGram', (input.rows * input.columns ** 2) / 2, (at) => at.accumulateGram(gram, input, signal)),
+    traceThroughGram: (delta, gram, signal) =>
+      router.run('traceThroughGram', (delta.rows * delta.columns ** 2) / 2, (at) => at.traceThroughGram(delta, gram, signal)),
+    async close() {
+      accelerator.close()
+      await kernels.close()
+    },
+  }
+}
+
+class Router implements KernelPlacement {
+  readonly #kernels: Kernels
+  readonly #accelerator: Accelerator
+  readonly #checked: ReadonlyMap<string, CheckResult>
+  /** Why an operation was given up since the check. */
+  readonly #givenUp = new Map<string, string>()
+  readonly #ranThere = new Set<string>()
+  #lost: string | null = null
+
+  constructor(kernels: Kernels, accelerator: Accelerator, checked: ReadonlyMap<string, CheckResult>) {
+    this.#kernels = kernels
+    this.#accelerator = accelerator
+    this.#checked = checked
+    void accelerator.lost.then((reason) => {
+      this.#lost = reason
+    })
+  }
+
+  get backend(): string {
+    const { backend } = this.#kernels
+    const there = [...this.#ranThere].sort().join(', ')
+    return there === '' ? backend : `${backend} + ${this.#accelerator.name} (${there})`
+  }
+
+  get support(): readonly OperationSupport[] {
+    return operationsOf(this.#kernels).map((operation) => ({ operation, support: this.#supports(operation) }))
+  }
+
+  startRecord(): void {
+    this.#ranThere.clear()
+  }
+
+  /** `work` in multiply-adds. */
+  async run<Result>(method: AcceleratedMethod, work: number, call: (at: AcceleratedOperations) => Promise<Result>): Promise<Result> {
+    if (this.#supports(method) === true && work >= (this.#checked.get(method)?.leastWork ?? 0)) {
+      try {
+        const result = await call(this.#accelerator.operations)
+        this.#ranThere.add(method)
+        return result
+      } catch (error) {
+        if (!(error instanceof AcceleratorFault)) throw error
+        if (error.isLasting) this.#givenUp.set(method, `The graphics card failed at it: ${error.message}`)
+      }
+    }
+    return call(this.#kernels)
+  }
+
+  #supports(operation: string): true | string {
+    if (this.#lost !== null) return `The graphics card was lost: ${this.#lost}`
+    return this.#givenUp.get(operation) ?? this.#checked.get(operation)?.support ?? this.#accelerator.supports(operation)
+  }
+}
