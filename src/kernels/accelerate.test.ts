@@ -29,7 +29,7 @@ describe('automatic', () => {
     const kernels = await accelerate(acceleratorDouble({ change: await createWasmKernels() }), 'automatic')
     expect(supports(kernels).get('accumulateGram')).toBe(true)
     expect(supports(kernels).get('traceThroughGram')).toBe(true)
-    expect(supports(kernels).get('quantizeGgml')).toBe('no quantizeGgml here')
+    expect(supports(kernels).get('quantizeAffine')).toBe('no quantizeAffine here')
   })
 
   test('refuses what is slower, with both times, and small calls of what is faster', async () => {
@@ -72,7 +72,7 @@ test('never opens nothing', async () => {
 })
 
 describe('the check', () => {
-  const options = { isTimed: false, now: () => 0 }
+  const options = { isTimed: false, now: () => 0, timeoutMs: 60_000 }
   const reference = createReferenceKernels()
 
   test('switches off a kernel that is off by one bit', async () => {

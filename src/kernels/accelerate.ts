@@ -12,6 +12,11 @@ export interface AccelerateOptions {
   readonly now: () => number
 }
 
+/** A card that has not answered a tiny call by then hangs; the studio waits for it at its start. */
+const hangsAfterMs = 10_000
+/** Adapters in software need seconds to compile a shader on a busy machine. */
+const softwareHangsAfterMs = 60_000
+
 /** `kernels` with the operations that an accelerator proves to be good for; closing the result closes both. Never throws. */
 export async function accelerateKernels(kernels: Kernels, { choice, open, now }: AccelerateOptions): Promise<Kernels> {
   if (choice === 'never') return unaccelerated(kernels, 'Switched off in the settings.')
@@ -21,7 +26,8 @@ export async function accelerateKernels(kernels: Kernels, { choice, open, now }:
     accelerator.close()
     return unaccelerated(kernels, 'WebGPU runs on the processor here, where WASM is faster.')
   }
-  const checked = await checkAccelerator(accelerator, kernels, { isTimed: choice === 'automatic', now })
+  const isTimed = choice === 'automatic'
+  const checked = await checkAccelerator(accelerator, kernels, { isTimed, now, timeoutMs: isTimed ? hangsAfterMs : softwareHangsAfterMs })
   return routeKernels(kernels, accelerator, checked)
 }
 

@@ -5,6 +5,7 @@ import { AcceleratorFault } from './contract/accelerator.ts'
 import type { Kernels } from './contract/kernels.ts'
 import { createReferenceKernels } from './reference/index.ts'
 import { routeKernels } from './route.ts'
+import type { CheckResult } from './self-check.ts'
 
 const columns = 24
 const tokens = sampleMatrix('normal', 40, columns)
@@ -44,6 +45,16 @@ describe('an operation that passed the check', () => {
   })
 })
 
+test('an operation of which the card takes only some calls says so while it takes any', () => {
+  const checked = new Map([['quantizeGgml', good]])
+  const rows = (kernels: Kernels) => kernels.placement?.support.filter(({ operation }) => operation === 'quantizeGgml')
+  const routed = (checked: ReadonlyMap<string, CheckResult>) =>
+    routeKernels(createReferenceKernels(), acceleratorDouble().accelerator, checked)
+  expect(rows(routed(checked))).toEqual([{ operation: 'quantizeGgml', support: true, note: 'Some types only.' }])
+  const refused = new Map([['quantizeGgml', { support: 'No.', leastWork: 0 }]])
+  expect(rows(routed(refused))).toEqual([{ operation: 'quantizeGgml', support: 'No.' }])
+})
+
 test('an operation that failed the check never runs there', async () => {
   const double = acceleratorDouble()
   const checked = new Map([['accumulateGram', { support: 'It computes wrongly.', leastWork: 0 }]])
@@ -63,10 +74,13 @@ test('an operation that the accelerator has never heard of runs on the processor
 })
 
 describe('a call that fails on the card', () => {
-  test('is done by the processor, and the operation is given up when others would fail too', async () => {
+  test.each([
+    ['a fault that lasts', new AcceleratorFault('bad shader', { isLasting: true })],
+    ['an error nobody foresaw', new TypeError('bad shader')],
+  ])('by %s is done by the processor, and the operation is given up', async (_, error) => {
     const double = acceleratorDouble()
     const kernels = routeKernels(createReferenceKernels(), double.accelerator, all)
-    double.failWith(new AcceleratorFault('bad shader', { isLasting: true }))
+    double.failWith(error)
     const gram = await kernels.accumulateGram(empty, tokens)
     expect(gram).toEqual(await createReferenceKernels().accumulateGram(empty, tokens))
     double.failWith(null)

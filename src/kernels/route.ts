@@ -1,3 +1,4 @@
+import { StudioError } from '../core/errors.ts'
 import { type AcceleratedMethod, type AcceleratedOperations, type Accelerator, AcceleratorFault } from './contract/accelerator.ts'
 import type { Kernels } from './contract/kernels.ts'
 import type { KernelPlacement, OperationSupport } from './contract/placement.ts'
@@ -27,6 +28,8 @@ export function routeKernels(kernels: Kernels, accelerator: Accelerator, checked
       router.run('accumulateGram', (input.rows * input.columns ** 2) / 2, (at) => at.accumulateGram(gram, input, signal)),
     traceThroughGram: (delta, gram, signal) =>
       router.run('traceThroughGram', (delta.rows * delta.columns ** 2) / 2, (at) => at.traceThroughGram(delta, gram, signal)),
+    quantizeGgml: (input, type, options, signal) =>
+      router.run('quantizeGgml', input.rows * input.columns, (at) => at.quantizeGgml(input, type, options, signal)),
     async close() {
       accelerator.close()
       await kernels.close()
@@ -59,14 +62,18 @@ class Router implements KernelPlacement {
   }
 
   get support(): readonly OperationSupport[] {
-    return operationsOf(this.#kernels).map((operation) => ({ operation, support: this.#supports(operation) }))
+    return operationsOf(this.#kernels).map((operation) => {
+      const support = this.#supports(operation)
+      const note = this.#accelerator.notes[operation]
+      return { operation, support, ...(support === true && note !== undefined ? { note } : {}) }
+    })
   }
 
   startRecord(): void {
     this.#ranThere.clear()
   }
 
-  /** `work` in multiply-adds. */
+  /** `work` in the unit of the check's: multiply-adds, or weights to search codes for. */
   async run<Result>(method: AcceleratedMethod, work: number, call: (at: AcceleratedOperations) => Promise<Result>): Promise<Result> {
     if (this.#supports(method) === true && work >= (this.#checked.get(method)?.leastWork ?? 0)) {
       try {
@@ -74,8 +81,11 @@ class Router implements KernelPlacement {
         this.#ranThere.add(method)
         return result
       } catch (error) {
-        if (!(error instanceof AcceleratorFault)) throw error
-        if (error.isLasting) this.#givenUp.set(method, `The graphics card failed at it: ${error.message}`)
+        // An abort or a broken contract is the caller's; whatever else went wrong there, another backend can do the call.
+        if (error instanceof StudioError) throw error
+        const isLasting = !(error instanceof AcceleratorFault) || error.isLasting
+        if (isLasting)
+          this.#givenUp.set(method, `The graphics card failed at it: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
     return call(this.#kernels)

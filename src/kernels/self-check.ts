@@ -9,9 +9,11 @@ export const acceleratedTolerances: Readonly<Record<AcceleratedMethod, Tolerance
   accumulateGram: bytes,
   // No f64 on the card: sums of up to 128 in f32, then of those. Figures of reports only, never codes.
   traceThroughGram: relative(1e-5),
+  // Goes into files. Divisions and roots are put right in integers; what they cannot follow is left to other backends.
+  quantizeGgml: bytes,
 }
 
-/** An operation on the card: allowed or why not, and from how many multiply-adds of a call on it was measured to pay. */
+/** An operation on the card: allowed or why not, and from how much work of a call on it was measured to pay. */
 export interface CheckResult {
   readonly support: true | string
   readonly leastWork: number
@@ -22,15 +24,15 @@ export interface CheckOptions {
   readonly isTimed: boolean
   /** Milliseconds, for durations only. */
   readonly now: () => number
-  /** For each operation; a device that hangs must not keep the studio waiting. Default 10 s. */
-  readonly timeoutMs?: number
+  /** For each operation; a device that hangs must not keep the studio waiting. */
+  readonly timeoutMs: number
 }
 
 interface Check {
   readonly method: AcceleratedMethod
   /** Tails, several tiles and token blocks, small enough for a software adapter. */
   readonly sample: (operations: AcceleratedOperations) => Promise<Values>
-  /** A call of the smallest size that is worth sending away, and its multiply-adds. */
+  /** A call of the smallest size that is worth sending away, and its multiply-adds or weights. */
   readonly probe: (operations: AcceleratedOperations) => Promise<unknown>
   readonly probeWork: number
 }
@@ -62,6 +64,21 @@ function checks(): readonly Check[] {
       },
       probe: (operations) => operations.traceThroughGram(large, large.data),
       probeWork: probeSize ** 3 / 2,
+    },
+    {
+      method: 'quantizeGgml',
+      async sample(operations) {
+        const weights = matrix(5, 512)
+        const importance = matrix(1, 512).data.map((value) => value + 0.5)
+        return [
+          await operations.quantizeGgml(weights, 'Q4_K'),
+          await operations.quantizeGgml(weights, 'Q5_K'),
+          await operations.quantizeGgml(weights, 'Q4_K', { importance }),
+          await operations.quantizeGgml(weights, 'Q5_K', { importance }),
+        ]
+      },
+      probe: (operations) => operations.quantizeGgml(large, 'Q4_K'),
+      probeWork: probeSize ** 2,
     },
   ]
 }
@@ -113,7 +130,7 @@ async function timeOf(call: () => Promise<unknown>, now: () => number): Promise<
   return best
 }
 
-async function within(result: Promise<true | string>, { timeoutMs = 10_000 }: CheckOptions): Promise<true | string> {
+async function within(result: Promise<true | string>, { timeoutMs }: CheckOptions): Promise<true | string> {
   let timer: ReturnType<typeof setTimeout> | undefined
   const late = new Promise<string>((resolve) => {
     timer = setTimeout(() => resolve(`The graphics card did not answer within ${timeoutMs / 1000} s.`), timeoutMs)

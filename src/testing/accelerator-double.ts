@@ -42,6 +42,7 @@ export function acceleratorDouble({
   const operations: AcceleratedOperations = {
     accumulateGram: (gram, input, signal) => call('accumulateGram', () => inner.accumulateGram(gram, input, signal)),
     traceThroughGram: (delta, gram, signal) => call('traceThroughGram', () => inner.traceThroughGram(delta, gram, signal)),
+    quantizeGgml: (input, type, options, signal) => call('quantizeGgml', () => inner.quantizeGgml(input, type, options, signal)),
   }
   return {
     accelerator: {
@@ -49,6 +50,7 @@ export function acceleratorDouble({
       isSoftware,
       operations,
       supports: (operation) => (operation in operations ? true : `no ${operation} here`),
+      notes: { quantizeGgml: 'Some types only.' },
       lost,
       close() {
         isClosed = true

@@ -7,7 +7,7 @@ export interface SupportColumn {
 
 /** Verdicts of a backend that has every operation, as a column. */
 export function columnOf(backend: string, verdicts: readonly Verdict[]): SupportColumn {
-  return { backend, verdicts: verdicts.map((verdict) => ({ operation: verdict.operation, verdict })) }
+  return { backend, verdicts: verdicts.map((verdict) => ({ operation: verdict.operation, verdict, elsewhere: 0 })) }
 }
 
 /** What each backend can do and how exactly, against the reference, in Markdown. */
@@ -23,8 +23,9 @@ export function supportTable(columns: readonly SupportColumn[]): string {
 
 function cellOf(row: CardVerdict | undefined): string {
   if (row === undefined) return 'not judged'
-  const { verdict } = row
+  const { verdict, elsewhere } = row
   if (typeof verdict === 'string') return `no: ${verdict}`
   const { tolerance, cases, failures } = verdict
-  return failures.length === 0 ? `yes: ${tolerance}, ${cases} cases` : `no: ${failures.length} of ${cases} cases differ`
+  if (failures.length > 0) return `no: ${failures.length} of ${cases} cases differ`
+  return `yes: ${tolerance}, ${cases} cases${elsewhere === 0 ? '' : `; ${elsewhere} left to WASM`}`
 }

@@ -13,13 +13,15 @@ export interface Accelerator {
   readonly operations: AcceleratedOperations
   /** `true`, or why this operation is not here; a general reason for one it has never heard of. */
   supports(operation: string): true | string
+  /** What the page should add about an operation that it has: of which calls it takes only some. */
+  readonly notes: Readonly<Record<string, string>>
   /** Resolves with the reason when the device is gone, after which every call rejects. */
   readonly lost: Promise<string>
   /** Frees its memory; `lost` then does not matter any more. */
   close(): void
 }
 
-export type AcceleratedOperations = Pick<Kernels, 'accumulateGram' | 'traceThroughGram'>
+export type AcceleratedOperations = Pick<Kernels, 'accumulateGram' | 'traceThroughGram' | 'quantizeGgml'>
 export type AcceleratedMethod = keyof AcceleratedOperations
 
 /** A call that the accelerator could not do and another backend can: never shown to a person as an error. */

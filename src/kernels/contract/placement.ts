@@ -3,6 +3,8 @@ export interface OperationSupport {
   /** Name of the method of `Kernels`. */
   readonly operation: string
   readonly support: true | string
+  /** Which calls, when not all. */
+  readonly note?: string
 }
 
 /** Where operations run when there is more than one place for them. */

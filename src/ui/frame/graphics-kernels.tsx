@@ -32,9 +32,9 @@ export function GraphicsKernels({ kernels }: { readonly kernels: Environment['we
   const summary = kernelsInWords(kernels)
   const isOneReason = new Set(kernels.map(({ support }) => support)).size === 1
   if (isOneReason) return <p className="qs-small qs-muted">{summary}</p>
-  const pairs = kernels.map(({ operation, support }) => {
-    const name = operationInWords(operation)
-    return [name, support === true ? 'On the graphics card; checked against WASM when the studio started.' : support] as const
+  const pairs = kernels.map(({ operation, support, note }) => {
+    const there = ['On the graphics card; checked against WASM when the studio started.', note].filter((part) => part !== undefined)
+    return [operationInWords(operation), support === true ? there.join(' ') : support] as const
   })
   return (
     <details className="qs-small">
