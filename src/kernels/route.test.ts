@@ -64,6 +64,14 @@ test('an operation that failed the check never runs there', async () => {
   expect(supportOf(kernels, 'accumulateGram')).toBe('It computes wrongly.')
 })
 
+test('an operation that nobody checked never runs there', async () => {
+  const double = acceleratorDouble()
+  const kernels = routeKernels(createReferenceKernels(), double.accelerator, all)
+  await kernels.quantizeGgml(sampleMatrix('normal', 1, 256), 'Q4_K')
+  expect(double.calls).toEqual([])
+  expect(supportOf(kernels, 'quantizeGgml')).toBe('It was not checked against WASM.')
+})
+
 test('an operation that the accelerator has never heard of runs on the processor, with a reason', async () => {
   const double = acceleratorDouble()
   const later = { ...createReferenceKernels(), sweep: async () => 7 }

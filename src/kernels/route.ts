@@ -93,6 +93,9 @@ class Router implements KernelPlacement {
 
   #supports(operation: string): true | string {
     if (this.#lost !== null) return `The graphics card was lost: ${this.#lost}`
-    return this.#givenUp.get(operation) ?? this.#checked.get(operation)?.support ?? this.#accelerator.supports(operation)
+    const support = this.#givenUp.get(operation) ?? this.#checked.get(operation)?.support
+    if (support !== undefined) return support
+    const isThere = this.#accelerator.supports(operation)
+    return isThere === true ? 'It was not checked against WASM.' : isThere
   }
 }
