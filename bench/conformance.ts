@@ -1,5 +1,6 @@
-import { judge, supportTable } from '../src/kernels/conformance/judge.ts'
+import { judge } from '../src/kernels/conformance/judge.ts'
 import { rateCases, rateTable } from '../src/kernels/conformance/rates.ts'
+import { columnOf, supportTable } from '../src/kernels/conformance/support-table.ts'
 import { createReferenceKernels } from '../src/kernels/reference/index.ts'
 import { createWasmKernels } from '../src/kernels/wasm/index.ts'
 
@@ -9,6 +10,6 @@ export async function benchConformance(): Promise<{ readonly text: string; reado
   const wasm = await createWasmKernels()
   const verdicts = await judge(reference, wasm)
   const rates = await rateCases([reference, wasm])
-  const text = [supportTable(wasm.backend, verdicts), rateTable([reference.backend, wasm.backend], rates)].join('\n\n')
+  const text = [supportTable([columnOf(wasm.backend, verdicts)]), rateTable([reference.backend, wasm.backend], rates)].join('\n\n')
   return { text, isEqual: verdicts.every(({ failures }) => failures.length === 0) }
 }

@@ -3,8 +3,10 @@ import packageFile from '../package.json'
 import { defaultHubEndpoint } from '../src/checkpoint/hub.ts'
 import { OpfsFileStore } from '../src/io/opfs-store.ts'
 import { storageError } from '../src/io/store-path.ts'
+import { accelerateKernels } from '../src/kernels/accelerate.ts'
 import { createKernelPool } from '../src/kernels/pool.ts'
 import { webWorkerPort } from '../src/kernels/port.ts'
+import { openWebGpuKernels } from '../src/kernels/webgpu/index.ts'
 import { createStudio } from '../src/pipeline/service.ts'
 import { holdLock } from '../src/rpc/hold-lock.ts'
 import { serveStudio } from '../src/rpc/serve.ts'
@@ -25,11 +27,14 @@ const studio = createStudio({
   defaultHubEndpoint,
   versions: { version: packageFile.version, onnxruntime: packageFile.dependencies['onnxruntime-web'].replace('^', '') },
   probeWebGpu,
-  createKernels: (threads) =>
-    createKernelPool({
+  createKernels: async (threads, backend) => {
+    const pool = await createKernelPool({
       threads,
       spawn: () => webWorkerPort(new Worker(new URL('./kernel.ts', import.meta.url), { type: 'module', name: 'kernel' })),
-    }),
+    })
+    const choice = ({ automatic: 'automatic', webgpu: 'always', wasm: 'never' } as const)[backend]
+    return accelerateKernels(pool, { choice, open: openWebGpuKernels, now: () => performance.now() })
+  },
   createEngine: createOnnxEngine,
   fetchSample: async (path, signal) => {
     const response = await fetch(new URL(`${import.meta.env.BASE_URL}samples/${path}`, self.location.origin), { signal })

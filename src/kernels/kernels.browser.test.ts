@@ -1,13 +1,18 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import { accelerateKernels } from './accelerate.ts'
 import { sampleMatrix } from './conformance/inputs.ts'
-import { judge } from './conformance/judge.ts'
+import { judge, judgeCard } from './conformance/judge.ts'
+import { columnOf, type SupportColumn, supportTable } from './conformance/support-table.ts'
 import type { Kernels } from './contract/kernels.ts'
 import { createKernelPool } from './pool.ts'
 import { webWorkerPort } from './port.ts'
 import { createReferenceKernels } from './reference/index.ts'
+import { operationsOf } from './route.ts'
+import { openWebGpuKernels } from './webgpu/index.ts'
 
 const workers: Worker[] = []
 const pools: Kernels[] = []
+const columns: SupportColumn[] = []
 
 async function workerPool(threads: number): Promise<Kernels> {
   const pool = await createKernelPool({
@@ -31,9 +36,9 @@ describe('Web Workers', () => {
     const pool = await workerPool(2)
     expect(pool.backend).toBe('wasm x2')
     const verdicts = await judge(createReferenceKernels(), pool)
+    columns.push(columnOf(pool.backend, verdicts))
     expect(verdicts.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
-    const operations = Object.entries(pool).flatMap(([name, value]) => (typeof value === 'function' && name !== 'close' ? [name] : []))
-    expect(verdicts.map(({ operation }) => operation).sort()).toEqual(operations.sort())
+    expect(verdicts.map(({ operation }) => operation).sort()).toEqual(operationsOf(pool).sort())
   }, 120_000)
 
   test('a worker that is killed without a word is noticed and replaced', async () => {
@@ -53,3 +58,23 @@ describe('Web Workers', () => {
     await expect(createKernelPool({ threads: 1, spawn })).rejects.toMatchObject({ code: 'worker-lost' })
   })
 })
+
+declare module 'vitest' {
+  interface TaskMeta {
+    /** For `npm run support`, which prints it. */
+    supportTable?: string
+  }
+}
+
+test('WebGPU does what the reference does, for every operation it has', async ({ task }) => {
+  const reference = createReferenceKernels()
+  const kernels = await accelerateKernels(reference, { choice: 'always', open: openWebGpuKernels, now: () => performance.now() })
+  const verdicts = await judgeCard(reference, kernels)
+  task.meta.supportTable = supportTable([...columns, { backend: 'webgpu', verdicts }])
+  const judged = verdicts.flatMap(({ verdict }) => (typeof verdict === 'string' ? [] : [verdict]))
+  expect(judged.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
+  expect(judged.map(({ operation }) => operation)).toEqual(['quantizeGgml', 'accumulateGram', 'traceThroughGram'])
+  // Two types, without and with importance; kinds of data out of range are left to others.
+  expect(judged.map(({ cases }) => cases)).toEqual([128, 29, 29])
+  await kernels.close()
+}, 120_000)

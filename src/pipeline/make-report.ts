@@ -71,19 +71,26 @@ function scoresOf(states: WalkResult['head']['states'][number]): TokenScores {
   return joinScores(states.map((state) => scoreTokens(state, new Int32Array(state.floatMax.length))))
 }
 
-/** `kernels wasm x2, forward wasm x2`; with the blocks, when they ran on more than one engine. */
+/** `kernels wasm x2, forward wasm x2`; with the blocks, when they ran in more than one place. */
 function backendOf(walk: WalkResult): string {
   const blocks = walk.blocks.slice(1)
-  const kernels = [...new Set(blocks.map((block) => block.kernelBackend))].join(' and ')
-  const used = [...new Set([...blocks.map((block) => block.forwardBackend), walk.headBackend])]
-  if (used.length === 1) return `kernels ${kernels}, forward ${used.join('')}`
-  const forward = used.map((backend) => {
-    const indices = blocks.flatMap((block, index) => (block.forwardBackend === backend ? [index] : []))
+  const kernels = placesOf([...blocks.map((block) => block.kernelBackend), walk.headKernelBackend])
+  const forward = placesOf([...blocks.map((block) => block.forwardBackend), walk.headBackend])
+  return `kernels ${kernels}, forward ${forward}`
+}
+
+/** Backends of the blocks and, last, of the head, each with where it was used unless all are one. */
+function placesOf(backends: readonly string[]): string {
+  const head = backends.length - 1
+  const used = [...new Set(backends)]
+  if (used.length === 1) return used.join('')
+  const places = used.map((backend) => {
+    const blocks = backends.flatMap((other, index) => (other === backend && index !== head ? [index] : []))
     const where = [
-      ...(indices.length > 0 ? [`blocks ${String(indices[0])} to ${String(indices.at(-1))}`] : []),
-      ...(walk.headBackend === backend ? ['head'] : []),
+      ...(blocks.length > 0 ? [`blocks ${String(blocks[0])} to ${String(blocks.at(-1))}`] : []),
+      ...(backends[head] === backend ? ['head'] : []),
     ]
     return `${backend} (${where.join(', ')})`
   })
-  return `kernels ${kernels}, forward ${forward.join(' and ')}`
+  return places.join(' and ')
 }

@@ -41,7 +41,8 @@ export interface StudioParts {
   readonly defaultHubEndpoint: string
   readonly versions: RunReport['studio']
   probeWebGpu(): Promise<Environment['webgpu']>
-  createKernels(threads: number): Promise<Kernels>
+  /** `backend` says whether a graphics card may do some operations; the kernels' `placement` tells which it does. */
+  createKernels(threads: number, backend: EngineSettings['backend']): Promise<Kernels>
   createEngine(options: { readonly backend: 'wasm' | 'webgpu'; readonly threads: number }): Promise<ForwardEngine>
   readonly fetchSample: SampleFetcher
   /** A file of `exports` as the browser hands it to a download. */
@@ -65,7 +66,7 @@ class Studio {
   readonly #parts: StudioParts
   #settings: EngineSettings
   #webgpu: Promise<Environment['webgpu']> | null = null
-  #kernels: { readonly threads: number; readonly kernels: Promise<Kernels> } | null = null
+  #kernels: { readonly threads: number; readonly backend: EngineSettings['backend']; readonly kernels: Promise<Kernels> } | null = null
   #model: OpenModel | null = null
   #busy: string | null = null
   readonly #rates = new Map<string, number>()
@@ -211,12 +212,14 @@ class Studio {
     const webgpu = await this.#probe()
     const { freeBytes } = await this.#parts.runs.estimate()
     const threads = this.#threads()
+    const kernels = await this.#needKernels()
     return {
       crossOriginIsolated: this.#parts.crossOriginIsolated,
       threads,
       webgpu,
       forwardBackend: this.#usesWebGpu(webgpu) && webgpu !== null ? `webgpu (${webgpu.vendor} ${webgpu.architecture})` : `wasm x${threads}`,
-      kernelBackend: (await this.#needKernels()).backend,
+      kernelBackend: kernels.backend,
+      webgpuKernels: kernels.placement?.support ?? [],
       freeStorageBytes: freeBytes,
       memoryLimitBytes: this.#settings.memoryLimitBytes,
       hubEndpoint: this.#settings.hubEndpoint,
@@ -245,16 +248,18 @@ class Studio {
     return new EngineSupply(this.#usesWebGpu(await this.#probe()) ? [webgpu, wasm] : [wasm], model.checkpoint.graph)
   }
 
-  /** Started once, and anew when the number of threads changed. */
+  /** Started once, and anew when the number of threads or the choice of backend changed. */
   async #needKernels(): Promise<Kernels> {
     const threads = this.#threads()
-    if (this.#kernels !== null && this.#kernels.threads !== threads && this.#busy === null) {
-      const old = this.#kernels.kernels
+    const { backend } = this.#settings
+    const held = this.#kernels
+    if (held !== null && (held.threads !== threads || held.backend !== backend) && this.#busy === null) {
+      const old = held.kernels
       this.#kernels = null
       await (await old).close()
     }
     if (this.#kernels === null) {
-      const started = { threads, kernels: this.#parts.createKernels(threads) }
+      const started = { threads, backend, kernels: this.#parts.createKernels(threads, backend) }
       this.#kernels = started
       // A pool that did not start is tried again by the next call.
       started.kernels.catch(() => (this.#kernels = this.#kernels === started ? null : this.#kernels))

@@ -5,7 +5,9 @@ import { type GgufFile, readGguf } from '../formats/gguf/read.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
+import { routeKernels } from '../kernels/route.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
+import { acceleratorDouble } from '../testing/accelerator-double.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { openTiny, runTiny, tinyRequest, tinyText, wasmEngine } from '../testing/tiny-run.ts'
 import type { EngineFactory } from './engine-supply.ts'
@@ -224,6 +226,22 @@ describe('the walk', () => {
     expect(report.recipes[0]?.perplexity).toBe(straight.recipes[0]?.perplexity)
     const notices = events.flatMap((event) => (event.kind === 'notice' ? [event.text] : []))
     expect(notices).toEqual(['webgpu (test) went away. Block 2 is repeated on wasm x1. The result will say which part ran where.'])
+  })
+
+  it('goes on without the graphics card when it is lost, and says which kernels ran where', async () => {
+    const model = await openTiny()
+    const request = tinyRequest(['Q4_0'])
+    const straight = await runTiny({ model, request, store: new MemoryFileStore() })
+    const card = acceleratorDouble()
+    const good = { support: true, leastWork: 0 } as const
+    const checked = new Map(['accumulateGram', 'traceThroughGram'].map((name) => [name, good]))
+    const kernels = routeKernels(createReferenceKernels(), card.accelerator, checked)
+    const report = await runTiny({ model, request, store: new MemoryFileStore(), kernels }, (event) => {
+      if (event.kind === 'block-stored' && event.block === 0) card.lose('driver reset')
+    })
+    const there = 'reference + webgpu (test) (accumulateGram, traceThroughGram)'
+    expect(report.recipes[0]?.backend).toBe(`kernels ${there} (blocks 0 to 0) and reference (blocks 1 to 2, head), forward wasm x1`)
+    expect(report.recipes[0]?.layers).toEqual(straight.recipes[0]?.layers)
   })
 
   it.each([

@@ -54,6 +54,7 @@ export interface WalkResult {
   readonly blocks: readonly StoredBlock[]
   readonly head: HeadResult
   readonly headBackend: string
+  readonly headKernelBackend: string
   readonly seconds: number
 }
 
@@ -74,6 +75,7 @@ export async function runWalk(input: WalkInput, onEvent: (event: RunEvent) => vo
   tellStored(blocks, onEvent)
 
   if (blocks.length === 0) {
+    input.kernels.placement?.startRecord()
     const embedding = await walkEmbedding(context)
     await keep({ input, context, blocks, files }, embedding, 'none')
   }
@@ -81,6 +83,7 @@ export async function runWalk(input: WalkInput, onEvent: (event: RunEvent) => vo
     const block = checkpoint.graph.blocks[blocks.length - 1]
     if (block === undefined) break
     throwIfAborted(signal)
+    input.kernels.placement?.startRecord()
     try {
       const { value, backend } = await onAnyEngine({ input, onEvent, signal, what: `Block ${block.index + 1}` }, (runner) =>
         walkBlock(context, block, runner, onEvent),
@@ -93,10 +96,18 @@ export async function runWalk(input: WalkInput, onEvent: (event: RunEvent) => vo
     onEvent({ kind: 'block-stored', block: block.index })
   }
   const embeddings = blocks[0]?.parts ?? []
+  input.kernels.placement?.startRecord()
   const { value: head, backend } = await onAnyEngine({ input, onEvent, signal, what: 'The head' }, (runner) =>
     walkHead(context, runner, embeddings),
   )
-  return { evaluation: context.evaluation, blocks, head, headBackend: backend, seconds: context.progress.seconds }
+  return {
+    evaluation: context.evaluation,
+    blocks,
+    head,
+    headBackend: backend,
+    headKernelBackend: input.kernels.backend,
+    seconds: context.progress.seconds,
+  }
 }
 
 function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event: RunEvent) => void, signal: AbortSignal): WalkContext {

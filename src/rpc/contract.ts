@@ -69,6 +69,8 @@ export interface Environment {
   /** What a run would use now. */
   readonly forwardBackend: string
   readonly kernelBackend: string
+  /** Every operation of the kernels: whether the graphics card does it here, or why not; empty where that was not asked. */
+  readonly webgpuKernels: readonly { readonly operation: string; readonly support: true | string; readonly note?: string }[]
   readonly freeStorageBytes: number
   readonly memoryLimitBytes: number
   /** Where bytes may come from besides this page. */

@@ -81,6 +81,17 @@ describe('the studio in its worker', () => {
     expect((await studio.storage()).exportBytes).toBe(file.size)
   }, 120_000)
 
+  it('lets the graphics card do kernels when told so, and says of each why or why not', async () => {
+    const { threads, memoryLimitBytes, hubEndpoint, webgpuKernels } = await studio.environment()
+    const settings = { threads, memoryLimitBytes, hubEndpoint }
+    expect(webgpuKernels.map(({ operation }) => operation)).toContain('quantizeGgml')
+    const forced = await studio.configure({ ...settings, backend: 'webgpu' })
+    const there = forced.webgpuKernels.filter(({ support }) => support === true).map(({ operation }) => operation)
+    expect(there).toEqual(['quantizeGgml', 'accumulateGram', 'traceThroughGram'])
+    const without = await studio.configure({ ...settings, backend: 'wasm' })
+    expect(new Set(without.webgpuKernels.map(({ support }) => support))).toEqual(new Set(['Switched off in the settings.']))
+  }, 120_000)
+
   it('hands faults over with code, title and remedy', async () => {
     const error = await faultOf(studio.parseRecipe('nearest-9bit-g32'))
     expect(error.code).toBe('recipe-invalid')

@@ -43,6 +43,10 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
     webgpu: null,
     forwardBackend: 'wasm x2',
     kernelBackend: 'wasm x2',
+    webgpuKernels: [
+      { operation: 'accumulateGram', support: true },
+      { operation: 'quantizeGgml', support: 'Invented: it is not written for the graphics card.' },
+    ],
     freeStorageBytes: 38_200_000_000,
     memoryLimitBytes: 2_000_000_000,
     hubEndpoint: 'https://huggingface.co',

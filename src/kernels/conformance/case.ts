@@ -1,5 +1,5 @@
 import type { Kernels } from '../contract/kernels.ts'
-import type { Tolerance, Values } from './tolerance.ts'
+import type { Tolerance, Values } from '../tolerance.ts'
 
 /**
  * One call that every backend must answer as the reference does. The same cases judge the backends in Node and in Chromium

@@ -3,11 +3,11 @@ import type { AffineFit } from '../contract/affine.ts'
 import { type CodeBookName, type CodeBookParams, codeBooks } from '../contract/codebook.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
+import { bytes, relative } from '../tolerance.ts'
 import type { ConformanceCase } from './case.ts'
 import { feedbackCases } from './feedback-cases.ts'
 import { kMeansCases, realAffineCases } from './fitted-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
-import { bytes, relative } from './tolerance.ts'
 
 /** From this much work on a case is timed: enough to outweigh the call itself, little enough for the reference. */
 const timedWork = 16384

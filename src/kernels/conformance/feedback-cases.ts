@@ -1,9 +1,9 @@
 import { createRandom } from '../../core/random.ts'
 import type { SweepGrid, SweepOptions } from '../contract/feedback.ts'
 import type { Kernels } from '../contract/kernels.ts'
+import { bytes, relative } from '../tolerance.ts'
 import type { ConformanceCase } from './case.ts'
 import { sampleMatrix, tailLengths } from './inputs.ts'
-import { bytes, relative } from './tolerance.ts'
 
 /** X^T X over twice as many tokens as columns, columns correlated as those of a layer are; every 23rd is never used. */
 async function sampleGram(kernels: Kernels, columns: number): Promise<Float32Array<ArrayBuffer>> {

@@ -1,8 +1,8 @@
 import type { KMeansParams } from '../contract/k-means.ts'
 import type { RealAffineFit } from '../contract/real-affine.ts'
+import { bytes } from '../tolerance.ts'
 import type { ConformanceCase } from './case.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
-import { bytes } from './tolerance.ts'
 
 const shapes = [
   ...dataKindNames.map((kind) => ({ kind, rows: 3, columns: 70 })),

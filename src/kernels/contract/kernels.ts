@@ -5,6 +5,7 @@ import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
 import type { KMeansParams, KMeansTensor } from './k-means.ts'
 import type { Matrix, MatrixShape } from './matrix.ts'
+import type { KernelPlacement } from './placement.ts'
 import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
 
 export type { Matrix, MatrixShape } from './matrix.ts'
@@ -18,9 +19,11 @@ export type { Matrix, MatrixShape } from './matrix.ts'
  * result must not depend on the split (same bytes for any number of threads).
  */
 export interface Kernels {
-  /** For the result's "made by": `reference`, `wasm x2`. */
+  /** For the result's "made by": `reference`, `wasm x2`, `wasm x2 + webgpu nvidia ampere (accumulateGram)`. */
   readonly backend: string
   readonly threads: number
+  /** Where operations run, when some may run on a graphics card. */
+  readonly placement?: KernelPlacement
 
   /** Nearest rounding on the affine grid; rules in `AffineParams` and `clipSteps`. */
   quantizeAffine(input: Matrix, params: AffineFit, signal?: AbortSignal): Promise<AffineTensor>

@@ -1,3 +1,5 @@
+import { isSoftwareAdapter } from '../../core/software-adapter.ts'
+
 export interface WebGpuAdapter {
   /** `nvidia`, `apple`, `google`. */
   readonly vendor: string
@@ -25,11 +27,4 @@ export async function probeWebGpu(): Promise<WebGpuAdapter | null> {
   } catch {
     return null
   }
-}
-
-/** SwiftShader calls itself google / swiftshader; Microsoft's and Mesa's own are known by name, others set the fallback flag. */
-export function isSoftwareAdapter(
-  info: Pick<GPUAdapterInfo, 'vendor' | 'architecture'> & { readonly isFallbackAdapter?: boolean },
-): boolean {
-  return info.isFallbackAdapter === true || /swiftshader|llvmpipe|lavapipe|warp/i.test(`${info.vendor} ${info.architecture}`)
 }

@@ -7,6 +7,7 @@ import { uiStore } from '../../state/ui-store.ts'
 import { useActions } from '../actions.ts'
 import { bytes } from '../format/numbers.ts'
 import { backendInWords, graphicsInWords } from './backend.ts'
+import { GraphicsKernels } from './graphics-kernels.tsx'
 import './sheets.css'
 
 const memoryChoices = [0.5, 1, 2, 3, 4, 8, 16].map((gigabytes) => ({ value: String(gigabytes * 1e9), label: bytes(gigabytes * 1e9) }))
@@ -23,8 +24,12 @@ function EngineFields() {
   return (
     <>
       <NativeSelect
-        label="Backend of forward passes"
-        description={environment === null ? undefined : `Now ${backendInWords(environment)}. Graphics: ${graphicsInWords(environment)}.`}
+        label="Backend"
+        description={
+          environment === null
+            ? undefined
+            : `Forward passes now run on ${backendInWords(environment)}. Graphics: ${graphicsInWords(environment)}.`
+        }
         value={settings.backend}
         data={[
           { value: 'automatic', label: 'Automatic' },
@@ -35,6 +40,7 @@ function EngineFields() {
           if (isBackend(value)) void configure({ ...settings, backend: value })
         }}
       />
+      {environment === null ? null : <GraphicsKernels kernels={environment.webgpuKernels} />}
       <NativeSelect
         label="Threads"
         value={settings.threads === null ? 'automatic' : String(settings.threads)}

@@ -1,0 +1,141 @@
+import { createRandom } from '../core/random.ts'
+import type { AcceleratedMethod, AcceleratedOperations, Accelerator } from './contract/accelerator.ts'
+import type { Matrix } from './contract/matrix.ts'
+import { bytes, firstDifference, relative, type Tolerance, type Values } from './tolerance.ts'
+
+/** How far an accelerated operation may be from the others, everywhere: here, in the conformance suite, in the tables. */
+export const acceleratedTolerances: Readonly<Record<AcceleratedMethod, Tolerance>> = {
+  // In the order of the reference, with products that no compiler can fuse: it decides codes, so it must not differ.
+  accumulateGram: bytes,
+  // No f64 on the card: sums of up to 128 in f32, then of those. Figures of reports only, never codes.
+  traceThroughGram: relative(1e-5),
+  // Goes into files. Divisions and roots are put right in integers; what they cannot follow is left to other backends.
+  quantizeGgml: bytes,
+}
+
+/** An operation on the card: allowed or why not, and from how much work of a call on it was measured to pay. */
+export interface CheckResult {
+  readonly support: true | string
+  readonly leastWork: number
+}
+
+export interface CheckOptions {
+  /** Also measure whether it is faster than `trusted`, and refuse it otherwise. */
+  readonly isTimed: boolean
+  /** Milliseconds, for durations only. */
+  readonly now: () => number
+  /** For each operation; a device that hangs must not keep the studio waiting. */
+  readonly timeoutMs: number
+}
+
+interface Check {
+  readonly method: AcceleratedMethod
+  /** Tails, several tiles and token blocks, small enough for a software adapter. */
+  readonly sample: (operations: AcceleratedOperations) => Promise<Values>
+  /** A call of the smallest size that is worth sending away, and its multiply-adds or weights. */
+  readonly probe: (operations: AcceleratedOperations) => Promise<unknown>
+  readonly probeWork: number
+}
+
+/** Columns and rows of the probes: the smallest linears of models that take long enough to matter. */
+const probeSize = 1024
+
+function matrix(rows: number, columns: number): Matrix {
+  const random = createRandom(columns)
+  return { data: Float32Array.from({ length: rows * columns }, () => random.next() - 0.5), rows, columns }
+}
+
+function checks(): readonly Check[] {
+  const columns = 70
+  const square = matrix(columns, columns).data
+  const large = matrix(probeSize, probeSize)
+  return [
+    {
+      method: 'accumulateGram',
+      sample: async (operations) => [await operations.accumulateGram(square, matrix(530, columns))],
+      probe: (operations) => operations.accumulateGram(large.data, large),
+      probeWork: probeSize ** 3 / 2,
+    },
+    {
+      method: 'traceThroughGram',
+      async sample(operations) {
+        const gram = Float32Array.from({ length: columns * columns }, (_, at) => (at % (columns + 1) === 0 ? 8 : (square[at] ?? 0)))
+        return [Float64Array.of(await operations.traceThroughGram(matrix(67, columns), gram))]
+      },
+      probe: (operations) => operations.traceThroughGram(large, large.data),
+      probeWork: probeSize ** 3 / 2,
+    },
+    {
+      method: 'quantizeGgml',
+      async sample(operations) {
+        const weights = matrix(5, 512)
+        const importance = matrix(1, 512).data.map((value) => value + 0.5)
+        return [
+          await operations.quantizeGgml(weights, 'Q4_K'),
+          await operations.quantizeGgml(weights, 'Q5_K'),
+          await operations.quantizeGgml(weights, 'Q4_K', { importance }),
+          await operations.quantizeGgml(weights, 'Q5_K', { importance }),
+        ]
+      },
+      probe: (operations) => operations.quantizeGgml(large, 'Q4_K'),
+      probeWork: probeSize ** 2,
+    },
+  ]
+}
+
+/**
+ * Compares the card with backends that are known to be right, on the person's own machine: drivers have bugs that no test
+ * of ours can know. Small fixed inputs; when timed, also one larger call each. Never throws.
+ */
+export async function checkAccelerator(
+  accelerator: Accelerator,
+  trusted: AcceleratedOperations,
+  options: CheckOptions,
+): Promise<ReadonlyMap<string, CheckResult>> {
+  const results = new Map<string, CheckResult>()
+  for (const check of checks()) {
+    const { method } = check
+    const supported = accelerator.supports(method)
+    const support = supported === true ? await within(judge(check, accelerator.operations, { trusted, options }), options) : supported
+    results.set(method, { support, leastWork: options.isTimed ? check.probeWork : 0 })
+  }
+  return results
+}
+
+async function judge(
+  { method, sample, probe }: Check,
+  operations: AcceleratedOperations,
+  { trusted, options: { isTimed, now } }: { readonly trusted: AcceleratedOperations; readonly options: CheckOptions },
+): Promise<true | string> {
+  try {
+    const difference = firstDifference(await sample(trusted), await sample(operations), acceleratedTolerances[method])
+    if (difference !== null) return `The graphics card computes it wrongly (${difference}).`
+    if (!isTimed) return true
+    // The first call of each pays for buffers and caches.
+    const [card, processor] = [await timeOf(() => probe(operations), now), await timeOf(() => probe(trusted), now)]
+    return card < processor ? true : `Measured here, it takes ${card.toFixed(1)} ms there and ${processor.toFixed(1)} ms with WASM.`
+  } catch (error) {
+    return `The graphics card failed at it: ${error instanceof Error ? error.message : String(error)}`
+  }
+}
+
+/** Milliseconds of the better of two calls after a first one. */
+async function timeOf(call: () => Promise<unknown>, now: () => number): Promise<number> {
+  let best = Infinity
+  for (let round = 0; round < 3; round++) {
+    const start = now()
+    await call()
+    if (round > 0) best = Math.min(best, now() - start)
+  }
+  return best
+}
+
+async function within(result: Promise<true | string>, { timeoutMs }: CheckOptions): Promise<true | string> {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`The graphics card did not answer within ${timeoutMs / 1000} s.`), timeoutMs)
+  })
+  const first = await Promise.race([result, late])
+  clearTimeout(timer)
+  return first
+}
