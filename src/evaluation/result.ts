@@ -46,7 +46,7 @@ export interface LayerResult {
   readonly relativeError: number
   readonly sqnrDb: number
   readonly cosine: number
-  /** |X (W - Q)^T|^2 / |X W^T|^2 through G = X^T X of the float run. */
-  readonly outputError: number
+  /** |X (W - Q)^T|^2 / |X W^T|^2 through G = X^T X of the float run; `null` where nothing ran through the model. */
+  readonly outputError: number | null
   readonly bitsPerWeight: number
 }

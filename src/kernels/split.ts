@@ -7,6 +7,8 @@ import { requireBits, requireBlocks, requireGroup, requireImportance, requireLen
 import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
 import { describeWeights } from './split-describe.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
+import { compareGgml, quantizeStored } from './split-measured.ts'
+import { addSums, noSums } from './weight-sums.ts'
 
 /** The operations of `Kernels` over any executor: inputs are checked here, cut into pieces, and the results joined. */
 export function createSplitKernels(executor: KernelExecutor): Kernels {
@@ -16,8 +18,10 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     quantizeAffine: (input, params, signal) => quantizeAffine(executor, { input, params }, signal),
     dequantizeAffine: (tensor, signal) => dequantizeAffine(executor, tensor, signal),
     quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance }, signal),
+    quantizeStored: (source, type, signal) => quantizeStored(executor, { source, type }, signal),
     dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
+    compareGgml: (weight, blocks, type, signal) => compareGgml(executor, { weight, blocks, type }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
     traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),
     describeWeights: (input, bins, signal) => describeWeights(executor, { input, bins }, signal),
@@ -159,25 +163,7 @@ async function compareWeights(
       signal,
     )
   })
-  return parts.reduce(addSums, {
-    count: 0,
-    squaredError: 0,
-    squaredWeight: 0,
-    squaredApproximation: 0,
-    product: 0,
-    largestError: 0,
-  })
-}
-
-function addSums(a: WeightSums, b: WeightSums): WeightSums {
-  return {
-    count: a.count + b.count,
-    squaredError: a.squaredError + b.squaredError,
-    squaredWeight: a.squaredWeight + b.squaredWeight,
-    squaredApproximation: a.squaredApproximation + b.squaredApproximation,
-    product: a.product + b.product,
-    largestError: Math.max(a.largestError, b.largestError),
-  }
+  return parts.reduce(addSums, noSums)
 }
 
 const stateFields = [

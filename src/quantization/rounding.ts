@@ -1,6 +1,6 @@
 import type { Support } from '../core/support.ts'
-import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
-import type { Grid, GridField } from './grid.ts'
+import type { Kernels, Matrix, StoredMatrix } from '../kernels/contract/kernels.ts'
+import type { Grid, GridField, MeasuredTensor } from './grid.ts'
 import type { QuantizedTensor } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
 
@@ -45,6 +45,15 @@ export interface Rounding<Settings = unknown> {
    * of a block learn from one pass with the block's float weights. Absent: they do not wait.
    */
   isTrueSequential?(settings: Settings): boolean
+  /**
+   * `Grid.quantizeStored` where that is what this rounding does; `null` where the grid has no such way. Absent where the
+   * rounding does something else.
+   */
+  quantizeStored?(
+    name: string,
+    source: StoredMatrix,
+    options: Omit<RoundingOptions<Settings>, 'activations' | 'importance'>,
+  ): Promise<MeasuredTensor> | null
   quantize(name: string, weight: Matrix, options: RoundingOptions<Settings>): Promise<QuantizedTensor>
 }
 

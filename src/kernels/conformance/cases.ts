@@ -1,8 +1,8 @@
 import { createRandom } from '../../core/random.ts'
 import type { AffineParams } from '../contract/affine.ts'
 import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
-import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
-import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
+import type { Kernels, LogitState, LogitTile, WeightSums } from '../contract/kernels.ts'
+import { dataKindNames, sampleImportance, sampleMatrix, sampleStored, tailLengths } from './inputs.ts'
 import { bytes, relative, type Tolerance, type Values } from './tolerance.ts'
 
 /**
@@ -89,6 +89,42 @@ function ggmlCases(): ConformanceCase[] {
         },
       ]
     })
+  })
+}
+
+/** The operations that quantize and compare in one step, against rows of two blocks. */
+function measuredCases(): ConformanceCase[] {
+  return (Object.keys(ggmlTypes) as GgmlType[]).flatMap((type) => {
+    const input = sampleMatrix('heavy tails', 3, 2 * ggmlTypes[type].blockSize)
+    // Sums of squares in f64, in another order.
+    const tolerance = relative(1e-12)
+    const listed = (sums: WeightSums): Float64Array => Float64Array.from(Object.values(sums) as number[])
+    return [
+      {
+        operation: 'compareGgml',
+        name: type,
+        tolerance,
+        run: async (kernels) => [listed(await kernels.compareGgml(input, await kernels.quantizeGgml(input, type), type))],
+      },
+      ...(['BF16', 'F16', 'F32'] as const).flatMap((dtype): ConformanceCase[] => {
+        const name = `${type} from ${dtype}`
+        const source = sampleStored(dtype, input)
+        return [
+          {
+            operation: 'quantizeStored',
+            name,
+            tolerance: bytes,
+            run: async (kernels) => [(await kernels.quantizeStored(source, type)).blocks],
+          },
+          {
+            operation: 'quantizeStored',
+            name: `${name}, its sums`,
+            tolerance,
+            run: async (kernels) => [listed((await kernels.quantizeStored(source, type)).sums)],
+          },
+        ]
+      }),
+    ]
   })
 }
 
@@ -246,5 +282,5 @@ function klDivergences(state: LogitState): Float64Array {
 
 /** All cases, in the order of the contract. */
 export function conformanceCases(): readonly ConformanceCase[] {
-  return [...affineCases(), ...ggmlCases(), ...weightCases(), ...gramCases(), ...logitCases()]
+  return [...affineCases(), ...ggmlCases(), ...measuredCases(), ...weightCases(), ...gramCases(), ...logitCases()]
 }

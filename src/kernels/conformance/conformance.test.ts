@@ -8,6 +8,6 @@ test('WASM does what the reference does', async () => {
   const verdicts = await judge(createReferenceKernels(), wasm)
   process.stdout.write(`\n${supportTable(wasm.backend, verdicts)}\n`)
   expect(verdicts.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
-  expect(verdicts).toHaveLength(9)
+  expect(verdicts).toHaveLength(11)
   await wasm.close()
 }, 60_000)

@@ -1,6 +1,6 @@
 import type { AffineParams, AffineTensor } from './affine.ts'
 import type { GgmlType } from './ggml.ts'
-import type { LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './kernels.ts'
+import type { LogitState, LogitTile, Matrix, MatrixShape, MeasuredBlocks, StoredMatrix, WeightSums } from './kernels.ts'
 
 /**
  * What a backend writes: each operation on one piece, synchronous, on one thread. `../split.ts` cuts the work into pieces
@@ -20,8 +20,10 @@ export interface KernelOperations {
   dequantizeAffine(piece: AffineTensor): Float32Array<ArrayBuffer>
   /** `importance` has a weight for each column, or is null. */
   quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>
+  quantizeStored(piece: StoredPiece, type: GgmlType): MeasuredBlocks
   dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
   compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums
+  compareGgml(piece: MatrixPiece, blocks: Uint8Array<ArrayBuffer>, type: GgmlType): WeightSums
   /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
@@ -34,6 +36,11 @@ export interface KernelOperations {
 
 /** Rows cut out of a matrix; `firstRow` is where they begin, for the texts of errors. */
 export interface MatrixPiece extends Matrix {
+  readonly firstRow: number
+}
+
+/** The same of a matrix as a checkpoint holds it. */
+export interface StoredPiece extends StoredMatrix {
   readonly firstRow: number
 }
 

@@ -5,7 +5,8 @@ import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
 import { accumulateLogits } from './logits.ts'
-import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
+import { quantizeStored } from './stored.ts'
+import { compareGgml, compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
 /** The specification: plain loops, every f32 step written out. */
 export const referenceOperations: KernelOperations = {
@@ -14,8 +15,10 @@ export const referenceOperations: KernelOperations = {
   quantizeAffine,
   dequantizeAffine,
   quantizeGgml,
+  quantizeStored,
   dequantizeGgml,
   compareWeights,
+  compareGgml,
   accumulateGram,
   traceThroughGram,
   summarizeWeights,

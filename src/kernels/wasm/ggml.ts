@@ -1,9 +1,11 @@
 import { type GgmlType, ggmlBytes } from '../contract/ggml.ts'
+import type { WeightSums } from '../contract/kernels.ts'
 import type { MatrixShape } from '../contract/matrix.ts'
 import type { MatrixPiece } from '../contract/operations.ts'
 import { requireBlocks, requireImportance, requireLength, weightNotFinite } from '../faults.ts'
 import type { Arena } from './arena.ts'
 import type { KernelExports, SearchedType } from './module.ts'
+import { sumsOf } from './weights.ts'
 
 /** Types that search for their codes; the others ignore importance. */
 const searchedTypes: Readonly<Record<SearchedType, true>> = {
@@ -57,4 +59,22 @@ export function dequantizeGgml(
   const values = arena.take(count * 4)
   wasm[`decode${type}`](at, count, values)
   return arena.floats(values, count)
+}
+
+/** Dequantizes into the module's memory and compares there. */
+export function compareGgml(
+  wasm: KernelExports,
+  arena: Arena,
+  { piece, blocks, type }: { piece: MatrixPiece; blocks: Uint8Array; type: GgmlType },
+): WeightSums {
+  requireBlocks(piece, type)
+  const count = piece.rows * piece.columns
+  requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, piece.rows, piece.columns))
+  requireLength('A matrix', piece.data.length, count)
+  arena.reset()
+  const weight = arena.put(piece.data)
+  const at = arena.put(blocks)
+  const values = arena.take(count * 4)
+  wasm[`decode${type}`](at, count, values)
+  return sumsOf(wasm, arena, { weight, values, count })
 }

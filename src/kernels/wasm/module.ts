@@ -24,6 +24,7 @@ export interface KernelExports extends GgmlExports {
   readonly quantizeAffine: Call
   readonly dequantizeAffine: Call
   readonly compareWeights: Call
+  readonly widenBfloat16: Call
   readonly summarizeWeights: Call
   readonly countWeights: Call
   readonly accumulateGram: Call

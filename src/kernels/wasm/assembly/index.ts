@@ -1,7 +1,7 @@
 // What the module exports. Pointers are byte offsets into its memory; `../arena.ts` places inputs from heapBase() on.
 // Kernels may read and write up to `slack` bytes (arena.ts) past the end of an array, so that loops need no scalar tails.
 export { dequantizeAffine, findRange, quantizeAffine } from './affine'
-export { decodeF16, decodeF32, encodeF16, encodeF32 } from './float-blocks'
+export { decodeF16, decodeF32, encodeF16, encodeF32, widenBfloat16 } from './float-blocks'
 export { decodeMXFP4, decodeNVFP4, encodeMXFP4, encodeNVFP4 } from './fp4'
 export { accumulateGram, traceThroughGram } from './gram'
 export { decodeIQ4_NL, decodeIQ4_XS, encodeIQ4_NL, encodeIQ4_XS, encodeWeightedIQ4_NL, encodeWeightedIQ4_XS } from './iq4'
