@@ -64,6 +64,9 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
     generationStore.setState({ status: 'idle', partial: {}, continuations: [], fault: null })
     exportsStore.setState(initialExportsState, true)
     try {
+      // The plan on the page may be that of a moment ago; sizes and formats are shown from the run's own.
+      const own = await service.plan(request)
+      runStore.setState({ plan: own, planHash: own.hash })
       await service.run(request, (event) => folder.push(event), signal)
       folder.flush()
       if (!running.isCurrent(signal)) return
