@@ -28,8 +28,7 @@ export async function quantizeInChromium({ address, model, recipe, folder, outpu
     const before = processorSeconds()
     const startedAt = performance.now()
     const read = () => {
-      const { now, peak } = memoryOf(renderer.id)
-      return { peak: Math.max(now, peak), all: processes.reduce((sum, { id }) => sum + memoryOf(id).now, 0) }
+      return { peak: memoryOf(renderer.id).peak, all: processes.reduce((sum, { id }) => sum + memoryOf(id).now, 0) }
     }
     const { largest } = await largestWhile(dropToProof(page, { model, recipe }), read, sampleMs)
     const seconds = (performance.now() - startedAt) / 1000

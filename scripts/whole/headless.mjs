@@ -17,7 +17,7 @@ export async function quantizeHeadless({ model, recipe, out, threads }) {
   let text = ''
   child.stdout.on('data', (piece) => (text += piece))
   const ended = new Promise((resolve) => child.on('exit', resolve))
-  const read = () => ({ peak: memoryOf(child.pid).peak, processorSeconds: processorSecondsOf(child.pid) })
+  const read = () => ({ processorSeconds: processorSecondsOf(child.pid), peak: memoryOf(child.pid).peak })
   const { value: code, largest } = await largestWhile(ended, read, sampleMs)
   const seconds = (performance.now() - startedAt) / 1000
   if (code !== 0) throw new Error(`quantize ended with ${code}:\n${text}`)

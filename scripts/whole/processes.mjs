@@ -4,11 +4,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 
 let ticks = 0
 
-/** Resident bytes of a process, now and at most so far; see proc_pid_status(5). */
+/** Resident bytes of a process, now and at most so far; see proc_pid_status(5). Throws for one that has ended. */
 export function memoryOf(id) {
   const status = readFileSync(`/proc/${id}/status`, 'utf8')
   const bytesOf = (field) => 1024 * Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1])
-  return { now: bytesOf('VmRSS'), peak: bytesOf('VmHWM') }
+  const [now, peak] = [bytesOf('VmRSS'), bytesOf('VmHWM')]
+  if (Number.isNaN(now)) throw new Error(`process ${id} has ended`)
+  // The kernel notes a high-water mark on some paths only, so what is seen counts as well.
+  return { now, peak: Math.max(now, peak) }
 }
 
 /** User and system seconds of all threads so far; see proc_pid_stat(5). */

@@ -105,8 +105,10 @@ function useChipText(entry: RecipeEntry): ChipText {
   const result = results.find((candidate) => candidate.recipe.id === id)
   if (step === 'run' && cells !== undefined) {
     const errors = Object.values(cells).flatMap(({ outputError }) => (outputError === null ? [] : [outputError]))
-    if (errors.length === 0)
-      return { line: counted(Object.keys(cells).length, 'block'), spoken: `${counted(Object.keys(cells).length, 'block')} so far` }
+    if (errors.length === 0) {
+      const blocks = counted(Object.keys(cells).filter((block) => Number(block) >= 0).length, 'block')
+      return { line: blocks, spoken: `${blocks} so far` }
+    }
     const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length
     return { line: `error so far ${layerError(mean)}`, spoken: `output error so far ${layerError(mean)}` }
   }

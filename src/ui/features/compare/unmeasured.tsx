@@ -27,7 +27,7 @@ export function Unmeasured({ report, recipes }: { readonly report: UnmeasuredRun
           </>
         }
       >
-        Made in {format.clock(report.seconds)} without a text. What a recipe costs in perplexity shows only when it is measured.
+        Made in {format.seconds(report.seconds)} without a text. What a recipe costs in perplexity shows only when it is measured.
       </Headline>
       <Card title="All recipes" subtitle="Errors of the weights alone, against the checkpoint." isFlush>
         <div className="qs-compare-scroll" role="region" aria-label="Table of all recipes" tabIndex={0}>
