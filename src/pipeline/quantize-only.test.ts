@@ -120,7 +120,7 @@ describe('a run that only quantizes', () => {
   it('still calibrates recipes that learn, to the bytes of a run that measures', async () => {
     const model = await openTiny()
     const calibration = {
-      text: [...tinyText].reverse().join(''),
+      text: Array.from(tinyText).reverse().join(''),
       textName: 'letters backwards',
       maxTokens: 64,
       contextLength: 16,
