@@ -18,7 +18,7 @@ const compareBytes = 16 * 2 ** 20
 export async function writeFloatGguf(folder: string, path: string): Promise<void> {
   const files = await nodeFolderFiles(folder)
   const checkpoint = await openCheckpoint({ name: 'whole', originKind: 'files', files }, new AbortController().signal)
-  const planned = planTensors({ checkpoint, recipe: parseRecipe('F16'), encodings: new Map(), calibration: null })
+  const planned = planTensors({ checkpoint, recipe: parseRecipe('F16'), encodings: new Map(), importance: null })
   const tensors = planned.map((tensor) => ({ ...tensor, spec: { ...tensor.spec, type: 'F32' as const } }))
   const { encoded } = tokenizerPart(checkpoint)
   if (encoded === null) throw new Error('this tokenizer has no form in GGUF')
