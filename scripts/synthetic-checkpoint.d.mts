@@ -12,5 +12,6 @@ export function makeSyntheticCheckpoint(options: {
   shape?: SyntheticShape
   shards?: number
   seed?: number
+  dtype?: 'BF16' | 'F32'
   config?: Record<string, unknown>
 }): { bytes: number; parameters: number; files: string[] }

@@ -1,5 +1,5 @@
 // Makes a Llama-family checkpoint of any size with random heavy-tailed weights, for memory and speed measurements and tests.
-//   node scripts/synthetic-checkpoint.mjs --out DIR [--shape tiny|block14|tinyllama] [--layers N] [--shards N] [--seed N]
+//   node scripts/synthetic-checkpoint.mjs --out DIR [--shape tiny|block14|tinyllama] [--layers N] [--shards N] [--seed N] [--dtype BF16|F32]
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,10 +16,10 @@ export const shapes = {
 }
 
 /**
- * Writes config.json, tokenizer files and safetensors (bf16) into `out`; returns { bytes, parameters, files }.
- * The same seed gives the same bytes.
+ * Writes config.json, tokenizer files and safetensors into `out`; returns { bytes, parameters, files }. The same seed gives the
+ * same bytes, and the same values (bfloat16's) in either dtype.
  */
-export function makeSyntheticCheckpoint({ out, shape = shapes.tiny, shards = 1, seed = 1, config: extraConfig = {} }) {
+export function makeSyntheticCheckpoint({ out, shape = shapes.tiny, shards = 1, seed = 1, dtype = 'BF16', config: extraConfig = {} }) {
   mkdirSync(out, { recursive: true })
   const headDim = shape.hidden / shape.heads
   const config = {
@@ -38,7 +38,7 @@ export function makeSyntheticCheckpoint({ out, shape = shapes.tiny, shards = 1, 
     tie_word_embeddings: false,
     bos_token_id: 256,
     eos_token_id: 257,
-    torch_dtype: 'bfloat16',
+    torch_dtype: dtype === 'F32' ? 'float32' : 'bfloat16',
     ...extraConfig,
   }
   writeFileSync(path.join(out, 'config.json'), JSON.stringify(config, null, 2))
@@ -72,8 +72,9 @@ export function makeSyntheticCheckpoint({ out, shape = shapes.tiny, shards = 1, 
   tensors.push(['model.norm.weight', [shape.hidden]], ['lm_head.weight', [shape.vocab, shape.hidden]])
 
   const elementCount = (dims) => dims.reduce((a, b) => a * b, 1)
-  const total = tensors.reduce((sum, [, dims]) => sum + 2 * elementCount(dims), 0)
-  const pool = heavyTailedPool(seed)
+  const size = dtype === 'F32' ? 4 : 2
+  const total = tensors.reduce((sum, [, dims]) => sum + size * elementCount(dims), 0)
+  const pool = heavyTailedPool(seed, dtype)
   const weightMap = {}
   const files = []
   let next = 0
@@ -83,11 +84,11 @@ export function makeSyntheticCheckpoint({ out, shape = shapes.tiny, shards = 1, 
     let bytes = 0
     while (next < tensors.length && (shard === shards - 1 || bytes < total / shards)) {
       mine.push(tensors[next])
-      bytes += 2 * elementCount(tensors[next][1])
+      bytes += size * elementCount(tensors[next][1])
       weightMap[tensors[next][0]] = name
       next++
     }
-    writeShard(path.join(out, name), mine, pool)
+    writeShard(path.join(out, name), mine, { pool, dtype, size })
     files.push(name)
   }
   if (shards > 1) {
@@ -96,15 +97,15 @@ export function makeSyntheticCheckpoint({ out, shape = shapes.tiny, shards = 1, 
       JSON.stringify({ metadata: { total_size: total }, weight_map: weightMap }),
     )
   }
-  return { bytes: total, parameters: total / 2, files }
+  return { bytes: total, parameters: total / size, files }
 }
 
-function writeShard(file, tensors, pool) {
+function writeShard(file, tensors, { pool, dtype, size }) {
   const header = { __metadata__: { format: 'pt' } }
   let offset = 0
   for (const [name, dims] of tensors) {
-    const bytes = 2 * dims.reduce((a, b) => a * b, 1)
-    header[name] = { dtype: 'BF16', shape: dims, data_offsets: [offset, offset + bytes] }
+    const bytes = size * dims.reduce((a, b) => a * b, 1)
+    header[name] = { dtype, shape: dims, data_offsets: [offset, offset + bytes] }
     offset += bytes
   }
   let text = JSON.stringify(header)
@@ -122,7 +123,7 @@ function writeShard(file, tensors, pool) {
     while (left > 0) {
       const from = start % (values.length / 2)
       const count = Math.min(left, values.length - from)
-      writeSync(handle, new Uint8Array(values.buffer, 2 * from, 2 * count))
+      writeSync(handle, new Uint8Array(values.buffer, size * from, size * count))
       left -= count
       start += 12_289
     }
@@ -131,7 +132,8 @@ function writeShard(file, tensors, pool) {
 }
 
 /** Student-t (5 degrees of freedom) values, made once and cut from at moving offsets. */
-function heavyTailedPool(seed) {
+function heavyTailedPool(seed, dtype) {
+  const stored = (values) => (dtype === 'F32' ? widened(toBfloat16(values)) : toBfloat16(values))
   const size = 1 << 20
   const random = mulberry32(seed)
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
@@ -142,9 +144,9 @@ function heavyTailedPool(seed) {
   })
   const byWidth = new Map()
   return {
-    gains: toBfloat16(Float32Array.from({ length: size }, () => 1 + 0.05 * normal())),
+    gains: stored(Float32Array.from({ length: size }, () => 1 + 0.05 * normal())),
     weights(width) {
-      if (!byWidth.has(width)) byWidth.set(width, toBfloat16(base.map((x) => x * (0.7 / Math.sqrt(width)))))
+      if (!byWidth.has(width)) byWidth.set(width, stored(base.map((x) => x * (0.7 / Math.sqrt(width)))))
       return byWidth.get(width)
     },
   }
@@ -153,6 +155,11 @@ function heavyTailedPool(seed) {
 function toBfloat16(values) {
   const bits = new Uint32Array(values.buffer)
   return Uint16Array.from(bits, (x) => (x + 0x7fff + ((x >>> 16) & 1)) >>> 16)
+}
+
+/** bfloat16 as f32. */
+function widened(values) {
+  return new Float32Array(Uint32Array.from(values, (x) => x << 16).buffer)
 }
 
 function mulberry32(seed) {
@@ -213,6 +220,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
       layers: { type: 'string' },
       shards: { type: 'string', default: '1' },
       seed: { type: 'string', default: '1' },
+      dtype: { type: 'string', default: 'BF16' },
     },
   })
   const shape = shapes[values.shape]
@@ -225,6 +233,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     shape: { ...shape, layers: Number(values.layers ?? shape.layers) },
     shards: Number(values.shards),
     seed: Number(values.seed),
+    dtype: values.dtype,
   })
   console.log(
     `${made.parameters.toLocaleString('en')} parameters, ${made.bytes.toLocaleString('en')} bytes in ${made.files.length} file(s)`,

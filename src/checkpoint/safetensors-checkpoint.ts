@@ -1,5 +1,5 @@
-import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
-import { widenBfloat16, widenHalf } from '../core/float16.ts'
+import { bytesPerElement } from '../core/dtype.ts'
+import { widenValues } from '../core/widen.ts'
 import type { TensorInfo } from '../models/model-graph.ts'
 import type { Checkpoint, RowRange } from './checkpoint.ts'
 import type { FloatTensor } from './match-tensors.ts'
@@ -44,7 +44,7 @@ export class SafetensorsCheckpoint implements Checkpoint {
 
   async readFloat(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
     const { source, start, end, dtype } = this.#range(tensor, rows)
-    return widen(dtype, await source.read(start, end, signal))
+    return widenValues(dtype, await source.read(start, end, signal))
   }
 
   async close(): Promise<void> {
@@ -63,19 +63,5 @@ export class SafetensorsCheckpoint implements Checkpoint {
     if (!isInside) throw new RangeError(`${name} has ${rowCount} rows, not [${rowStart}, ${rowEnd})`)
     const rowBytes = rowCount === 0 ? 0 : (end - start) / rowCount
     return { source, start: start + rowStart * rowBytes, end: start + rowEnd * rowBytes, dtype }
-  }
-}
-
-function widen(dtype: FloatDType, read: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-  // Typed arrays need their element's alignment, and a source may hand out a view into something larger.
-  const bytes = read.byteOffset % bytesPerElement[dtype] === 0 ? read : read.slice()
-  const halves = () => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2)
-  switch (dtype) {
-    case 'F32':
-      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
-    case 'F16':
-      return widenHalf(halves())
-    case 'BF16':
-      return widenBfloat16(halves())
   }
 }

@@ -14,8 +14,11 @@ export type LayerFigures = Pick<LayerResult, 'mse' | 'relativeError' | 'sqnrDb' 
 /** Shown for a weight that is reproduced exactly, whose ratio is infinite; above what f32 can tell (24 bits are 144 dB). */
 export const exactSqnrDb = 200
 
-/** Figures of one linear. A weight of zeros has no direction and no signal: exact counts as cosine 1 and error 0. */
-export function layerFigures(sums: WeightSums, traces: OutputTraces): LayerFigures {
+/**
+ * Figures of one linear. A weight of zeros has no direction and no signal: exact counts as cosine 1 and error 0. Without
+ * activations (`traces` is `null`) nothing is known of the output.
+ */
+export function layerFigures(sums: WeightSums, traces: OutputTraces | null): LayerFigures {
   const { count, squaredError, squaredWeight, squaredApproximation, product } = sums
   const lengths = Math.sqrt(squaredWeight * squaredApproximation)
   return {
@@ -24,7 +27,7 @@ export function layerFigures(sums: WeightSums, traces: OutputTraces): LayerFigur
     sqnrDb: squaredError === 0 ? exactSqnrDb : Math.min(exactSqnrDb, 10 * Math.log10(1 / ratio(squaredError, squaredWeight))),
     cosine: lengths === 0 ? (squaredError === 0 ? 1 : 0) : product / lengths,
     // rounding can leave a tiny negative trace
-    outputError: ratio(Math.max(0, traces.error), traces.signal),
+    outputError: traces === null ? null : ratio(Math.max(0, traces.error), traces.signal),
   }
 }
 

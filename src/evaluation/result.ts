@@ -48,8 +48,8 @@ export interface LayerResult {
   readonly relativeError: number
   readonly sqnrDb: number
   readonly cosine: number
-  /** |X (W - Q)^T|^2 / |X W^T|^2 through G = X^T X of the float run. */
-  readonly outputError: number
+  /** |X (W - Q)^T|^2 / |X W^T|^2 through G = X^T X of the float run; `null` where nothing ran through the model. */
+  readonly outputError: number | null
   readonly bitsPerWeight: number
   /** What did not go as asked while this matrix was quantized; absent when everything did. */
   readonly findings?: readonly Finding[]

@@ -29,7 +29,8 @@ export interface ExportedFile {
   /** Streams the file in order; pieces of at most 64 MiB. */
   write(source: ExportSource, signal?: AbortSignal): AsyncIterable<Uint8Array<ArrayBuffer>>
   /**
-   * Reads the written file back: parses it anew and compares every tensor's dequantized weights with the stored ones.
+   * Reads the written file back: parses it anew and compares every tensor with the stored one, by its bytes or by
+   * its dequantized weights.
    * Throws `proof-failed` naming the tensor. Absent for small text files, which are compared by hash alone.
    */
   verify?(source: ExportSource, written: ByteSource, options: { readonly kernels: Kernels; readonly signal?: AbortSignal }): Promise<void>

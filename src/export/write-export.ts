@@ -1,4 +1,4 @@
-import { createSHA256 } from 'hash-wasm'
+import { createSHA256, createXXHash64 } from 'hash-wasm'
 import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
@@ -20,10 +20,12 @@ export interface ExportJob extends ExportDestination {
   readonly target: ExportTarget
   readonly source: ExportSource
   readonly kernels: Kernels
+  /** A faster SHA-256 than the one in WASM, where the host has one. */
+  readonly createSha256?: () => Hasher
 }
 
 export interface WriteProgress {
-  /** `writing` also hashes; `comparing` parses the file again and dequantizes it; `hashing` reads it once more. */
+  /** `comparing` parses the file again and compares every tensor; `hashing` reads it once more. */
   readonly step: 'writing' | 'comparing' | 'hashing' | 'done'
   readonly path: string
   /** Of this step over all files. */
@@ -37,13 +39,27 @@ export interface WrittenFile {
   readonly sha256: string
 }
 
-/** Bytes read at a time when a file is hashed again. */
+/** A hash that is fed piece by piece. */
+export interface Hasher {
+  update(bytes: Uint8Array): void
+  /** Hex. */
+  digest(): string
+}
+
+/** SHA-256 in WASM: what every browser has for files that do not fit in memory. */
+async function wasmSha256(): Promise<Hasher> {
+  const hash = await createSHA256()
+  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest('hex') }
+}
+
+/** Bytes read at a time when a file is hashed. */
 const readBackBytes = 16 * 1024 * 1024
 
 /**
- * Writes every file of a target, each hashed on the way, closed at exactly its planned size, read back through the
- * target's own proof and hashed again from what was written. Resolves only when all of it holds. On a fault or an abort
- * nothing is left: the open sink is aborted and closed files are removed.
+ * Writes every file of a target, each with a checksum (XXH64) taken on the way, closed at exactly its planned size, read back
+ * through the target's own proof, and read once more for its SHA-256 and the same checksum: the SHA-256 is that of the bytes in
+ * the place they were written to. Resolves only when all of it holds. On a fault or an abort nothing is left: the open sink is
+ * aborted and closed files are removed.
  *
  * Throws `StudioError`: `export-refused` (the target cannot hold this recipe), `proof-failed` naming the tensor,
  * `storage-full`, `storage-fault`, `aborted`, and what reading the checkpoint throws.
@@ -67,17 +83,20 @@ export async function writeExport(
   const total = planned.reduce((sum, file) => sum + file.sizeBytes, 0)
   const tell = (step: WriteProgress['step'], path: string, bytesDone: number) => onProgress({ step, path, bytesDone, bytes: total })
   try {
-    const files: WrittenFile[] = []
+    const checksums: string[] = []
     let done = 0
     for (const file of planned) {
-      const sha256 = await writeFile(job, file, (bytes) => tell('writing', file.path, done + bytes), signal)
+      const checksum = await writeFile(job, file, (bytes) => tell('writing', file.path, done + bytes), signal)
       closed.push(file.path)
-      files.push({ path: file.path, bytes: file.sizeBytes, sha256 })
+      checksums.push(checksum)
       done += file.sizeBytes
     }
     done = 0
+    const files: WrittenFile[] = []
     for (const [index, file] of planned.entries()) {
-      await prove(job, { file, sha256: files[index]?.sha256 ?? '' }, (step, bytes) => tell(step, file.path, done + bytes), signal)
+      const tellBytes = (step: WriteProgress['step'], bytes: number): void => tell(step, file.path, done + bytes)
+      const sha256 = await prove(job, { file, checksum: checksums[index] ?? '' }, tellBytes, signal)
+      files.push({ path: file.path, bytes: file.sizeBytes, sha256 })
       done += file.sizeBytes
     }
     tell('done', planned.at(-1)?.path ?? '', total)
@@ -94,7 +113,7 @@ async function writeFile(
   onBytes: (bytes: number) => void,
   signal: AbortSignal | undefined,
 ): Promise<string> {
-  const hash = await createSHA256()
+  const hash = (await createXXHash64()).init()
   const sink = await job.createSink(file.path)
   let written = 0
   try {
@@ -122,12 +141,13 @@ async function writeFile(
   return hash.digest('hex')
 }
 
+/** Returns the SHA-256 of the file as it was written. */
 async function prove(
   job: ExportJob,
-  { file, sha256 }: { readonly file: ExportedFile; readonly sha256: string },
+  { file, checksum }: { readonly file: ExportedFile; readonly checksum: string },
   tell: (step: 'comparing' | 'hashing', bytes: number) => void,
   signal: AbortSignal | undefined,
-): Promise<void> {
+): Promise<string> {
   const written = await job.openWritten(file.path)
   if (written.sizeBytes !== file.sizeBytes) {
     throw proofFailed(`The file ${file.path}`, `has ${written.sizeBytes} bytes on disk instead of ${file.sizeBytes}`)
@@ -135,12 +155,16 @@ async function prove(
   tell('comparing', 0)
   if (file.verify !== undefined)
     await file.verify(job.source, written, { kernels: job.kernels, ...(signal === undefined ? {} : { signal }) })
-  const hash = await createSHA256()
+  const sha256 = job.createSha256?.() ?? (await wasmSha256())
+  const hash = (await createXXHash64()).init()
   for (let start = 0; start < written.sizeBytes; start += readBackBytes) {
     throwIfAborted(signal)
     tell('hashing', start)
-    hash.update(await written.read(start, Math.min(written.sizeBytes, start + readBackBytes), signal))
+    const piece = await written.read(start, Math.min(written.sizeBytes, start + readBackBytes), signal)
+    hash.update(piece)
+    sha256.update(piece)
   }
   tell('hashing', file.sizeBytes)
-  if (hash.digest('hex') !== sha256) throw proofFailed(`The file ${file.path}`, 'has another SHA-256 on disk than when it was written')
+  if (hash.digest('hex') !== checksum) throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
+  return sha256.digest()
 }

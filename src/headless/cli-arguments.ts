@@ -14,6 +14,7 @@ export interface CliArguments {
   /** imatrix files of llama.cpp: one to use, one to write. */
   readonly imatrix: string | null
   readonly saveImatrix: string | null
+  /** `null`: the bundled text; `none`: nothing is measured on a text. */
   readonly evaluation: string | null
   readonly protocol: ProtocolId
   /** `null`: 256, or what the model reads if that is less. */
@@ -32,7 +33,8 @@ Quantizes a language model by several recipes in one pass and measures what each
 MODEL                 a folder with config.json, tokenizer.json and *.safetensors, or a Hub id (owner/name[@revision])
 --recipe R            a preset id (nearest-4bit-g32, nearest-4bit-channel-sym, nearest-8bit-tensor, Q8_0, Q4_K_M, Q4_0,
                       Q4_K_M+imatrix, F16), a JSON file, or the JSON itself; may be repeated
---evaluation FILE     text to measure on (default: the bundled evaluation text)
+--evaluation FILE     text to measure on (default: the bundled evaluation text); "none" only quantizes: no perplexity,
+                      and the layers have the errors of their weights alone
 --calibration FILE    text that recipes learn from, and whose activations weigh the layer errors (default: the bundled
                       calibration text if a recipe learns or importance is saved, else the beginning of the evaluation text for the errors alone)
 --calibration-tokens N   run at most N tokens of it (default: 32 windows)

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
@@ -10,6 +11,8 @@ import { runCli } from './run-cli.ts'
 /** Runs the command in this process; `kernelWorker` is the bundled `kernel-worker.ts`. Returns the exit code. */
 export async function main(argv: readonly string[], kernelWorker: URL): Promise<number> {
   const stop = new AbortController()
+  // Every piece of work in the threads listens to it.
+  setMaxListeners(0, stop.signal)
   const onSignal = (): void => stop.abort()
   process.once('SIGINT', onSignal)
   process.once('SIGTERM', onSignal)

@@ -8,13 +8,16 @@ import { parseRecipe } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import type { CliArguments } from './cli-arguments.ts'
 
+/** What `--evaluation` takes for a run that only quantizes. */
+const noEvaluation = 'none'
 const defaultContext = 256
 const defaultCalibrationWindows = 32
 
 /** What the arguments name in files, read before anything is opened. */
 export interface CliTexts {
   readonly recipes: readonly Recipe[]
-  readonly evaluation: { readonly text: string; readonly name: string }
+  /** `null` when nothing is measured. */
+  readonly evaluation: { readonly text: string; readonly name: string } | null
   /** `null` when no file is named and nothing is to be learnt. */
   readonly calibration: { readonly text: string; readonly name: string } | null
   readonly importance: ImportanceSettings | null
@@ -23,10 +26,7 @@ export interface CliTexts {
 /** Throws `file-missing` and `recipe-invalid`. `samples` is the folder of the bundled texts. */
 export async function readTexts(args: CliArguments, samples: string): Promise<CliTexts> {
   const recipes = await Promise.all(args.recipes.map(readRecipe))
-  const evaluation =
-    args.evaluation === null
-      ? { text: await readTextFile(join(samples, 'evaluation.txt')), name: 'Bundled evaluation text' }
-      : { text: await readTextFile(args.evaluation), name: basename(args.evaluation) }
+  const evaluation = await readEvaluation(args.evaluation, samples)
   const importance = args.imatrix === null ? null : { fileName: basename(args.imatrix), base64: toBase64(await readFileOf(args.imatrix)) }
   return { recipes, evaluation, calibration: await readCalibration(args, recipes, samples), importance }
 }
@@ -38,13 +38,22 @@ async function readCalibration(args: CliArguments, recipes: readonly Recipe[], s
   return { text: await readTextFile(join(samples, 'calibration.txt')), name: 'Bundled calibration text' }
 }
 
+async function readEvaluation(path: string | null, samples: string): Promise<CliTexts['evaluation']> {
+  if (path === noEvaluation) return null
+  if (path === null) return { text: await readTextFile(join(samples, 'evaluation.txt')), name: 'Bundled evaluation text' }
+  return { text: await readTextFile(path), name: basename(path) }
+}
+
 /** `maxPositions`: what the model reads. */
 export function makeRequest(args: CliArguments, texts: CliTexts, maxPositions: number): RunRequest {
   const contextLength = args.context ?? Math.min(defaultContext, maxPositions)
   const { evaluation } = texts
   return {
     recipes: texts.recipes,
-    evaluation: { text: evaluation.text, textName: evaluation.name, protocol: args.protocol, contextLength, maxTokens: args.maxTokens },
+    evaluation:
+      evaluation === null
+        ? null
+        : { text: evaluation.text, textName: evaluation.name, protocol: args.protocol, contextLength, maxTokens: args.maxTokens },
     calibration: texts.calibration === null ? null : calibrationOf(args, texts.calibration, contextLength),
     importance: texts.importance,
     seed: args.seed,

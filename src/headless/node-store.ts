@@ -6,8 +6,11 @@ import type { FileStore, StoredFile } from '../io/file-store.ts'
 import { partialSuffix, splitStorePath, storageError } from '../io/store-path.ts'
 import { nodeFileSource } from './node-source.ts'
 
-/** Writes `PATH.partial` and renames it on close, so a crash never leaves half a file under the final name. */
-export async function nodeFileSink(path: string): Promise<ByteSink> {
+/**
+ * Writes `PATH.partial` and renames it on close, so a program that ends early never leaves half a file under the final name.
+ * A durable file is on the disk itself when it is closed and outlives a loss of power; that waits for the disk.
+ */
+export async function nodeFileSink(path: string, { isDurable = true } = {}): Promise<ByteSink> {
   const partial = `${path}${partialSuffix}`
   let file: FileHandle | null
   try {
@@ -29,7 +32,7 @@ export async function nodeFileSink(path: string): Promise<ByteSink> {
     async close() {
       if (file === null) return
       try {
-        await file.sync()
+        if (isDurable) await file.sync()
         await file.close()
         file = null
         await rename(partial, path)
@@ -48,13 +51,15 @@ export async function nodeFileSink(path: string): Promise<ByteSink> {
 /** A directory as a store: what OPFS is to the page. The directory is made when first written to. */
 export class NodeFileStore implements FileStore {
   readonly #root: string
+  readonly #options: { readonly isDurable: boolean }
 
-  constructor(root: string) {
+  constructor(root: string, options = { isDurable: true }) {
     this.#root = root
+    this.#options = options
   }
 
   async create(path: string): Promise<ByteSink> {
-    return nodeFileSink(join(this.#root, ...splitStorePath(path)))
+    return nodeFileSink(join(this.#root, ...splitStorePath(path)), this.#options)
   }
 
   async open(path: string): Promise<ByteSource | null> {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
-import type { RunReport } from '../pipeline/report.ts'
+import type { MeasuredRun, RunReport } from '../pipeline/report.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { startHubServer } from '../testing/hub-server.ts'
 import { tinyModelFiles } from '../testing/tiny-model.ts'
@@ -150,12 +150,28 @@ describe('the command line', () => {
     expect(await readdir(folder)).not.toContain('refused')
   })
 
+  it('only quantizes when asked to measure nothing, and says so', async () => {
+    const out = join(folder, 'files-alone')
+    const argv = ['--recipe', 'Q8_0', '--evaluation', 'none', '--export', 'gguf', '--out', out]
+    const { code, lines } = await command([join(folder, 'model'), ...argv])
+    expect(code).toBe(0)
+    expect(lines.join('\n')).toContain('nothing measured on a text')
+    const report = JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as RunReport
+    expect(report.evaluation).toBeNull()
+    const [recipe] = report.recipes
+    expect(recipe).not.toHaveProperty('perplexity')
+    expect(recipe?.layers.every(({ outputError, sqnrDb }) => outputError === null && sqnrDb > 20)).toBe(true)
+    const [file] = recipe?.artifacts[0]?.files ?? []
+    const bytes = await readFile(join(out, file?.path ?? ''))
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(file?.sha256)
+  })
+
   it('writes figures as plain numbers, and artifacts that are what the report says', async () => {
-    const run = async (out: string): Promise<RunReport> => {
+    const run = async (out: string): Promise<MeasuredRun> => {
       const argv = ['--recipe', 'Q8_0', '--context', '16', '--export', 'gguf', '--seed', '7', '--max-tokens', '320']
       const { code } = await command([join(folder, 'model'), ...argv, '--out', join(folder, out)])
       expect(code).toBe(0)
-      return JSON.parse(await readFile(join(folder, out, 'report.json'), 'utf8')) as RunReport
+      return JSON.parse(await readFile(join(folder, out, 'report.json'), 'utf8')) as MeasuredRun
     }
     const [first, second] = [await run('first'), await run('second')]
     expect(first.evaluation.tokens).toBe(20 * 15)

@@ -1,10 +1,11 @@
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { homedir, totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { defaultHubEndpoint, openHubFiles } from '../checkpoint/hub.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { isAbort, StudioError } from '../core/errors.ts'
-import { writeExport } from '../export/write-export.ts'
+import { type Hasher, writeExport } from '../export/write-export.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
@@ -13,7 +14,7 @@ import { exportTarget } from '../pipeline/export-run.ts'
 import { imatrixFile } from '../pipeline/measured-importance.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import { bytesText } from '../pipeline/plan-issues.ts'
-import type { Artifact, RunReport } from '../pipeline/report.ts'
+import type { Artifact, QuantizedReport, RunReport } from '../pipeline/report.ts'
 import { exportSource, type RunResult, requireResult } from '../pipeline/run-result.ts'
 import type { ForwardEngine } from '../runtime/engine.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
@@ -126,7 +127,8 @@ async function runAndExport(
 ): Promise<RunReport> {
   const { args, host, model, request, partial, targets } = job
   const workFolder = join(partial, '.work')
-  const store = new NodeFileStore(workFolder)
+  // Thrown away at the end, and by nothing resumed.
+  const store = new NodeFileStore(workFolder, { isDurable: false })
   const threads = Math.min(args.threads ?? host.cores, mostThreads)
   const machine = { store, threads, memoryLimitBytes: memoryShare * totalmem(), rates: [] }
   const { plan } = await planRun(model, request, machine)
@@ -168,16 +170,16 @@ async function runAndExport(
         }
         const folder = `${recipe.id}/${target.id}`
         const place = {
-          createSink: (path: string) => nodeFileSink(join(partial, folder, path)),
+          createSink: (path: string) => nodeFileSink(join(partial, folder, path), { isDurable: false }),
           openWritten: (path: string) => nodeFileSource(join(partial, folder, path)),
           removeWritten: (path: string) => rm(join(partial, folder, path), { force: true }),
         }
-        const written = await writeExport({ target, source, kernels, ...place }, () => undefined, signal)
+        const written = await writeExport({ target, source, kernels, ...place, createSha256: nodeSha256 }, () => undefined, signal)
         made.push({ target: target.id, files: written.files.map((file) => ({ ...file, path: `${folder}/${file.path}` })) })
       }
       artifacts.set(recipe.id, made)
     }
-    return { ...report, recipes: report.recipes.map((recipe) => ({ ...recipe, artifacts: artifacts.get(recipe.id) ?? [] })) }
+    return withArtifacts(report, artifacts)
   } finally {
     await engines.close()
     await kernels.close()
@@ -195,6 +197,18 @@ async function saveImatrix(path: string, { checkpoint }: OpenModel, result: RunR
     const message = `${path} cannot be written.`
     throw new StudioError('usage', { title: 'Nothing can be written there', message, remedy: 'Choose another --save-imatrix.' }, { cause })
   }
+}
+
+/** The processor's own instructions: some five times as fast as WASM. */
+function nodeSha256(): Hasher {
+  const hash = createHash('sha256')
+  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') }
+}
+
+function withArtifacts(report: RunReport, artifacts: ReadonlyMap<string, Artifact[]>): RunReport {
+  const add = <R extends QuantizedReport>(recipes: readonly R[]): R[] =>
+    recipes.map((recipe) => ({ ...recipe, artifacts: artifacts.get(recipe.id) ?? [] }))
+  return report.evaluation === null ? { ...report, recipes: add(report.recipes) } : { ...report, recipes: add(report.recipes) }
 }
 
 /** A format that can hold none of the recipes is a mistake worth saying before the work, not after. */
@@ -246,10 +260,9 @@ async function moveInto(from: string, to: string): Promise<void> {
 }
 
 function tellPlan(plan: Plan, host: CliHost): void {
-  const tokens = plan.scoredTokens.toLocaleString('en-US')
-  host.tell(
-    `${plan.recipes.length} ${plan.recipes.length === 1 ? 'recipe' : 'recipes'}, ${tokens} scored tokens, at most ${bytesText(plan.peakMemoryBytes)} of memory`,
-  )
+  const recipes = `${plan.recipes.length} ${plan.recipes.length === 1 ? 'recipe' : 'recipes'}`
+  const text = plan.scoredTokens === 0 ? 'nothing measured on a text' : `${plan.scoredTokens.toLocaleString('en-US')} scored tokens`
+  host.tell(`${recipes}, ${text}, at most ${bytesText(plan.peakMemoryBytes)} of memory`)
   for (const { severity, recipeId, text, remedy } of plan.issues) {
     if (severity !== 'error')
       host.tell(`${severity === 'warning' ? 'Warning' : 'Note'}${recipeId === null ? '' : `, ${recipeId}`}: ${text} ${remedy}`)
@@ -257,8 +270,15 @@ function tellPlan(plan: Plan, host: CliHost): void {
 }
 
 function tellResults(report: RunReport, host: CliHost): void {
-  const { float } = report.evaluation
   const row = (cells: readonly string[]): string => cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(13))).join('')
+  if (report.evaluation === null) {
+    host.tell(row(['recipe', 'bit/weight', 'size', 'made in']))
+    for (const { id, bitsPerWeight, bytes, seconds } of report.recipes) {
+      host.tell(row([id, bitsPerWeight.toFixed(2), bytesText(bytes), `${seconds.toFixed(1)} s`]))
+    }
+    return
+  }
+  const { float } = report.evaluation
   host.tell(row(['recipe', 'bit/weight', 'size', 'perplexity', 'above float', 'KL mean', 'same top']))
   host.tell(row(['float', '', bytesText(report.model.sourceBytes), float.perplexity.toFixed(4), '', '', '']))
   for (const recipe of report.recipes) {

@@ -11,7 +11,9 @@ import { factorInverse, fitSteps, sweepColumns } from './split-feedback.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './split-int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
+import { compareGgml, quantizeStored } from './split-measured.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './split-real-affine.ts'
+import { addSums, noSums } from './weight-sums.ts'
 
 /** The operations of `Kernels` over any executor: inputs are checked here, cut into pieces, and the results joined. */
 export function createSplitKernels(executor: KernelExecutor): Kernels {
@@ -25,12 +27,14 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     quantizeKMeans: (input, params, { importance = null } = {}, signal) => quantizeKMeans(executor, { input, params, importance }, signal),
     dequantizeKMeans: (tensor, signal) => dequantizeKMeans(executor, tensor, signal),
     quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance }, signal),
+    quantizeStored: (source, type, signal) => quantizeStored(executor, { source, type }, signal),
     dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
     quantizeCodeBook: (input, params, signal) => quantizeCodeBook(executor, { input, params }, signal),
     dequantizeCodeBook: (tensor, signal) => dequantizeCodeBook(executor, tensor, signal),
     quantizeInt8Rows: (input, signal) => quantizeInt8Rows(executor, input, signal),
     dequantizeInt8Rows: (tensor, signal) => dequantizeInt8Rows(executor, tensor, signal),
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
+    compareGgml: (weight, blocks, type, signal) => compareGgml(executor, { weight, blocks, type }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
     traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),
     factorInverse: (gram, options, signal) => factorInverse(executor, { gram, options }, signal),
@@ -175,25 +179,7 @@ async function compareWeights(
       signal,
     )
   })
-  return parts.reduce(addSums, {
-    count: 0,
-    squaredError: 0,
-    squaredWeight: 0,
-    squaredApproximation: 0,
-    product: 0,
-    largestError: 0,
-  })
-}
-
-function addSums(a: WeightSums, b: WeightSums): WeightSums {
-  return {
-    count: a.count + b.count,
-    squaredError: a.squaredError + b.squaredError,
-    squaredWeight: a.squaredWeight + b.squaredWeight,
-    squaredApproximation: a.squaredApproximation + b.squaredApproximation,
-    product: a.product + b.product,
-    largestError: Math.max(a.largestError, b.largestError),
-  }
+  return parts.reduce(addSums, noSums)
 }
 
 const stateFields = [

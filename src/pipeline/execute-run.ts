@@ -82,7 +82,7 @@ export async function executeRun(
   const { plan, texts, loaded } = await planRun(model, request, machine)
   const { windowSet } = texts
   refuse(plan, request)
-  if (windowSet === null) throw new RangeError('a plan without errors has windows')
+  if (windowSet === null && request.evaluation !== null) throw new RangeError('a plan without errors has windows')
   const finished = await intactResult(machine.store, plan.hash)
   if (finished !== null) return tellFinished(finished, model.checkpoint.graph.blocks.length, onEvent)
   const walk = await runWalk(
@@ -133,7 +133,8 @@ function tellFinished({ report }: RunResult, blocks: number, onEvent: (event: Ru
 function refuse(plan: Plan, request: RunRequest): void {
   const issue = plan.issues.find(({ severity }) => severity === 'error')
   if (issue !== undefined) {
-    const code = issue.recipeId !== null ? 'recipe-invalid' : plan.evaluationTokens === 0 ? 'text-too-short' : 'usage'
+    const hasNoTokens = request.evaluation !== null && plan.evaluationTokens === 0
+    const code = issue.recipeId !== null ? 'recipe-invalid' : hasNoTokens ? 'text-too-short' : 'usage'
     throw new StudioError(plan.storageBytes > plan.freeStorageBytes && code === 'usage' ? 'storage-full' : code, {
       title: issue.title,
       message: issue.recipeId === null ? issue.text : `${issue.recipeId}: ${issue.text}`,

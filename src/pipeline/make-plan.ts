@@ -13,6 +13,7 @@ import type { PlanFacts } from './plan-facts.ts'
 import { planIssues } from './plan-issues.ts'
 import { storedBytes } from './stored-tensor.ts'
 import { calibrationSummary, importanceSummary } from './texts.ts'
+import { largestTileBytes } from './tiles.ts'
 import { walkWork } from './walk-context.ts'
 
 /** Everything known before the first weight is read. Pure. */
@@ -23,13 +24,14 @@ export function makePlan(facts: PlanFacts): Plan {
   const parts = memoryParts(checkpoint.graph, {
     streamTokens: streamTokens(facts),
     scoredTokens: texts.scoredTokens,
-    contextLength: Math.max(request.evaluation.contextLength, request.calibration?.contextLength ?? 0),
+    contextLength: Math.max(request.evaluation?.contextLength ?? 0, request.calibration?.contextLength ?? 0),
     recipes: request.recipes.length,
     ownGrams: ownGrams(request.recipes),
     isInputRounded: resolved.some((one) => isInputRounded(checkpoint.graph, one)),
     roundingBytes: roundingBytes(facts),
     threads: facts.threads,
     memoryLimitBytes: facts.memoryLimitBytes,
+    tileBytes: largestTileBytes(resolved),
   })
   const peakMemoryBytes = parts.reduce((sum, part) => sum + part.bytes, 0)
   const storageBytes = plannedStorage(facts, resolved)
@@ -48,7 +50,8 @@ export function makePlan(facts: PlanFacts): Plan {
     calibrationTokens: texts.calibrationTokens,
     seconds: facts.rates.map(({ backend, operationsPerSecond }) => ({
       backend,
-      seconds: operationsPerSecond === null ? null : operations / operationsPerSecond,
+      // A run without forward passes takes no time by this measure, and a real one by the clock.
+      seconds: operationsPerSecond === null || operations === 0 ? null : operations / operationsPerSecond,
     })),
     issues: [
       ...wholeIssues([...texts.findings, ...facts.loaded.findings]),

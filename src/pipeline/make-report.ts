@@ -3,14 +3,15 @@ import { joinScores, likelihoodFigures, recipeFigures, scoreTokens, type TokenSc
 import type { WindowSet } from '../evaluation/windows.ts'
 import type { StoredPart } from './journal.ts'
 import type { Plan, RunRequest } from './plan.ts'
-import type { RecipeReport, RunReport } from './report.ts'
+import type { QuantizedReport, RunReport } from './report.ts'
 import type { WalkResult } from './walk.ts'
 
 export interface ReportFacts {
   readonly checkpoint: Checkpoint
   readonly request: RunRequest
   readonly plan: Plan
-  readonly windowSet: WindowSet
+  /** `null` when the run only quantized. */
+  readonly windowSet: WindowSet | null
   readonly calibration: RunReport['calibration']
   readonly importance: RunReport['importance']
   readonly versions: RunReport['studio']
@@ -20,9 +21,7 @@ export interface ReportFacts {
 /** Turns the sums of a walk into the report: the same whether the walk was resumed or not. Pure. */
 export function makeReport(facts: ReportFacts, walk: WalkResult): RunReport {
   const { checkpoint, request, plan, windowSet } = facts
-  const scores = walk.head.states.map((states) => scoresOf(states))
-  const float = likelihoodFigures(scores[0]?.floatNll ?? new Float64Array(0))
-  const recipes = request.recipes.map((recipe, index): RecipeReport => {
+  const quantized = request.recipes.map((recipe, index): QuantizedReport => {
     const sizes = plan.recipes[index]
     const parts = partsOf(walk, recipe.id)
     return {
@@ -32,15 +31,13 @@ export function makeReport(facts: ReportFacts, walk: WalkResult): RunReport {
       blockBitsPerWeight: sizes?.blockBitsPerWeight ?? Number.NaN,
       bytes: sizes?.bytes ?? 0,
       bytesOf: sizes?.bytesOf ?? 'stored',
-      ...recipeFigures(scores[index] ?? joinScores([]), windowSet.scoredPerWindow),
       layers: parts.flatMap((part) => part.layers),
       artifacts: [],
       backend: backendOf(walk),
       seconds: parts.reduce((sum, part) => sum + part.seconds, 0) + (walk.head.seconds[index] ?? 0),
     }
   })
-  const { protocol, contextLength, textName } = request.evaluation
-  return {
+  const run = {
     studio: facts.versions,
     createdAt: facts.createdAt,
     planHash: plan.hash,
@@ -53,11 +50,21 @@ export function makeReport(facts: ReportFacts, walk: WalkResult): RunReport {
       sourceBytes: checkpoint.sourceBytes,
       fingerprint: checkpoint.origin.fingerprint,
     },
-    evaluation: { protocol, contextLength, textName, tokens: windowSet.scoredTokens, float },
     calibration: facts.calibration,
     importance: facts.importance,
-    recipes,
     seconds: walk.seconds,
+  }
+  if (request.evaluation === null || windowSet === null) return { ...run, evaluation: null, recipes: quantized }
+  const { protocol, contextLength, textName } = request.evaluation
+  const scores = walk.head.states.map((states) => scoresOf(states))
+  const float = likelihoodFigures(scores[0]?.floatNll ?? new Float64Array(0))
+  return {
+    ...run,
+    evaluation: { protocol, contextLength, textName, tokens: windowSet.scoredTokens, float },
+    recipes: quantized.map((recipe, index) => ({
+      ...recipe,
+      ...recipeFigures(scores[index] ?? joinScores([]), windowSet.scoredPerWindow),
+    })),
   }
 }
 
@@ -76,7 +83,7 @@ function backendOf(walk: WalkResult): string {
   const blocks = walk.blocks.slice(1)
   const kernels = placesOf([...blocks.map((block) => block.kernelBackend), walk.headKernelBackend])
   const forward = placesOf([...blocks.map((block) => block.forwardBackend), walk.headBackend])
-  return `kernels ${kernels}, forward ${forward}`
+  return forward === 'none' ? `kernels ${kernels}` : `kernels ${kernels}, forward ${forward}`
 }
 
 /** Backends of the blocks and, last, of the head, each with where it was used unless all are one. */

@@ -2,6 +2,7 @@ import type { ModelGraph } from '../models/model-graph.ts'
 import { forwardBytes } from '../runtime/memory.ts'
 import { windowsAtOnce } from './batches.ts'
 import { tableBytes } from './embedding.ts'
+import { tilesAhead } from './quantize-only.ts'
 import { blockOperations } from './walk-context.ts'
 import { headTileRows, headTokens } from './walk-head.ts'
 
@@ -50,8 +51,11 @@ export function memoryParts(
     readonly roundingBytes: number
     readonly threads: number
     readonly memoryLimitBytes: number
+    /** f32 bytes of the largest piece of a matrix that is quantized at once. */
+    readonly tileBytes: number
   },
 ): MemoryPart[] {
+  if (run.streamTokens === 0) return quantizingParts(run)
   const { config } = graph
   const linears = graph.blocks[0]?.linears ?? []
   const block = 4 * blockOperations(linears)
@@ -83,5 +87,23 @@ export function memoryParts(
     { what: 'embedding rows in use', bytes: Math.min(tableBytes, 4 * config.vocab * config.hidden) },
     { what: 'a tile of the head and its logits', bytes: (2 + run.recipes) * 4 * rows * config.hidden + 6 * 4 * headTokens * rows },
     { what: 'sums over scored tokens', bytes: logitStateBytes * run.scoredTokens * run.recipes },
+  ]
+}
+
+/** Without forward passes no block is ever whole in memory: tiles of rows in work, and the threads' pieces. */
+function quantizingParts({
+  threads,
+  recipes,
+  tileBytes,
+}: {
+  readonly threads: number
+  readonly recipes: number
+  readonly tileBytes: number
+}): MemoryPart[] {
+  return [
+    { what: 'program, ONNX Runtime and page', bytes: baseBytes + threadBytes * threads },
+    { what: 'tiles of weights, as read and in f32', bytes: 2 * tilesAhead * tileBytes },
+    { what: 'the same quantized', bytes: tilesAhead * tileBytes * recipes },
+    { what: 'pieces of work in the kernel threads', bytes: piecesPerThread * threads * pieceBytes },
   ]
 }

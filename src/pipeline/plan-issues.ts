@@ -62,8 +62,9 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
     seen.add(id)
   }
   const { maxPositions } = checkpoint.graph.config
-  for (const { contextLength } of [request.evaluation, ...(request.calibration === null ? [] : [request.calibration])]) {
-    if (contextLength <= maxPositions) continue
+  for (const settings of [request.evaluation, request.calibration]) {
+    if (settings === null || settings.contextLength <= maxPositions) continue
+    const { contextLength } = settings
     issues.push({
       severity: 'error',
       recipeId: null,

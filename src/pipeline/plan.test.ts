@@ -5,7 +5,7 @@ import { MemoryFileStore } from '../io/memory-store.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { parseRecipe } from '../quantization/parse-recipe.ts'
 import { faultOf } from '../testing/fault-of.ts'
-import { openTiny, tinyRequest, tinyText } from '../testing/tiny-run.ts'
+import { type MeasuredRequest, openTiny, tinyRequest, tinyText } from '../testing/tiny-run.ts'
 import { makeBatches, windowsAtOnce } from './batches.ts'
 import { checkpointRows, EmbeddingLookup } from './embedding.ts'
 import type { OpenModel } from './execute-run.ts'
@@ -69,7 +69,7 @@ describe('the plan', () => {
     expect(made.recipes[0]?.bytes).toBe(Math.ceil(model.checkpoint.sourceBytes - 2 * weights + (weights * (4 + 20 / 32)) / 8))
   })
 
-  it.each<[string, (request: RunRequest) => Partial<PlanFacts> & { request?: RunRequest }, string, string]>([
+  it.each<[string, (request: MeasuredRequest) => Partial<PlanFacts> & { request?: RunRequest }, string, string]>([
     [
       'an empty text',
       (r) => ({ request: { ...r, evaluation: { ...r.evaluation, text: '' } } }),
@@ -179,6 +179,7 @@ describe('the plan', () => {
       roundingBytes: 7e6,
       threads: 2,
       memoryLimitBytes: 1e9,
+      tileBytes: 1e6,
     }
     const [few, many] = await Promise.all([1, 5].map((num_hidden_layers) => openTiny({ config: { num_hidden_layers } })))
     expect(many && memoryParts(many.checkpoint.graph, run)).toEqual(few && memoryParts(few.checkpoint.graph, run))
@@ -186,7 +187,15 @@ describe('the plan', () => {
 
   it('bounds memory with every thread and every longer window', async () => {
     const { checkpoint } = await openTiny({})
-    const texts = { streamTokens: 8192, scoredTokens: 4096, recipes: 1, ownGrams: 'none' as const, roundingBytes: 0, memoryLimitBytes: 1e9 }
+    const texts = {
+      streamTokens: 8192,
+      scoredTokens: 4096,
+      recipes: 1,
+      ownGrams: 'none' as const,
+      roundingBytes: 0,
+      memoryLimitBytes: 1e9,
+      tileBytes: 1e6,
+    }
     const bound = (threads: number, contextLength: number): number =>
       memoryParts(checkpoint.graph, { ...texts, threads, contextLength }).reduce((sum, { bytes }) => sum + bytes, 0)
     expect(bound(8, 256)).toBeGreaterThan(bound(2, 256))

@@ -33,7 +33,8 @@ export interface ImportanceSettings {
 
 export interface RunRequest {
   readonly recipes: readonly Recipe[]
-  readonly evaluation: EvaluationSettings
+  /** `null`: quantize only. No perplexity, and no forward pass unless a recipe calibrates. */
+  readonly evaluation: EvaluationSettings | null
   readonly calibration: CalibrationSettings | null
   readonly importance: ImportanceSettings | null
   readonly seed: number

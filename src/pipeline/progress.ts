@@ -31,7 +31,7 @@ export class ProgressMeter {
     readonly send: (event: RunEvent) => void
     readonly now: () => number
     readonly blocks: number
-    /** Multiply-adds ahead. */
+    /** Multiply-adds ahead; weights, when nothing goes through the model. */
     readonly work: number
     readonly earlierSeconds: number
     readonly memory: () => number | null
@@ -64,6 +64,14 @@ export class ProgressMeter {
     this.#weights = { count: this.#weights.count + weights, ms: this.#weights.ms + this.#now() - from }
     this.tick()
     return result
+  }
+
+  /** Counts weights of a run that only quantizes, where they are the work; several tiles are in work at once. */
+  weighed(weights: number): void {
+    this.#weights = { count: this.#weights.count + weights, ms: this.#now() - this.#startedAt }
+    this.#workDone += weights
+    this.#workLeft = Math.max(0, this.#workLeft - weights)
+    this.tick()
   }
 
   /** The same for a forward pass of `operations` multiply-adds. */

@@ -13,8 +13,8 @@ export interface Artifact {
   readonly files: readonly ArtifactFile[]
 }
 
-/** One recipe's results; `evaluation` fields are flattened as the command line documents them. */
-export interface RecipeReport extends RecipeEvaluation {
+/** What is known of a recipe whether it was measured or not. */
+export interface QuantizedReport {
   readonly id: string
   readonly recipe: Recipe
   readonly bitsPerWeight: number
@@ -29,7 +29,10 @@ export interface RecipeReport extends RecipeEvaluation {
   readonly seconds: number
 }
 
-export interface RunReport {
+/** One recipe's results; `evaluation` fields are flattened as the command line documents them. */
+export interface RecipeReport extends QuantizedReport, RecipeEvaluation {}
+
+interface RunFacts {
   readonly studio: { readonly version: string; readonly onnxruntime: string }
   readonly createdAt: string
   readonly planHash: string
@@ -42,6 +45,15 @@ export interface RunReport {
     readonly sourceBytes: number
     readonly fingerprint: string
   }
+  /** `null` when no text was given to learn from. */
+  readonly calibration: CalibrationSummary | null
+  /** Of recipes that weigh errors by importance; `null` when there was nothing to learn it from. */
+  readonly importance: ImportanceSummary | null
+  readonly seconds: number
+}
+
+/** A run over a text. */
+export interface MeasuredRun extends RunFacts {
   readonly evaluation: {
     readonly protocol: ProtocolId
     readonly contextLength: number
@@ -49,10 +61,13 @@ export interface RunReport {
     readonly tokens: number
     readonly float: FloatResult
   }
-  /** `null` when no text was given to learn from. */
-  readonly calibration: CalibrationSummary | null
-  /** Of recipes that weigh errors by importance; `null` when there was nothing to learn it from. */
-  readonly importance: ImportanceSummary | null
   readonly recipes: readonly RecipeReport[]
-  readonly seconds: number
 }
+
+/** A run that only quantized. */
+export interface UnmeasuredRun extends RunFacts {
+  readonly evaluation: null
+  readonly recipes: readonly QuantizedReport[]
+}
+
+export type RunReport = MeasuredRun | UnmeasuredRun

@@ -8,9 +8,10 @@ import { loadWasmOperations } from '../kernels/wasm/index.ts'
 import { parseRecipe } from '../quantization/parse-recipe.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
+import { measured } from '../testing/measured.ts'
 import { EngineSupply } from './engine-supply.ts'
 import { executeRun, type OpenModel } from './execute-run.ts'
-import type { RunReport } from './report.ts'
+import type { MeasuredRun } from './report.ts'
 
 // Results of a float64 NumPy implementation; `../shared/golden/stories260K.json` says how they were made.
 const shared = new URL('../../../shared/', import.meta.url)
@@ -31,7 +32,7 @@ describe.skipIf(!isPresent)('the walk over stories260K', () => {
     return `nearest-${bits ?? ''}-channel${symmetry === 'sym' ? '-sym' : ''}`
   }
   let model: OpenModel
-  let report: RunReport
+  let report: MeasuredRun
 
   beforeAll(async () => {
     const files = await nodeFolderFiles(new URL('models/stories260K', shared).pathname)
@@ -52,7 +53,7 @@ describe.skipIf(!isPresent)('the walk over stories260K', () => {
       importance: null,
       seed: 0,
     }
-    report = await executeRun(
+    const run = await executeRun(
       {
         model,
         request,
@@ -68,6 +69,7 @@ describe.skipIf(!isPresent)('the walk over stories260K', () => {
       () => undefined,
       new AbortController().signal,
     )
+    report = measured(run)
     await engines.close()
     await kernels.close()
   }, 120_000)
@@ -95,7 +97,7 @@ describe.skipIf(!isPresent)('the walk over stories260K', () => {
   it('measures more error with fewer bits', () => {
     const outputErrors = [8, 6, 5, 4, 3, 2].map((bits) => {
       const layers = report.recipes.find(({ id }) => id === `nearest-${bits}bit-channel`)?.layers ?? []
-      return layers.reduce((sum, layer) => sum + layer.outputError, 0) / layers.length
+      return layers.reduce((sum, layer) => sum + (layer.outputError ?? Number.NaN), 0) / layers.length
     })
     expect(outputErrors).toEqual([...outputErrors].sort((a, b) => a - b))
     expect(outputErrors[0]).toBeGreaterThan(0)

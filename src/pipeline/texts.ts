@@ -6,14 +6,14 @@ import type { CalibrationSummary, ImportanceSummary } from '../quantization/cali
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { TokenWindow } from './batches.ts'
 import type { Importance } from './importance.ts'
-import type { PlanIssue, RunRequest } from './plan.ts'
+import { type Learning, learningOf } from './learning.ts'
+import type { EvaluationSettings, PlanIssue, RunRequest } from './plan.ts'
 
 /** Tokens whose activations make G when no calibration text is given; more changes the layer errors in the third digit. */
 export const gramTokensOfEvaluation = 4096
-
 /** The texts of a request as token windows, and what is wrong with them. */
 export interface PreparedTexts {
-  /** `null` when the text cannot be measured on; `findings` says why. */
+  /** `null` when nothing is measured, or when the text cannot be measured on; `findings` says why. */
   readonly windowSet: WindowSet | null
   readonly evaluation: readonly TokenWindow[]
   readonly calibration: readonly TokenWindow[]
@@ -27,9 +27,10 @@ export interface PreparedTexts {
 /** Tokenises and cuts. Pure but for the tokenizer's caches; a text that does not do becomes a finding, not a fault. */
 export function prepareTexts(request: RunRequest, tokenizer: Tokenizer): PreparedTexts {
   const findings: Omit<PlanIssue, 'recipeId'>[] = []
-  const windowSet = attempt(findings, () => evaluationWindows(request, tokenizer))
+  const { evaluation: settings } = request
+  const windowSet = settings === null ? null : attempt(findings, () => evaluationWindows(settings, tokenizer))
   const evaluation = windowSet?.windows.map((ids) => ({ ids, targets: targetsOf(windowSet, ids) })) ?? []
-  const calibration = attempt(findings, () => calibrationSet(request, tokenizer)) ?? []
+  const calibration = needsCalibration(request) ? (attempt(findings, () => calibrationSet(request, tokenizer)) ?? []) : []
   const shared = sharedLines(request)
   if (shared > 0) {
     findings.push({
@@ -72,8 +73,14 @@ export function importanceSummary(
   return { fileName: 'measured while quantizing', dataset: calibration.textName, chunks: calibration.windows, entries }
 }
 
-function evaluationWindows(request: RunRequest, tokenizer: Tokenizer): WindowSet {
-  const { text, protocol, contextLength, maxTokens } = request.evaluation
+/** With an evaluation the calibration text weighs the layer errors; without one only recipes that learn read it. */
+function needsCalibration({ evaluation, recipes, importance }: RunRequest): boolean {
+  const learnsFromText = ({ from }: Learning): boolean => from === 'own' || (from === 'float' && importance === null)
+  return evaluation !== null || recipes.some((recipe) => learnsFromText(learningOf(recipe)))
+}
+
+function evaluationWindows(settings: EvaluationSettings, tokenizer: Tokenizer): WindowSet {
+  const { text, protocol, contextLength, maxTokens } = settings
   return makeWindows(tokenizer.encode(text), { protocol, contextLength, maxTokens, bos: tokenizer.bosTokenId })
 }
 
@@ -96,7 +103,7 @@ function attempt<T>(findings: Omit<PlanIssue, 'recipeId'>[], run: () => T): T | 
 
 /** Share of the calibration text's lines (of some length, since short lines repeat by chance) that the evaluation text has too. */
 function sharedLines(request: RunRequest): number {
-  if (request.calibration === null) return 0
+  if (request.calibration === null || request.evaluation === null) return 0
   const lines = (text: string): string[] =>
     text
       .split('\n')

@@ -1,13 +1,13 @@
 import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
 import type { WeightSums } from '../kernels/contract/kernels.ts'
-import { encodings } from '../quantization/registry.ts'
 import { checkpointRows, EmbeddingLookup, type RowReader, storedRows } from './embedding.ts'
 import type { HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
 import { describe } from './measure.ts'
 import { createRunFile } from './run-files.ts'
 import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
+import { rowsOfTile } from './tiles.ts'
 import {
   type FinishedBlock,
   type GridTensor,
@@ -18,16 +18,6 @@ import {
   type WalkContext,
 } from './walk-context.ts'
 import { dequantize, readRows } from './weights.ts'
-
-/** f32 bytes of a tile of embedding or head rows. */
-const tileBytes = 32 * 2 ** 20
-
-/** Rows of a tall matrix that are quantized together: a scale over the whole matrix needs the whole matrix. */
-export function rowsOfTile(tensor: GridTensor): number {
-  const { encoding, rows, columns } = tensor
-  const step = encodings.get(encoding.encoding).rowStep(tensor, encoding)
-  return Math.min(rows, step * Math.max(1, Math.floor(tileBytes / (4 * columns * step))))
-}
 
 /**
  * Hidden states before the first block, of the float model and every recipe; recipes that quantize the embedding do it here.

@@ -8,8 +8,9 @@ import type { StoredPart } from './journal.ts'
 import { describe, GramSums } from './measure.ts'
 import { createRunFile } from './run-files.ts'
 import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
+import { rowsOfTile } from './tiles.ts'
 import { type GridTensor, isOnGrid, quantizeMatrix, resolvedOf, type WalkContext } from './walk-context.ts'
-import { addSums, rowsOfTile } from './walk-embedding.ts'
+import { addSums } from './walk-embedding.ts'
 import { dequantize, readRows, readVector, storedRange } from './weights.ts'
 
 /** f32 bytes of a tile of head rows. */

@@ -21,7 +21,9 @@ import {
 import { learningOf } from './learning.ts'
 import type { RunRequest } from './plan.ts'
 import { ProgressMeter } from './progress.ts'
+import { quantizeOnly } from './quantize-only.ts'
 import { type RunFile, writeJson } from './run-files.ts'
+import { weightsLeft } from './tiles.ts'
 import { walkBlock } from './walk-block.ts'
 import { type FinishedBlock, type RecipeRun, type WalkContext, walkWork } from './walk-context.ts'
 import { walkEmbedding } from './walk-embedding.ts'
@@ -74,6 +76,13 @@ export async function runWalk(input: WalkInput, onEvent: (event: RunEvent) => vo
   onEvent({ kind: 'started', planHash, blocks: total, resumedBlocks: Math.max(0, blocks.length - 1) })
   tellStored(blocks, onEvent)
 
+  if (!hasForwardPasses(input)) {
+    input.kernels.placement?.startRecord()
+    const parts = await quantizeUnits({ input, context, blocks, files }, onEvent)
+    const head = { states: [], parts, seconds: [] }
+    const { backend } = input.kernels
+    return { evaluation: [], blocks, head, headBackend: 'none', headKernelBackend: backend, seconds: context.progress.seconds }
+  }
   if (blocks.length === 0) {
     input.kernels.placement?.startRecord()
     const embedding = await walkEmbedding(context)
@@ -108,6 +117,36 @@ export async function runWalk(input: WalkInput, onEvent: (event: RunEvent) => vo
     headKernelBackend: input.kernels.backend,
     seconds: context.progress.seconds,
   }
+}
+
+/** Nothing goes through the model when there is no text to measure on and no recipe that calibrates. */
+function hasForwardPasses({ evaluation, calibration }: WalkInput): boolean {
+  return evaluation.length + calibration.length > 0
+}
+
+/** Quantizes without forward passes from the first unit that is not kept on. Returns the parts of the head. */
+async function quantizeUnits(run: Parameters<typeof keep>[0], onEvent: (event: RunEvent) => void): Promise<StoredBlock['parts']> {
+  const { context, blocks, input } = run
+  const { layers } = input.checkpoint.graph.config
+  let head: StoredBlock['parts'] = []
+  await quantizeOnly(context, blocks.length, async ({ block, name }, parts) => {
+    for (const { recipeId, layers: found } of parts) {
+      if (found.length > 0) onEvent({ kind: 'layers', recipeId, block: block?.index ?? -1, layers: found })
+    }
+    if (name === 'head') {
+      head = parts
+      return
+    }
+    try {
+      await keep(run, { parts, squares: null, commit: () => undefined }, 'none')
+    } catch (error) {
+      throw withPosition(error, block?.index ?? 0, layers)
+    }
+    if (block === null) return
+    context.progress.blockDone()
+    onEvent({ kind: 'block-stored', block: block.index })
+  })
+  return head
 }
 
 function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event: RunEvent) => void, signal: AbortSignal): WalkContext {
@@ -147,11 +186,14 @@ function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event:
   const tokens = { evaluation: tokensOf(evaluation), calibration: tokensOf(calibration), scored }
   const work = walkWork(checkpoint, tokens, input.request.recipes)
   const blocksLeft = config.layers - (journal?.blocksDone ?? 0)
+  const workLeft = hasForwardPasses(input)
+    ? blocksLeft * work.block + work.head
+    : weightsLeft(checkpoint.graph, recipes, journal === null ? 0 : journal.blocksDone + 1)
   const progress = new ProgressMeter({
     send: onEvent,
     now: input.now,
     blocks: config.layers,
-    work: blocksLeft * work.block + work.head,
+    work: workLeft,
     earlierSeconds: journal?.secondsSoFar ?? 0,
     memory: input.memoryBytes,
   })

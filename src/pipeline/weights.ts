@@ -81,7 +81,8 @@ export async function storedRange(
   return rows
 }
 
-function assertFinite(name: string, data: Float32Array, at: { readonly firstRow: number; readonly columns: number }): void {
+/** Throws `weights-not-finite` naming the tensor and the place. */
+export function assertFinite(name: string, data: Float32Array, at: { readonly firstRow: number; readonly columns: number }): void {
   // x * 0 is 0 for every number and NaN for infinities and NaN: one sum tells whether a search is needed.
   let probe = 0
   for (let i = 0; i < data.length; i++) probe += (data[i] ?? 0) * 0

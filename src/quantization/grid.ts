@@ -1,6 +1,6 @@
 import type { Support } from '../core/support.ts'
 import type { ActivationMode } from '../kernels/contract/activations.ts'
-import type { Kernels, Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
+import type { Kernels, Matrix, MatrixShape, StoredMatrix, WeightSums } from '../kernels/contract/kernels.ts'
 import type { FixedGrid, FixOptions, NoFixedGrid } from './fixed-grid.ts'
 import type { QuantizedTensor, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
@@ -54,6 +54,21 @@ export interface Grid<Settings = unknown> {
   fixed?(name: string, weight: Matrix, options: FixOptions<Settings>): Promise<FixedGrid | NoFixedGrid>
   /** Whether `fixed` can do so with these settings where no fallback comes in; absent: always. */
   canFix?(settings: Settings): Support
+  /**
+   * Nearest rounding straight from a checkpoint's values, measured on the way: the same bytes as `quantizeNearest` gives,
+   * without an f32 copy of the matrix. Absent where a grid has no such way.
+   */
+  quantizeStored?(
+    name: string,
+    source: StoredMatrix,
+    options: { readonly settings: Settings; readonly kernels: Kernels; readonly signal?: AbortSignal },
+  ): Promise<MeasuredTensor>
+}
+
+/** A quantized tensor and how far it is from the weights it stands for. */
+export interface MeasuredTensor {
+  readonly tensor: QuantizedTensor
+  readonly sums: WeightSums
 }
 
 export type ImportanceUse = 'ignored' | 'used' | 'required'

@@ -1,7 +1,7 @@
 import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
-import type { Kernels, Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
-import type { Grid, GridField } from './grid.ts'
+import type { Kernels, Matrix, MatrixShape, StoredMatrix } from '../kernels/contract/kernels.ts'
+import type { Grid, GridField, MeasuredTensor } from './grid.ts'
 import type { QuantizedTensor } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
 
@@ -48,6 +48,15 @@ export interface Rounding<Settings = unknown> {
   isTrueSequential?(settings: Settings): boolean
   /** Most bytes that `quantize` holds beside the matrix, its codes and its activations, in all threads; absent: no more. */
   workBytes?(shape: MatrixShape, threads: number): number
+  /**
+   * `Grid.quantizeStored` where that is what this rounding does; `null` where the grid has no such way. Absent where the
+   * rounding does something else.
+   */
+  quantizeStored?(
+    name: string,
+    source: StoredMatrix,
+    options: Omit<RoundingOptions<Settings>, 'activations' | 'importance'>,
+  ): Promise<MeasuredTensor> | null
   quantize(name: string, weight: Matrix, options: RoundingOptions<Settings>): Promise<QuantizedTensor>
 }
 

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { StudioError } from '../core/errors.ts'
 import type { RunEvent } from '../pipeline/events.ts'
 import type { RunRequest } from '../pipeline/plan.ts'
+import { measured } from '../testing/measured.ts'
 import { connectStudio } from './client.ts'
 
 // The real thing: page, pipeline worker, kernel workers, ONNX Runtime, OPFS, the bundled sample.
@@ -47,7 +48,7 @@ describe('the studio in its worker', () => {
     expect(plan.issues.filter(({ severity }) => severity === 'error')).toEqual([])
     const events: RunEvent[] = []
     let isSettled = false
-    const report = await studio.run(
+    const finished = await studio.run(
       run,
       (event) => {
         expect(isSettled).toBe(false)
@@ -56,6 +57,7 @@ describe('the studio in its worker', () => {
       signal,
     )
     isSettled = true
+    const report = measured(finished)
     expect(events[0]?.kind).toBe('started')
     expect(events.at(-1)?.kind).toBe('finished')
     expect(report.planHash).toBe(plan.hash)

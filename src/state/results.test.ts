@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { RecipeReport } from '../pipeline/report.ts'
 import type { Recipe } from '../quantization/recipe.ts'
-import { aboveBaseline, effectivePins, frontier, isWithinError, type Result, recommend } from './results.ts'
+import { reportOf } from '../testing/compare-fixtures.ts'
+import { aboveBaseline, effectivePins, frontier, isWithinError, quantizedOf, type Result, recommend, resultsOf } from './results.ts'
 
 interface Figures {
   readonly mb: number
@@ -117,5 +118,17 @@ describe('figures against a baseline', () => {
   it('put on the frontier what nothing beats on both counts', () => {
     const onIt = frontier(all, (report) => report.klDivergence.mean).map((entry) => entry.recipe.id)
     expect(onIt).toEqual(['3bit', '4bit+', '8bit'])
+  })
+})
+
+describe('a run that measured nothing', () => {
+  it('has files to export and no results to compare', () => {
+    const results = [result('a', { mb: 3, kl: 0.1, above: 0.01 }), result('b', { mb: 2, kl: 0.2, above: 0.02 })]
+    const measured = reportOf(results)
+    const unmeasured = { ...measured, evaluation: null }
+    expect(resultsOf(results, measured).map(({ recipe }) => recipe.id)).toEqual(['a', 'b'])
+    expect(resultsOf(results, unmeasured)).toEqual([])
+    expect(quantizedOf(results, unmeasured).map(({ recipe }) => recipe.id)).toEqual(['a', 'b'])
+    expect(quantizedOf(results, null)).toEqual([])
   })
 })

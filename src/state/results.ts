@@ -1,6 +1,6 @@
 import type { Estimate, FloatResult } from '../evaluation/result.ts'
 import type { RecipePlan } from '../pipeline/plan.ts'
-import type { RecipeReport, RunReport } from '../pipeline/report.ts'
+import type { QuantizedReport, RecipeReport, RunReport } from '../pipeline/report.ts'
 import type { PinName, RecipeEntry, RecipesState } from './recipes-store.ts'
 
 /** A recipe of the shelf that has results. */
@@ -8,10 +8,26 @@ export interface Result extends RecipeEntry {
   readonly report: RecipeReport
 }
 
-/** Results of the recipes on the shelf, in shelf order; an edited recipe has none until it has run. */
+/** A recipe of the shelf whose tensors are stored, measured or not. */
+export interface Quantized extends RecipeEntry {
+  readonly report: QuantizedReport
+}
+
+/** Results of the recipes on the shelf, in shelf order; an edited recipe has none until it has run, nor has any of a run that measured nothing. */
 export function resultsOf(entries: readonly RecipeEntry[], report: RunReport | null): readonly Result[] {
-  if (report === null) return []
-  const byId = new Map(report.recipes.map((recipe) => [recipe.id, recipe]))
+  return report === null || report.evaluation === null ? [] : joined(entries, report.recipes)
+}
+
+/** Recipes on the shelf that can be exported, in shelf order. */
+export function quantizedOf(entries: readonly RecipeEntry[], report: RunReport | null): readonly Quantized[] {
+  return report === null ? [] : joined<QuantizedReport>(entries, report.recipes)
+}
+
+function joined<R extends { readonly id: string }>(
+  entries: readonly RecipeEntry[],
+  reports: readonly R[],
+): (RecipeEntry & { readonly report: R })[] {
+  const byId = new Map(reports.map((recipe) => [recipe.id, recipe]))
   return entries.flatMap((entry) => {
     const found = byId.get(entry.recipe.id)
     return found === undefined ? [] : [{ ...entry, report: found }]

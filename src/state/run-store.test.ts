@@ -3,7 +3,7 @@ import type { LayerResult } from '../evaluation/result.ts'
 import type { RunEvent } from '../pipeline/events.ts'
 import { foldRunEvent, initialRunState, type RunState } from './run-store.ts'
 
-const layer = (block: number, outputError: number): LayerResult => ({
+const layer = (block: number, outputError: number | null): LayerResult => ({
   name: `layers.${block}.q`,
   block,
   role: 'q',
@@ -42,6 +42,12 @@ describe('a run folded from its events', () => {
     expect(state.cells['a']?.[1]?.outputError).toBe(0.2)
     expect(state.storedBlocks).toBe(1)
     expect(state.blocks).toBe(4)
+  })
+
+  it('knows no output error where nothing ran through the model', () => {
+    const state = fold([{ kind: 'layers', recipeId: 'a', block: 0, layers: [layer(0, null), layer(0, null)] }])
+    expect(state.cells['a']?.[0]).toMatchObject({ outputError: null })
+    expect(state.cells['a']?.[0]?.layers).toHaveLength(2)
   })
 
   it('takes blocks of a stopped run as stored', () => {

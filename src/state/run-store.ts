@@ -11,7 +11,7 @@ type Progress = Extract<RunEvent, { kind: 'progress' }>
 export interface BlockCell {
   readonly block: number
   /** Mean over the block's quantized linears of |X(W-Q)^T|^2 / |XW^T|^2. */
-  readonly outputError: number
+  readonly outputError: number | null
   readonly layers: readonly LayerResult[]
 }
 
@@ -67,9 +67,9 @@ export const initialRunState: RunState = {
 export const runStore = createStore<RunState>(() => initialRunState)
 
 /** Geometric spread is what log charts show, yet a block's error is a plain mean of its linears' ratios. */
-function meanOutputError(layers: readonly LayerResult[]): number {
-  if (layers.length === 0) return Number.NaN
-  return layers.reduce((sum, layer) => sum + layer.outputError, 0) / layers.length
+function meanOutputError(layers: readonly LayerResult[]): number | null {
+  const errors = layers.flatMap(({ outputError }) => (outputError === null ? [] : [outputError]))
+  return errors.length === 0 ? null : errors.reduce((sum, error) => sum + error, 0) / errors.length
 }
 
 const MESSAGES_KEPT = 200

@@ -13,6 +13,8 @@ export interface ChosenText {
 
 /** What a run measures on, and the plan that follows from it and the recipes. */
 export interface TextsState {
+  /** Off: recipes are quantized for their files alone, and nothing runs through the model. */
+  readonly isMeasuring: boolean
   readonly evaluation: ChosenText | null
   /** `null`: the first windows of the evaluation text. */
   readonly calibration: ChosenText | null
@@ -33,6 +35,7 @@ export interface TextsState {
 }
 
 export const initialTextsState: TextsState = {
+  isMeasuring: true,
   evaluation: null,
   calibration: null,
   calibrationTokens: 8192,

@@ -1,5 +1,5 @@
 import type { LayerResult } from '../evaluation/result.ts'
-import type { RecipeReport, RunReport } from '../pipeline/report.ts'
+import type { MeasuredRun, RecipeReport } from '../pipeline/report.ts'
 import type { AxisChoice, Recipe } from '../quantization/recipe.ts'
 
 /** Invented figures of recipes, for the tests of Compare. */
@@ -74,7 +74,7 @@ export function result(id: string, slot: number | null, figures: Figures = {}): 
   return { recipe, slot, report }
 }
 
-export function reportOf(results: readonly ResultFixture[], tokens = 20_480): RunReport {
+export function reportOf(results: readonly ResultFixture[], tokens = 20_480): MeasuredRun {
   return {
     studio: { version: '0.1.0', onnxruntime: '1.30.0' },
     createdAt: '2026-03-01T10:00:00.000Z',

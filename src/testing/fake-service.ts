@@ -181,12 +181,12 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
       memoryParts: [{ what: 'one block', bytes: 3_000_000 }],
       storageBytes: request.recipes.reduce((sum, recipe) => sum + planOf(recipe).bytes, 0),
       freeStorageBytes: storage.freeBytes,
-      evaluationTokens: request.evaluation.maxTokens ?? 24_310,
-      scoredTokens: 20_400,
+      evaluationTokens: request.evaluation === null ? 0 : (request.evaluation.maxTokens ?? 24_310),
+      scoredTokens: request.evaluation === null ? 0 : 20_400,
       calibrationTokens: 0,
       seconds: [{ backend: 'wasm x2', seconds: 4 + 4 * request.recipes.length }],
       issues:
-        request.evaluation.text.length < 400
+        request.evaluation !== null && request.evaluation.text.length < 400
           ? [
               {
                 severity: 'error',
@@ -231,7 +231,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
         if (block === 3)
           onEvent({ kind: 'notice', severity: 'warning', text: 'model.layers.3.mlp.down_proj.weight holds 3 inputs that never fire.' })
       }
-      const report: RunReport = {
+      const facts = {
         studio: { version: '0.1.0', onnxruntime: '1.30.0' },
         createdAt: new Date().toISOString(),
         planHash: '7c1e09b2',
@@ -244,18 +244,26 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
           sourceBytes: model?.sourceBytes ?? 1,
           fingerprint: 'f00dfeed',
         },
-        evaluation: {
-          protocol: request.evaluation.protocol,
-          contextLength: request.evaluation.contextLength,
-          textName: request.evaluation.textName,
-          tokens: 20_400,
-          float: { nll: Math.log(6.846), nllError: 0.012, perplexity: 6.846, perplexityError: 0.08 },
-        },
         calibration: { textName: 'Bundled stories, calibration', windows: 32, contextLength: 256, tokens: 8192 },
         importance: null,
         recipes: request.recipes.map(reportOf),
         seconds: (Date.now() - started) / 1000,
       }
+      const float = { nll: Math.log(6.846), nllError: 0.012, perplexity: 6.846, perplexityError: 0.08 }
+      const { evaluation } = request
+      const report: RunReport =
+        evaluation === null
+          ? { ...facts, evaluation: null, recipes: facts.recipes }
+          : {
+              ...facts,
+              evaluation: {
+                protocol: evaluation.protocol,
+                contextLength: evaluation.contextLength,
+                textName: evaluation.textName,
+                tokens: 20_400,
+                float,
+              },
+            }
       onEvent({ kind: 'finished', report })
       return report
     },

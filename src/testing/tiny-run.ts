@@ -6,11 +6,12 @@ import type { EngineFactory } from '../pipeline/engine-supply.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
 import type { RunEvent } from '../pipeline/events.ts'
 import { executeRun, type OpenModel } from '../pipeline/execute-run.ts'
-import type { RunRequest } from '../pipeline/plan.ts'
-import type { RunReport } from '../pipeline/report.ts'
+import type { EvaluationSettings, RunRequest } from '../pipeline/plan.ts'
+import type { MeasuredRun, RunReport } from '../pipeline/report.ts'
 import { parseRecipe } from '../quantization/parse-recipe.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
+import { measured } from './measured.ts'
 import { type TinyModelOptions, tinyModel } from './tiny-model.ts'
 
 /** Letters only: the tiny tokenizer knows no more. */
@@ -23,7 +24,9 @@ export async function openTiny(options: TinyModelOptions = {}): Promise<OpenMode
   return { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) }
 }
 
-export function tinyRequest(recipes: readonly string[], change: Partial<RunRequest['evaluation']> = {}): RunRequest {
+export type MeasuredRequest = RunRequest & { readonly evaluation: EvaluationSettings }
+
+export function tinyRequest(recipes: readonly string[], change: Partial<EvaluationSettings> = {}): MeasuredRequest {
   return {
     recipes: recipes.map((recipe) => parseRecipe(recipe)),
     evaluation: { text: tinyText, textName: 'letters', protocol: 'windows', contextLength: 16, maxTokens: null, ...change },
@@ -36,7 +39,12 @@ export function tinyRequest(recipes: readonly string[], change: Partial<RunReque
 export const wasmEngine: EngineFactory = () => createOnnxEngine({ backend: 'wasm', threads: 1 })
 
 /** A whole run on the reference kernels and ONNX Runtime in this thread. */
-export async function runTiny(
+export async function runTiny(...args: Parameters<typeof runTinyRequest>): Promise<MeasuredRun> {
+  return measured(await runTinyRequest(...args))
+}
+
+/** The same for requests that need not measure. */
+export async function runTinyRequest(
   scope: {
     readonly model: OpenModel
     readonly request: RunRequest

@@ -11,13 +11,15 @@ export function currentRequest(): RunRequest | null {
   const texts = textsStore.getState()
   return {
     recipes: recipesStore.getState().entries.map((entry) => entry.recipe),
-    evaluation: {
-      text: texts.evaluation?.text ?? '',
-      textName: texts.evaluation?.name ?? 'no text',
-      protocol: texts.protocol,
-      contextLength: texts.contextLength,
-      maxTokens: texts.maxTokens,
-    },
+    evaluation: texts.isMeasuring
+      ? {
+          text: texts.evaluation?.text ?? '',
+          textName: texts.evaluation?.name ?? 'no text',
+          protocol: texts.protocol,
+          contextLength: texts.contextLength,
+          maxTokens: texts.maxTokens,
+        }
+      : null,
     calibration:
       texts.calibration === null
         ? null
@@ -35,6 +37,7 @@ export function currentRequest(): RunRequest | null {
 
 /** What a plan follows from. */
 const keys = [
+  'isMeasuring',
   'evaluation',
   'calibration',
   'calibrationTokens',

@@ -64,11 +64,14 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
     generationStore.setState({ status: 'idle', partial: {}, continuations: [], fault: null })
     exportsStore.setState(initialExportsState, true)
     try {
+      // The plan on the page may be that of a moment ago; sizes and formats are shown from the run's own.
+      const own = await service.plan(request)
+      runStore.setState({ plan: own, planHash: own.hash })
       await service.run(request, (event) => folder.push(event), signal)
       folder.flush()
       if (!running.isCurrent(signal)) return
       runStore.setState({ status: 'finished' })
-      announce(`Finished: ${request.recipes.length} recipes are measured.`)
+      announce(`Finished: ${request.recipes.length} recipes are ${request.evaluation === null ? 'quantized' : 'measured'}.`)
     } catch (error) {
       folder.flush()
       if (!running.isCurrent(signal)) return
@@ -99,16 +102,20 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
       const { recipes, evaluation, calibration, importance, seed } = unfinished.request
       setRecipes(recipes)
       textsStore.setState({
-        evaluation: { name: evaluation.textName, text: evaluation.text, origin: 'own' },
         calibration: calibration === null ? null : { name: calibration.textName, text: calibration.text, origin: 'own' },
         calibrationTokens: calibration?.maxTokens ?? textsStore.getState().calibrationTokens,
         calibrationContext: calibration?.contextLength ?? textsStore.getState().calibrationContext,
         importance,
-        protocol: evaluation.protocol,
-        contextLength: evaluation.contextLength,
-        maxTokens: evaluation.maxTokens,
+        isMeasuring: evaluation !== null,
         seed,
       })
+      if (evaluation !== null)
+        textsStore.setState({
+          evaluation: { name: evaluation.textName, text: evaluation.text, origin: 'own' },
+          protocol: evaluation.protocol,
+          contextLength: evaluation.contextLength,
+          maxTokens: evaluation.maxTokens,
+        })
       goTo('run')
       await settledPlan(context)
       await start(unfinished.request)
@@ -126,6 +133,7 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
       const set = modelStore.getState().catalogue?.sets[0]
       if (recipesStore.getState().entries.length === 0 && set !== undefined)
         addRecipes(await Promise.all(set.recipeIds.map((id) => service.parseRecipe(id))))
+      textsStore.setState({ isMeasuring: true })
       uiStore.setState({ wasSampleRun: true })
       await settledPlan(context)
       const request = currentRequest()

@@ -8,6 +8,7 @@ import type { ConformanceCase } from './case.ts'
 import { feedbackCases } from './feedback-cases.ts'
 import { kMeansCases, realAffineCases } from './fitted-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
+import { measuredCases } from './measured-cases.ts'
 
 /** From this much work on a case is timed: enough to outweigh the call itself, little enough for the reference. */
 const timedWork = 16384
@@ -348,6 +349,7 @@ export function conformanceCases(): readonly ConformanceCase[] {
     ...realAffineCases(),
     ...kMeansCases(),
     ...ggmlCases(),
+    ...measuredCases(),
     ...codeBookCases(),
     ...int8RowsCases(),
     ...weightCases(),

@@ -1,6 +1,7 @@
-import { bfloat16FromFloat, floatFromBfloat16 } from '../../core/float16.ts'
+import type { FloatDType } from '../../core/dtype.ts'
+import { bfloat16FromFloat, floatFromBfloat16, largestHalf, narrowToBfloat16, narrowToHalf } from '../../core/float16.ts'
 import { createRandom, type Random } from '../../core/random.ts'
-import type { Matrix } from '../contract/matrix.ts'
+import type { Matrix, StoredMatrix } from '../contract/matrix.ts'
 
 /** Kinds of data that kernels get wrong: each names what it is after. */
 export const dataKinds = {
@@ -35,6 +36,13 @@ export const dataKindNames = Object.keys(dataKinds) as readonly DataKind[]
 export function sampleMatrix(kind: DataKind, rows: number, columns: number): Matrix {
   const random = createRandom(rows * 65537 + columns)
   return { data: Float32Array.from({ length: rows * columns }, (_, index) => dataKinds[kind](random, index)), rows, columns }
+}
+
+/** The same values as a checkpoint of `dtype` holds them, within what a half can hold. */
+export function sampleStored(dtype: FloatDType, { data, rows, columns }: Matrix): StoredMatrix {
+  const values = data.map((value) => Math.max(-largestHalf, Math.min(largestHalf, value)))
+  const stored = dtype === 'F32' ? values : dtype === 'F16' ? narrowToHalf(values) : narrowToBfloat16(values)
+  return { bytes: new Uint8Array(stored.buffer), dtype, rows, columns }
 }
 
 /** Mean squares as activations have them: over orders of magnitude, and a third of the columns never used. */

@@ -4,11 +4,11 @@ import type { AffineSteps, FactorOptions, InverseFactor, StepRule, SweepOptions,
 import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
 import type { KMeansParams, KMeansTensor } from './k-means.ts'
-import type { Matrix, MatrixShape } from './matrix.ts'
+import type { Matrix, MatrixShape, StoredMatrix } from './matrix.ts'
 import type { KernelPlacement } from './placement.ts'
 import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
 
-export type { Matrix, MatrixShape } from './matrix.ts'
+export type { Matrix, MatrixShape, StoredMatrix } from './matrix.ts'
 
 /**
  * The operations quantization needs, and nothing about how they are done. `reference` is the specification, `wasm` and
@@ -45,6 +45,11 @@ export interface Kernels {
    * an importance is negative or not finite.
    */
   quantizeGgml(input: Matrix, type: GgmlType, options?: ImportanceOptions, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * `quantizeGgml` and `compareGgml` of a checkpoint's own values in one step: they are widened in the thread that encodes
+   * them, so that no f32 copy of a matrix is ever made or handed over.
+   */
+  quantizeStored(source: StoredMatrix, type: GgmlType, signal?: AbortSignal): Promise<MeasuredBlocks>
   dequantizeGgml(
     blocks: Uint8Array<ArrayBuffer>,
     shape: MatrixShape,
@@ -62,6 +67,8 @@ export interface Kernels {
 
   /** Plain sums over a weight and its approximation; `evaluation/layer-error.ts` turns them into figures. */
   compareWeights(weight: Float32Array, approximation: Float32Array, signal?: AbortSignal): Promise<WeightSums>
+  /** The same against ggml blocks, without their dequantized values ever leaving the thread that compares. */
+  compareGgml(weight: Matrix, blocks: Uint8Array<ArrayBuffer>, type: GgmlType, signal?: AbortSignal): Promise<WeightSums>
   /**
    * Adds the upper triangle of X^T X to `gram` ([columns, columns], row-major, lower triangle untouched) and returns it.
    * f32 sums in token order, blocked.
@@ -86,6 +93,12 @@ export interface Kernels {
    */
   accumulateLogits(state: LogitState, tile: LogitTile, signal?: AbortSignal): Promise<LogitState>
   close(): Promise<void>
+}
+
+/** ggml blocks and how far they are from the weights they stand for. */
+export interface MeasuredBlocks {
+  readonly blocks: Uint8Array<ArrayBuffer>
+  readonly sums: WeightSums
 }
 
 export interface ImportanceOptions {

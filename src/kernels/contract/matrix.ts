@@ -1,7 +1,15 @@
+import type { FloatDType } from '../../core/dtype.ts'
+
 /** Matrices are row-major [rows, columns]. */
 export interface MatrixShape {
   readonly rows: number
   readonly columns: number
+}
+
+/** A matrix as a checkpoint holds it: little-endian values of `dtype`. */
+export interface StoredMatrix extends MatrixShape {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly dtype: FloatDType
 }
 
 export interface Matrix extends MatrixShape {

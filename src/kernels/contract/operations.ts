@@ -4,7 +4,7 @@ import type { AffineSteps, FactorOptions, InverseFactor, StepRule, SweepOptions,
 import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
 import type { KMeansParams, KMeansTensor } from './k-means.ts'
-import type { LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './kernels.ts'
+import type { LogitState, LogitTile, Matrix, MatrixShape, MeasuredBlocks, StoredMatrix, WeightSums } from './kernels.ts'
 import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
 
 /**
@@ -30,6 +30,7 @@ export interface KernelOperations {
   dequantizeKMeans(piece: KMeansTensor): Float32Array<ArrayBuffer>
   /** `importance` as above. */
   quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>
+  quantizeStored(piece: StoredPiece, type: GgmlType): MeasuredBlocks
   dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
   /** A piece is a whole number of blocks, except where the matrix ends. */
   quantizeCodeBook(piece: FlatPiece, params: CodeBookParams): Pick<CodeBookTensor, 'codes' | 'scales'>
@@ -37,6 +38,7 @@ export interface KernelOperations {
   quantizeInt8Rows(piece: MatrixPiece): Int8RowsTensor
   dequantizeInt8Rows(piece: Int8RowsTensor): Float32Array<ArrayBuffer>
   compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums
+  compareGgml(piece: MatrixPiece, blocks: Uint8Array<ArrayBuffer>, type: GgmlType): WeightSums
   /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
@@ -62,6 +64,11 @@ export interface FlatPiece {
   readonly start: number
   /** Of the matrix. */
   readonly columns: number
+}
+
+/** The same of a matrix as a checkpoint holds it. */
+export interface StoredPiece extends StoredMatrix {
+  readonly firstRow: number
 }
 
 export interface ValueRange {

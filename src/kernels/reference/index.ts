@@ -11,8 +11,9 @@ import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
+import { quantizeStored } from './stored.ts'
 import { sweepColumns } from './sweep.ts'
-import { compareWeights, countWeights, summarizeWeights } from './weights.ts'
+import { compareGgml, compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
 /** The specification: plain loops, every f32 step written out. */
 export const referenceOperations: KernelOperations = {
@@ -25,12 +26,14 @@ export const referenceOperations: KernelOperations = {
   quantizeKMeans,
   dequantizeKMeans,
   quantizeGgml,
+  quantizeStored,
   dequantizeGgml,
   quantizeCodeBook,
   dequantizeCodeBook,
   quantizeInt8Rows,
   dequantizeInt8Rows,
   compareWeights,
+  compareGgml,
   accumulateGram,
   traceThroughGram,
   factorInverse,

@@ -1,5 +1,7 @@
+import type { GgmlType } from '../contract/ggml.ts'
 import type { WeightSums } from '../contract/kernels.ts'
 import type { MatrixPiece, WeightSummary } from '../contract/operations.ts'
+import { dequantizeGgml } from './ggml/index.ts'
 
 export function compareWeights(weight: Float32Array, approximation: Float32Array): WeightSums {
   let squaredError = 0
@@ -18,6 +20,10 @@ export function compareWeights(weight: Float32Array, approximation: Float32Array
     if (error > largestError) largestError = error
   }
   return { count: weight.length, squaredError, squaredWeight, squaredApproximation, product, largestError }
+}
+
+export function compareGgml(piece: MatrixPiece, blocks: Uint8Array<ArrayBuffer>, type: GgmlType): WeightSums {
+  return compareWeights(piece.data, dequantizeGgml(blocks, piece, type))
 }
 
 export function summarizeWeights({ data, rows, columns }: MatrixPiece): WeightSummary {

@@ -1,11 +1,15 @@
+import { bytesPerElement } from '../../core/dtype.ts'
 import type { CodeBookName } from '../code-books.ts'
 import { type GgmlType, ggmlBytes } from '../contract/ggml.ts'
+import type { MeasuredBlocks, WeightSums } from '../contract/kernels.ts'
 import type { MatrixShape } from '../contract/matrix.ts'
-import type { MatrixPiece } from '../contract/operations.ts'
+import type { MatrixPiece, StoredPiece } from '../contract/operations.ts'
 import { requireBlocks, requireGgmlImportance, requireLength, weightNotFinite } from '../faults.ts'
+import { addSums, noSums } from '../weight-sums.ts'
 import type { Arena } from './arena.ts'
 import { Lattices } from './lattices.ts'
-import type { KernelExports, LatticeType, SearchedType } from './module.ts'
+import type { Decode, KernelExports, LatticeType, SearchedType } from './module.ts'
+import { sumsOf } from './weights.ts'
 
 /** Types that search for the scales of plain codes; of the others only those with a code book do it by importance. */
 const searchedTypes: Readonly<Record<SearchedType, true>> = {
@@ -38,6 +42,11 @@ const books: Readonly<Record<LatticeType, CodeBookName>> = {
  */
 const stripBytes = 2 ** 17
 
+/** Rows of a strip. */
+function stripRows(rows: number, columns: number): number {
+  return Math.min(rows, Math.max(1, Math.floor(stripBytes / (columns * 4))))
+}
+
 /** Encodes rows at x to `to`; not 0 when one is not finite. */
 type EncodeRows = (x: number, rows: number, to: number) => number
 
@@ -61,7 +70,7 @@ export class GgmlBlocks {
     requireGgmlImportance(piece, type, importance)
     const { data, rows, columns } = piece
     const rowBytes = ggmlBytes(type, 1, columns)
-    const most = Math.min(rows, Math.max(1, Math.floor(stripBytes / (columns * 4))))
+    const most = stripRows(rows, columns)
     const all = new Uint8Array(rows * rowBytes)
     const encode = this.#encoder(type, columns, importance)
     const x = this.#arena.take(most * columns * 4)
@@ -75,17 +84,71 @@ export class GgmlBlocks {
     return all
   }
 
+  /** Widens, encodes, decodes and compares strip by strip: no value of it ever leaves the module but the blocks. */
+  quantizeStored(piece: StoredPiece, type: GgmlType): MeasuredBlocks {
+    requireBlocks(piece, type)
+    requireGgmlImportance(piece, type, null)
+    const { bytes, dtype, rows, columns, firstRow } = piece
+    const sourceBytes = columns * bytesPerElement[dtype]
+    requireLength('A stored matrix', bytes.length, rows * sourceBytes)
+    const rowBytes = ggmlBytes(type, 1, columns)
+    const most = stripRows(rows, columns)
+    const all = new Uint8Array(rows * rowBytes)
+    const encode = this.#encoder(type, columns, null)
+    const decode = this.#decoder(type)
+    const stored = this.#arena.take(most * sourceBytes)
+    const weight = dtype === 'F32' ? stored : this.#arena.take(most * columns * 4)
+    const blocks = this.#arena.take(most * rowBytes)
+    const values = this.#arena.take(most * columns * 4)
+    let sums = noSums
+    for (let start = 0; start < rows; start += most) {
+      const count = Math.min(most, rows - start)
+      this.#arena.write(stored, bytes.subarray(start * sourceBytes, (start + count) * sourceBytes))
+      // Halves as a checkpoint stores them are blocks of ggml's F16, one element each.
+      if (dtype === 'F16') this.#wasm.decodeF16(stored, count * columns, weight)
+      else if (dtype === 'BF16') this.#wasm.widenBfloat16(stored, count * columns, weight)
+      if (encode(weight, count, blocks) !== 0) {
+        throw weightNotFinite({ data: this.#arena.floats(weight, count * columns), rows: count, columns, firstRow: firstRow + start })
+      }
+      all.set(this.#arena.view(blocks, count * rowBytes), start * rowBytes)
+      decode(blocks, count * columns, values)
+      sums = addSums(sums, sumsOf(this.#wasm, this.#arena, { weight, values, count: count * columns }))
+    }
+    return { blocks: all, sums }
+  }
+
   dequantize(blocks: Uint8Array, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer> {
     requireBlocks(shape, type)
     requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, shape.rows, shape.columns))
     const count = shape.rows * shape.columns
-    const tables = hasBook(type) ? this.#lattices.place(books[type]) : 0
+    const decode = this.#decoder(type)
     this.#arena.reset()
     const at = this.#arena.put(blocks)
     const values = this.#arena.take(count * 4)
-    if (hasBook(type)) this.#wasm[`decode${type}`](at, count, values, tables)
-    else this.#wasm[`decode${type}`](at, count, values)
+    decode(at, count, values)
     return this.#arena.floats(values, count)
+  }
+
+  /** Dequantizes into the module's memory and compares there. */
+  compare(piece: MatrixPiece, blocks: Uint8Array, type: GgmlType): WeightSums {
+    requireBlocks(piece, type)
+    const count = piece.rows * piece.columns
+    requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, piece.rows, piece.columns))
+    requireLength('A matrix', piece.data.length, count)
+    const decode = this.#decoder(type)
+    this.#arena.reset()
+    const weight = this.#arena.put(piece.data)
+    const at = this.#arena.put(blocks)
+    const values = this.#arena.take(count * 4)
+    decode(at, count, values)
+    return sumsOf(this.#wasm, this.#arena, { weight, values, count })
+  }
+
+  #decoder(type: GgmlType): Decode {
+    if (!hasBook(type)) return this.#wasm[`decode${type}`]
+    const tables = this.#lattices.place(books[type])
+    const decode = this.#wasm[`decode${type}`]
+    return (blocks, count, values) => decode(blocks, count, values, tables)
   }
 
   /** Looks the type up once a call, and places what the type needs besides the weights. */

@@ -43,6 +43,7 @@ export interface KernelExports extends GgmlExports {
   readonly quantizeInt8Rows: Call
   readonly dequantizeInt8Rows: Call
   readonly compareWeights: Call
+  readonly widenBfloat16: Call
   readonly summarizeWeights: Call
   readonly countWeights: Call
   readonly accumulateGram: Call

@@ -11,10 +11,19 @@ export function compareWeights(
   arena.reset()
   const w = arena.put(weight)
   const v = arena.put(approximation)
+  return sumsOf(wasm, arena, { weight: w, values: v, count: weight.length })
+}
+
+/** Sums over two arrays of `count` f32 that lie in the module's memory. */
+export function sumsOf(
+  wasm: KernelExports,
+  arena: Arena,
+  { weight, values, count }: { weight: number; values: number; count: number },
+): WeightSums {
   const result = arena.take(5 * 8)
-  wasm.compareWeights(w, v, weight.length, result)
+  wasm.compareWeights(weight, values, count, result)
   const [squaredError = 0, squaredWeight = 0, squaredApproximation = 0, product = 0, largestError = 0] = arena.doubles(result, 5)
-  return { count: weight.length, squaredError, squaredWeight, squaredApproximation, product, largestError }
+  return { count, squaredError, squaredWeight, squaredApproximation, product, largestError }
 }
 
 export function summarizeWeights(wasm: KernelExports, arena: Arena, { data, rows, columns }: MatrixPiece): WeightSummary {

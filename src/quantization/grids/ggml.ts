@@ -108,6 +108,11 @@ const ggml: Grid<{ readonly type: BlockType }> = {
   encoding: (shape, { type }) => ({ encoding: 'ggml', type: stored(shape, type) }),
   supports: () => true,
   values: (limit, { type }) => facts[type].levels.map((level) => level * limit),
+  async quantizeStored(name, source, { settings, kernels, signal }) {
+    const type = stored(source, settings.type)
+    const { blocks, sums } = await kernels.quantizeStored(source, type, signal)
+    return { tensor: { name, rows: source.rows, columns: source.columns, encoding: 'ggml', type, blocks }, sums }
+  },
   async quantizeNearest(name, weight, { settings, importance = null, kernels, signal }) {
     const type = stored(weight, settings.type)
     const blocks = await kernels.quantizeGgml(weight, type, { importance }, signal)

@@ -13,6 +13,8 @@ const nearest: Rounding<null> = {
     grid.importanceUse(gridSettings) !== 'required' || `${grid.label(gridSettings)} cannot be rounded without knowing which inputs matter.`,
   needsActivations: 'none',
   givesImportance: false,
+  quantizeStored: (name, source, { grid, gridSettings, kernels, signal }) =>
+    grid.quantizeStored?.(name, source, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) }) ?? null,
   quantize: (name, weight, { grid, gridSettings, kernels, signal }) =>
     grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) }),
 }

@@ -23,12 +23,12 @@ export function rolesOf(cells: LayerCells): readonly string[] {
 
 /**
  * Relative output error of a block: of one linear when `role` names it, else the mean over the block's linears. `null`
- * when the block has none.
+ * when the block has none, or none is known.
  */
 export function blockError(layers: readonly LayerResult[], role: string): number | null {
   const chosen = role === 'all' ? layers : layers.filter((layer) => layer.role === role)
-  if (chosen.length === 0) return null
-  return chosen.reduce((sum, layer) => sum + layer.outputError, 0) / chosen.length
+  const errors = chosen.flatMap(({ outputError }) => (outputError === null ? [] : [outputError]))
+  return errors.length === 0 ? null : errors.reduce((sum, error) => sum + error, 0) / errors.length
 }
 
 export function layerSeries(

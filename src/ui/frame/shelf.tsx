@@ -15,7 +15,7 @@ import { aboveBaseline, baselineOf } from '../../state/results.ts'
 import { runStore } from '../../state/run-store.ts'
 import { uiStore } from '../../state/ui-store.ts'
 import { removeWithUndo } from '../features/recipes/remove.ts'
-import { bits, bytes, change, changePercent, layerError, perplexity } from '../format/numbers.ts'
+import { bits, bytes, change, changePercent, counted, layerError, perplexity } from '../format/numbers.ts'
 import { Icon } from '../parts/icon.tsx'
 import { PinBadge } from '../parts/small-parts.tsx'
 import { FloatMark, Marker } from '../theme/recipe-style.tsx'
@@ -46,7 +46,7 @@ function BaselineChip() {
   const { results } = useResults()
   const step = useStore(uiStore, (state) => state.step)
   const summary = useStore(modelStore, (state) => state.summary)
-  const float = useStore(runStore, (state) => state.report?.evaluation.float ?? null)
+  const float = useStore(runStore, (state) => state.report?.evaluation?.float ?? null)
   const baselineId = useStore(recipesStore, (state) => state.baseline)
   const baseline = results.find((result) => result.recipe.id === baselineId) ?? null
   const size = bytes(baseline?.report.bytes ?? summary?.sourceBytes ?? 0)
@@ -104,7 +104,11 @@ function useChipText(entry: RecipeEntry): ChipText {
   const baselineId = useStore(recipesStore, (state) => state.baseline)
   const result = results.find((candidate) => candidate.recipe.id === id)
   if (step === 'run' && cells !== undefined) {
-    const errors = Object.values(cells).map((cell) => cell.outputError)
+    const errors = Object.values(cells).flatMap(({ outputError }) => (outputError === null ? [] : [outputError]))
+    if (errors.length === 0) {
+      const blocks = counted(Object.keys(cells).filter((block) => Number(block) >= 0).length, 'block')
+      return { line: blocks, spoken: `${blocks} so far` }
+    }
     const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length
     return { line: `error so far ${layerError(mean)}`, spoken: `output error so far ${layerError(mean)}` }
   }

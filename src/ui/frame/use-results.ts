@@ -2,7 +2,7 @@ import { useMemo } from 'react'
 import { useStore } from 'zustand'
 import type { RecipePlan } from '../../pipeline/plan.ts'
 import { recipesStore } from '../../state/recipes-store.ts'
-import { effectivePins, planOf, recommend, resultsOf } from '../../state/results.ts'
+import { effectivePins, planOf, quantizedOf, recommend, resultsOf } from '../../state/results.ts'
 import { runStore } from '../../state/run-store.ts'
 import { textsStore } from '../../state/texts-store.ts'
 import { uiStore } from '../../state/ui-store.ts'
@@ -16,7 +16,7 @@ export function useResults() {
   return useMemo(() => {
     const results = resultsOf(entries, report)
     const recommendation = recommend(results, budgetBytes)
-    return { results, recommendation, pins: effectivePins(pins, results, recommendation) }
+    return { results, quantized: quantizedOf(entries, report), recommendation, pins: effectivePins(pins, results, recommendation) }
   }, [entries, pins, report, budgetBytes])
 }
 

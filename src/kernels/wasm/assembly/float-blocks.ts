@@ -53,3 +53,10 @@ export function decodeF16(blocks: usize, count: i32, values: usize): void {
     v128.store(values + (i << 2), floats(v128.load_ext<u16>(blocks + (i << 1))))
   }
 }
+
+/** bfloat16 to f32: the upper half of its bits. Reads and writes up to 3 elements past the end. */
+export function widenBfloat16(x: usize, count: i32, values: usize): void {
+  for (let i: usize = 0; i < <usize>count; i += 4) {
+    v128.store(values + (i << 2), i32x4.shl(v128.load_ext<u16>(x + (i << 1)), 16))
+  }
+}

@@ -1,12 +1,12 @@
 import type { FloatResult } from '../../../evaluation/result.ts'
-import type { RecipeReport, RunReport } from '../../../pipeline/report.ts'
+import type { MeasuredRun, RecipeReport } from '../../../pipeline/report.ts'
 import { aboveBaseline, isWithinError, type Result } from '../../../state/results.ts'
 import type { CsvCell } from '../../charts/csv.ts'
 import * as format from '../../format/numbers.ts'
 
 /** What a cell may need besides the recipe's own report. */
 export interface ColumnFacts {
-  readonly report: RunReport
+  readonly report: MeasuredRun
   readonly baseline: RecipeReport | null
   readonly baselineName: string
   /** Measured while the same prompt was continued; by recipe id, `FLOAT` for float. */
@@ -41,18 +41,18 @@ const bitsOfSource = ({ report }: ColumnFacts): number => (8 * report.model.sour
 
 const worstLayer = (report: RecipeReport): RecipeReport['layers'][number] | null =>
   report.layers.reduce<RecipeReport['layers'][number] | null>(
-    (worst, layer) => (worst === null || layer.outputError > worst.outputError ? layer : worst),
+    (worst, layer) => (worst === null || (layer.outputError ?? 0) > (worst.outputError ?? 0) ? layer : worst),
     null,
   )
 
 /** SQNR of all quantized weights together would need their energies; the mean over layers is what others print. */
-const meanSqnr = (report: RecipeReport): number | null => {
+export const meanSqnr = (report: Pick<RecipeReport, 'layers'>): number | null => {
   const finite = report.layers.map((layer) => layer.sqnrDb).filter((value) => Number.isFinite(value))
   return finite.length === 0 ? null : finite.reduce((sum, value) => sum + value, 0) / finite.length
 }
 
 /** Stored kinds with how many tensors have each: `Q4_0` or `Q4_0 ×42, F16 ×2`. */
-export function gridsOf(report: RecipeReport): string {
+export function gridsOf(report: Pick<RecipeReport, 'layers'>): string {
   const counts = new Map<string, number>()
   for (const { grid } of report.layers) counts.set(grid, (counts.get(grid) ?? 0) + 1)
   const kinds = [...counts].toSorted((one, other) => other[1] - one[1])
@@ -222,7 +222,9 @@ export const columns: readonly Column[] = [
     sortBy: ({ report }) => worstLayer(report)?.outputError ?? null,
     cell: ({ report }) => {
       const worst = worstLayer(report)
-      return worst === null ? none : { text: `${format.layerError(worst.outputError)} ${worst.block}.${worst.role}`, title: worst.name }
+      return worst === null || worst.outputError === null
+        ? none
+        : { text: `${format.layerError(worst.outputError)} ${worst.block}.${worst.role}`, title: worst.name }
     },
     float: () => none,
     csv: ({ report }) => [

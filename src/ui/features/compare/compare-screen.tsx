@@ -7,6 +7,7 @@ import type { Result } from '../../../state/results.ts'
 import { runStore } from '../../../state/run-store.ts'
 import { type CompareView, notify, uiStore } from '../../../state/ui-store.ts'
 import { SizeQualityScatter } from '../../charts/size-quality-scatter.tsx'
+import { useResults } from '../../frame/use-results.ts'
 import { Headline } from '../../parts/headline.tsx'
 import { EmptyState } from '../../parts/small-parts.tsx'
 import { pointAtBlock } from './block-cursor.ts'
@@ -19,12 +20,16 @@ import { LayersSection } from './layers-section.tsx'
 import { PinnedCard } from './pinned-card.tsx'
 import { ResultsTable } from './results-table.tsx'
 import { TextSection } from './text-section.tsx'
+import { Unmeasured } from './unmeasured.tsx'
 import { baselineOfData, type CompareData, type LayerData, scatterPoints, useCompare, useLayerData } from './use-compare.ts'
 
 /** Compare: which recipe to take, why, and what each one costs. */
 export function CompareScreen() {
   const data = useCompare()
   const layers = useLayerData(data)
+  const report = useStore(runStore, (state) => state.report)
+  const { quantized } = useResults()
+  if (report !== null && report.evaluation === null && quantized.length > 0) return <Unmeasured report={report} recipes={quantized} />
   if (data === null && layers === null) {
     return (
       <EmptyState

@@ -1,5 +1,5 @@
 import type { LayerResult } from '../../../evaluation/result.ts'
-import type { RecipeReport, RunReport } from '../../../pipeline/report.ts'
+import type { MeasuredRun, RecipeReport } from '../../../pipeline/report.ts'
 import type { AxisChoice, Recipe } from '../../../quantization/recipe.ts'
 import { isWithinError, type Result } from '../../../state/results.ts'
 import * as format from '../../format/numbers.ts'
@@ -32,7 +32,7 @@ export interface TensorSize {
 }
 
 export interface DiagnosisFacts {
-  readonly report: RunReport
+  readonly report: MeasuredRun
   /** All recipes with figures. */
   readonly results: readonly Result[]
   readonly a: Result | null
@@ -61,18 +61,21 @@ export function diagnose(facts: DiagnosisFacts): readonly Diagnosis[] {
   })
 }
 
+/** A linear whose output error was measured. */
+type KnownLayer = LayerResult & { readonly outputError: number }
+
 /** The few linears that make an outsized part of a recipe's summed output error, loudest first; empty when there are none. */
 export function loudLayers(layers: readonly LayerResult[]): {
-  readonly layers: readonly LayerResult[]
+  readonly layers: readonly KnownLayer[]
   readonly share: number
   readonly median: number
 } {
-  const quantized = layers.filter((layer) => layer.outputError > 0)
+  const quantized = layers.filter((layer): layer is KnownLayer => layer.outputError !== null && layer.outputError > 0)
   const sorted = quantized.toSorted((one, other) => other.outputError - one.outputError)
   const median = sorted[Math.floor(sorted.length / 2)]?.outputError ?? 0
   const total = sorted.reduce((sum, layer) => sum + layer.outputError, 0)
   const most = Math.min(4, Math.floor(sorted.length / 8))
-  let chosen: readonly LayerResult[] = []
+  let chosen: readonly KnownLayer[] = []
   let share = 0
   for (let count = 1; count <= most; count += 1) {
     const candidate = sorted.slice(0, count)

@@ -1,4 +1,4 @@
-import type { RunReport } from '../../../pipeline/report.ts'
+import type { MeasuredRun } from '../../../pipeline/report.ts'
 import { isWithinError, type Recommendation, type Result } from '../../../state/results.ts'
 import * as format from '../../format/numbers.ts'
 
@@ -17,14 +17,14 @@ export const costText = (result: Result): string =>
     : `perplexity ${format.change(result.report.aboveFloat)}`
 
 /** What was measured on, for the headline and under charts. */
-export const measuredOn = ({ evaluation }: Pick<RunReport, 'evaluation'>): string =>
+export const measuredOn = ({ evaluation }: Pick<MeasuredRun, 'evaluation'>): string =>
   `${format.counted(evaluation.tokens, 'token')} of ${evaluation.textName}`
 
 /** The finding as a sentence, and what it rests on. `results` are all recipes with figures. */
 export function headlineText(
   recommendation: Recommendation,
   results: readonly Result[],
-  { report, budgetBytes }: { report: RunReport; budgetBytes: number | null },
+  { report, budgetBytes }: { report: MeasuredRun; budgetBytes: number | null },
 ): HeadlineText {
   const { result } = recommendation
   return {

@@ -11,7 +11,7 @@ export type LayerKey = 'name' | 'grid' | 'bits' | 'error' | 'other' | 'sqnr' | '
 
 const values: Readonly<Record<Exclude<LayerKey, 'name' | 'grid'>, (row: LayerRow) => number>> = {
   bits: ({ layer }) => layer.bitsPerWeight,
-  error: ({ layer }) => layer.outputError,
+  error: ({ layer }) => layer.outputError ?? Number.NEGATIVE_INFINITY,
   other: ({ other }) => other ?? Number.NEGATIVE_INFINITY,
   sqnr: ({ layer }) => layer.sqnrDb,
   relative: ({ layer }) => layer.relativeError,

@@ -38,7 +38,7 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
     { key: 'name', title: 'Layer', text: ({ layer }) => layer.name.replace(/^model\./, '').replace(/\.weight$/, '') },
     { key: 'grid', title: 'Stored as', text: ({ layer }) => layer.grid },
     { key: 'bits', title: 'Bit/weight', text: ({ layer }) => format.bits(layer.bitsPerWeight) },
-    { key: 'error', title: 'Output error', text: ({ layer }) => format.layerError(layer.outputError) },
+    { key: 'error', title: 'Output error', text: ({ layer }) => (layer.outputError === null ? '–' : format.layerError(layer.outputError)) },
     ...(rival === null
       ? []
       : [

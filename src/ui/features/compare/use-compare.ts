@@ -1,7 +1,7 @@
 import { useThrottledValue } from '@mantine/hooks'
 import { useMemo } from 'react'
 import { useStore } from 'zustand'
-import type { RecipeReport, RunReport } from '../../../pipeline/report.ts'
+import type { MeasuredRun, RecipeReport } from '../../../pipeline/report.ts'
 import { generationStore } from '../../../state/generation-store.ts'
 import { modelStore } from '../../../state/model-store.ts'
 import { type PinName, recipesStore } from '../../../state/recipes-store.ts'
@@ -21,7 +21,7 @@ const mostInCharts = 8
 const redrawMilliseconds = 500
 
 export interface CompareData {
-  readonly report: RunReport
+  readonly report: MeasuredRun
   readonly results: readonly Result[]
   readonly recommendation: Recommendation | null
   readonly pins: Readonly<Record<PinName, Result | null>>
@@ -41,7 +41,7 @@ export function useCompare(): CompareData | null {
   const continuations = useStore(generationStore, (state) => state.continuations)
   const { results, recommendation, pins } = useResults()
   return useMemo(() => {
-    if (report === null || results.length === 0) return null
+    if (report === null || report.evaluation === null || results.length === 0) return null
     const baseline = baselineOf(results, baselineId)
     const baselineName = baseline?.id ?? 'float'
     const speeds = Object.fromEntries(continuations.map(({ recipeId, tokensPerSecond }) => [recipeId ?? ':float', tokensPerSecond]))
@@ -59,7 +59,7 @@ export function useCompare(): CompareData | null {
   }, [report, hidden, baselineId, continuations, results, recommendation, pins])
 }
 
-function sourceOf(report: RunReport): ChartSource {
+function sourceOf(report: MeasuredRun): ChartSource {
   const { protocol, contextLength } = report.evaluation
   return {
     model: report.model.name,

@@ -1,7 +1,6 @@
 import { Button } from '@mantine/core'
 import { useStore } from 'zustand'
 import { exportsStore } from '../../../state/exports-store.ts'
-import { runStore } from '../../../state/run-store.ts'
 import { useActions } from '../../actions.ts'
 import { bytes, counted } from '../../format/numbers.ts'
 import { useResults } from '../../frame/use-results.ts'
@@ -56,9 +55,8 @@ function ExportActions() {
 
 /** Which format, and the proof that the file is what was measured. */
 export function ExportScreen() {
-  const { results, pins } = useResults()
-  const hasReport = useStore(runStore, (state) => state.report !== null)
-  if (!hasReport || results.length === 0)
+  const { quantized, pins } = useResults()
+  if (quantized.length === 0)
     return (
       <EmptyState
         title="Nothing to export yet"
@@ -77,7 +75,7 @@ export function ExportScreen() {
         Nothing is quantized again; the stored tensors are written out, read back and compared.
       </Headline>
       <div className="qs-grid qs-grid-7-5">
-        <FormatMatrix results={results} pinned={pins.a?.recipe.id ?? null} />
+        <FormatMatrix results={quantized} pinned={pins.a?.recipe.id ?? null} />
         <div className="qs-stack">
           <Proof />
           <ImportanceCard />

@@ -3,7 +3,7 @@ import { useStore } from 'zustand'
 import type { RecipePlan } from '../../../pipeline/plan.ts'
 import { type ExportChoice, exportsStore, isSameChoice, toggleExport } from '../../../state/exports-store.ts'
 import { modelStore } from '../../../state/model-store.ts'
-import { planOf, type Result } from '../../../state/results.ts'
+import { planOf, type Quantized } from '../../../state/results.ts'
 import { runStore } from '../../../state/run-store.ts'
 import { megabytes } from '../../format/numbers.ts'
 import { Card } from '../../parts/card.tsx'
@@ -50,7 +50,7 @@ function Reason({
   plans,
   id,
 }: {
-  readonly results: readonly Result[]
+  readonly results: readonly Quantized[]
   readonly plans: readonly RecipePlan[]
   readonly id: string
 }) {
@@ -108,7 +108,7 @@ function Reason({
 }
 
 /** Recipes by formats: a box where a format can hold the recipe, a dash with its reason where it cannot. */
-export function FormatMatrix({ results, pinned }: { readonly results: readonly Result[]; readonly pinned: string | null }) {
+export function FormatMatrix({ results, pinned }: { readonly results: readonly Quantized[]; readonly pinned: string | null }) {
   const targets = useStore(modelStore, (state) => state.catalogue?.targets ?? [])
   const plans = useStore(runStore, (state) => state.plan?.recipes) ?? []
   const whyId = useId()

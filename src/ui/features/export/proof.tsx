@@ -10,7 +10,7 @@ import { Card } from '../../parts/card.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { FaultNote } from '../../parts/note.tsx'
 
-const order: readonly ExportStep[] = ['writing', 'hashing', 'reading-back', 'comparing', 'done']
+const order: readonly ExportStep[] = ['writing', 'reading-back', 'comparing', 'hashing', 'done']
 const titles: Readonly<Record<ExportStep, string>> = {
   writing: 'Written',
   hashing: 'SHA-256 taken',

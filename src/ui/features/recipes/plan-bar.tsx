@@ -69,7 +69,7 @@ function Issues({ issues }: { readonly issues: readonly PlanIssue[] }) {
 /** What the run will cost, live; what does not fit is said before, with a remedy. */
 export function PlanBar() {
   const { run } = useActions()
-  const { plan, planFault, evaluation, protocol, contextLength } = useStore(textsStore)
+  const { plan, planFault, evaluation, protocol, contextLength, isMeasuring } = useStore(textsStore)
   const recipes = useStore(recipesStore, (state) => state.entries.length)
   const isBusy = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
   const memoryLimit = useStore(modelStore, (state) => state.environment?.memoryLimitBytes ?? Number.POSITIVE_INFINITY)
@@ -87,9 +87,15 @@ export function PlanBar() {
         kept in this browser, {bytes(plan.freeStorageBytes)} free
       </Fact>
       <Fact value={time}>{where}</Fact>
-      <Fact value={counted(plan.evaluationTokens, 'token')} optional="qs-plan-optional qs-plan-text">
-        {evaluation?.name ?? 'no text'}, {windows}
-      </Fact>
+      {isMeasuring ? (
+        <Fact value={counted(plan.evaluationTokens, 'token')} optional="qs-plan-optional qs-plan-text">
+          {evaluation?.name ?? 'no text'}, {windows}
+        </Fact>
+      ) : (
+        <Fact value="No text" optional="qs-plan-optional qs-plan-text">
+          files alone, nothing measured
+        </Fact>
+      )}
       <span className="qs-space" />
       <Button
         variant="filled"

@@ -23,7 +23,8 @@ export function LiveLayers() {
     const recipes = shown.map(({ recipe, slot }) => ({ id: recipe.id, slot, pin: null }))
     return layerSeries(recipes, cells, { blocks, role: 'all' })
   }, [entries, hidden, cells, blocks])
-  if (series.length === 0) return null
+  // Without forward passes there is no output error to draw.
+  if (series.length === 0 || evaluation === null) return null
   const protocol = evaluation === undefined ? '' : `${evaluation.protocol} of ${evaluation.contextLength}, ${evaluation.textName}`
   return (
     <LayerErrorChart

@@ -1,10 +1,10 @@
 import type { RunState } from '../../../state/run-store.ts'
-import { clock, counted, duration } from '../../format/numbers.ts'
+import { clock, counted, duration, seconds } from '../../format/numbers.ts'
 
 /** Headline of the run: where it is and when it ends; nothing about time before the second block. */
 export function runHeadline({ status, progress, blocks, storedBlocks, report, request }: RunState): string {
   if (status === 'finished' && report !== null)
-    return `${counted(request?.recipes.length ?? 0, 'recipe')} measured in ${clock(report.seconds)}`
+    return `${counted(request?.recipes.length ?? 0, 'recipe')} ${report.evaluation === null ? `quantized in ${seconds(report.seconds)}` : `measured in ${clock(report.seconds)}`}`
   if (status === 'stopped') return storedBlocks > 0 ? `Stopped after block ${storedBlocks}` : 'Stopped before the first block was stored'
   if (status === 'failed')
     return storedBlocks > 0 ? `The run ended after block ${storedBlocks}` : 'The run ended before the first block was stored'

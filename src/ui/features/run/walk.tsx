@@ -43,7 +43,7 @@ function RowCells({
     const isHead = column === blocks
     const found: BlockCell | undefined = isHead ? undefined : cells?.[column]
     const isDone = found !== undefined || (isHead ? isFinished : column < stored)
-    const error = found?.outputError
+    const error = found?.outputError ?? undefined
     const box = { x: xOf(column, geometry), y, width: cell, height: cellHeight, rx: 3 }
     const title = `${id}, ${isHead ? 'head' : `block ${column}`}${error === undefined ? '' : `: error ${layerError(error)}`}`
     if (isNow(column) && !isDone)
@@ -85,7 +85,10 @@ export function Walk() {
     return (request?.recipes ?? []).map((recipe): RecipeEntry => ({ recipe, slot: bySlot.get(recipe.id) ?? null }))
   }, [all, request])
   const range = useMemo(
-    () => errorRange(Object.values(cells).flatMap((row) => Object.values(row).map((cell) => cell.outputError))),
+    () =>
+      errorRange(
+        Object.values(cells).flatMap((row) => Object.values(row).flatMap(({ outputError }) => (outputError === null ? [] : [outputError]))),
+      ),
     [cells],
   )
   const left = width < 520 ? 22 : 160
@@ -95,7 +98,10 @@ export function Walk() {
   const drawn = Math.max(0, xOf(blocks, geometry) + cell + 6)
   const summary = `${stored} of ${blocks} blocks are stored for ${entries.length} recipes.`
   return (
-    <Card title="The walk" subtitle="A cell is one block in one recipe; the fuller its colour, the larger its output error.">
+    <Card
+      title="The walk"
+      subtitle={`A cell is one block in one recipe${request?.evaluation === null ? '.' : '; the fuller its colour, the larger its output error.'}`}
+    >
       <div ref={ref} className="qs-walk" tabIndex={0} role="region" aria-label="Walk over the blocks">
         {width === 0 || blocks === 0 ? (
           <p className="qs-muted">The first block is being read.</p>

@@ -1,0 +1,25 @@
+// The studio's command line on a checkpoint, in a process of its own.
+import { spawn } from 'node:child_process'
+import path from 'node:path'
+import { root } from '../setup.mjs'
+import { largestWhile, memoryOf, processorSecondsOf } from './processes.mjs'
+
+const sampleMs = 50
+
+/** Wall seconds from start to end of the process, its processor time and its peak of resident memory. */
+export async function quantizeHeadless({ model, recipe, out, threads }) {
+  const options = ['--recipe', recipe, '--evaluation', 'none', '--export', 'gguf', '--threads', String(threads), '--out', out]
+  const startedAt = performance.now()
+  const child = spawn(process.execPath, [path.join(root, 'scripts/quantize.mjs'), model, ...options], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let text = ''
+  child.stdout.on('data', (piece) => (text += piece))
+  const ended = new Promise((resolve) => child.on('exit', resolve))
+  const read = () => ({ processorSeconds: processorSecondsOf(child.pid), peak: memoryOf(child.pid).peak })
+  const { value: code, largest } = await largestWhile(ended, read, sampleMs)
+  const seconds = (performance.now() - startedAt) / 1000
+  if (code !== 0) throw new Error(`quantize ended with ${code}:\n${text}`)
+  return { seconds, ...largest }
+}

@@ -1,0 +1,152 @@
+import { describe, expect, it, vi } from 'vitest'
+import { writeExport } from '../export/write-export.ts'
+import type { FileStore } from '../io/file-store.ts'
+import { MemoryFileStore } from '../io/memory-store.ts'
+import { createReferenceKernels } from '../kernels/reference/index.ts'
+import { faultOf } from '../testing/fault-of.ts'
+import { openTiny, runTiny, runTinyRequest, tinyRequest, tinyText } from '../testing/tiny-run.ts'
+import type { EngineFactory } from './engine-supply.ts'
+import type { RunEvent } from './events.ts'
+import { exportTarget } from './export-run.ts'
+import { runFolder } from './journal.ts'
+import { imatrixFile } from './measured-importance.ts'
+import type { RunRequest } from './plan.ts'
+import { exportSource, requireResult } from './run-result.ts'
+
+vi.setConfig({ testTimeout: 60_000 })
+
+const wholeModel = JSON.stringify({ id: 'all', grid: { kind: 'ggml', type: 'Q8_0' }, embedding: 'grid', head: 'grid' })
+const byTensor = 'nearest-4bit-tensor'
+const request: RunRequest = { ...tinyRequest(['nearest-4bit-g16', 'Q4_0', wholeModel, byTensor]), evaluation: null }
+
+/** An engine would be a fault: nothing goes through the model. */
+const noEngine: EngineFactory = () => Promise.reject(new RangeError('an engine was asked for'))
+
+/** Contents of every tensor file of a run, by the name of the file. */
+async function tensorFiles(store: FileStore, planHash: string): Promise<ReadonlyMap<string, string>> {
+  const folder = `${runFolder(planHash)}/tensors/`
+  const files = new Map<string, string>()
+  for (const { path } of await store.list(folder.slice(0, -1))) {
+    const source = await store.open(path)
+    const bytes = (await source?.read(0, source.sizeBytes)) ?? new Uint8Array()
+    if (bytes.length > 0) files.set(path.slice(folder.length), Buffer.from(bytes).toString('base64'))
+  }
+  return files
+}
+
+describe('a run that only quantizes', () => {
+  it.each(['F32', 'F16', 'BF16'] as const)('stores the bytes of a run that measures, from %s', async (dtype) => {
+    const model = await openTiny({ dtype })
+    const measuring = new MemoryFileStore()
+    const quantizing = new MemoryFileStore()
+    const measured = await runTiny({
+      model,
+      request: tinyRequest(request.recipes.map((recipe) => JSON.stringify(recipe))),
+      store: measuring,
+    })
+    const report = await runTinyRequest({ model, request, store: quantizing, engines: [noEngine] })
+
+    const files = await tensorFiles(quantizing, report.planHash)
+    expect(files.size).toBeGreaterThan(0)
+    expect(files).toEqual(await tensorFiles(measuring, measured.planHash))
+    expect(report.evaluation).toBeNull()
+    for (const [index, recipe] of report.recipes.entries()) {
+      const beside = measured.recipes[index]
+      expect(recipe).not.toHaveProperty('perplexity')
+      expect(recipe.backend).toBe('kernels reference')
+      expect(recipe.layers.map(({ name }) => name)).toEqual(beside?.layers.map(({ name }) => name))
+      for (const [i, layer] of recipe.layers.entries()) {
+        expect(layer.outputError).toBeNull()
+        expect(layer.sqnrDb).toBeCloseTo(beside?.layers[i]?.sqnrDb ?? 0, 9)
+        expect(layer.mse).toBeCloseTo(beside?.layers[i]?.mse ?? 0, 12)
+      }
+    }
+  })
+
+  it('goes on after the last stored block, to the same bytes and report', async () => {
+    const model = await openTiny()
+    const straight = new MemoryFileStore()
+    const whole = await runTinyRequest({ model, request, store: straight, engines: [noEngine] })
+
+    const stopped = new MemoryFileStore()
+    const stop = new AbortController()
+    const onEvent = (event: RunEvent): void => {
+      if (event.kind === 'block-stored' && event.block === 1) stop.abort()
+    }
+    const fault = await faultOf(() => runTinyRequest({ model, request, store: stopped, engines: [noEngine] }, onEvent, stop.signal))
+    expect(fault.code).toBe('aborted')
+    const events: RunEvent[] = []
+    const resumed = await runTinyRequest({ model, request, store: stopped, engines: [noEngine] }, (event) => events.push(event))
+    expect(events[0]).toMatchObject({ kind: 'started', resumedBlocks: 2 })
+    expect(await tensorFiles(stopped, resumed.planHash)).toEqual(await tensorFiles(straight, whole.planHash))
+    const layers = (report: typeof whole) => report.recipes.map((recipe) => recipe.layers)
+    expect(layers(resumed)).toEqual(layers(whole))
+  })
+
+  it('can be exported, and the file is proved', async () => {
+    const model = await openTiny()
+    const store = new MemoryFileStore()
+    const report = await runTinyRequest({ model, request, store, engines: [noEngine] })
+    const source = exportSource(store, model.checkpoint, await requireResult(store, report.planHash), 'Q4_0')
+    const place = {
+      createSink: (path: string) => store.create(path),
+      openWritten: async (path: string) => (await store.open(path)) ?? Promise.reject(new Error(path)),
+      removeWritten: (path: string) => store.delete(path),
+    }
+    const kernels = createReferenceKernels()
+    const written = await writeExport({ target: exportTarget('gguf'), source, kernels, ...place }, () => undefined)
+    expect(written.files[0]?.bytes).toBe(report.recipes.find(({ id }) => id === 'Q4_0')?.bytes)
+  })
+
+  it.each(['Q4_0', 'nearest-4bit-g16'])('names the tensor and the place of a weight that is not a number (%s)', async (recipe) => {
+    const name = 'model.layers.1.mlp.up_proj.weight'
+    const model = await openTiny()
+    const { checkpoint } = model
+    vi.spyOn(checkpoint, 'readRaw').mockImplementation(async (tensor, rows, signal) => {
+      const data = await checkpoint.readFloat(tensor, rows, signal)
+      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    })
+    const readFloat = checkpoint.readFloat.bind(checkpoint)
+    vi.spyOn(checkpoint, 'readFloat').mockImplementation(async (tensor, rows, signal) => {
+      const data = await readFloat(tensor, rows, signal)
+      if (tensor === name) data[5 * 32 + 7] = Number.NaN
+      return data
+    })
+    const broken = { ...tinyRequest([recipe]), evaluation: null }
+    const fault = await faultOf(() => runTinyRequest({ model, request: broken, store: new MemoryFileStore(), engines: [noEngine] }))
+    expect(fault).toMatchObject({ code: 'weights-not-finite', details: { tensor: name, row: 5, column: 7 } })
+  })
+
+  it('still calibrates recipes that learn, to the bytes of a run that measures', async () => {
+    const model = await openTiny()
+    const calibration = {
+      text: Array.from(tinyText).reverse().join(''),
+      textName: 'letters backwards',
+      maxTokens: 64,
+      contextLength: 16,
+      usesChatTemplate: false,
+    }
+    const measuredRequest = { ...tinyRequest(['Q4_0+imatrix', wholeModel]), calibration }
+    const [measuring, quantizing] = [new MemoryFileStore(), new MemoryFileStore()]
+    const measured = await runTiny({ model, request: measuredRequest, store: measuring })
+    const report = await runTinyRequest({ model, request: { ...measuredRequest, evaluation: null }, store: quantizing })
+    expect(await tensorFiles(quantizing, report.planHash)).toEqual(await tensorFiles(measuring, measured.planHash))
+    expect(report.evaluation).toBeNull()
+    expect(report.calibration?.textName).toBe('letters backwards')
+    expect(report.recipes[0]?.layers.every(({ outputError }) => outputError !== null && outputError > 0)).toBe(true)
+
+    // The same importance from a file needs neither text nor engine.
+    const file = await imatrixFile(model.checkpoint, await requireResult(measuring, measured.planHash), 'gguf')
+    const importance = { fileName: 'letters.gguf', base64: Buffer.from(file).toString('base64') }
+    const loading = new MemoryFileStore()
+    const fromFile = { ...measuredRequest, evaluation: null, calibration: null, importance }
+    const loaded = await runTinyRequest({ model, request: fromFile, store: loading, engines: [noEngine] })
+    expect(await tensorFiles(loading, loaded.planHash)).toEqual(await tensorFiles(measuring, measured.planHash))
+  })
+
+  it('has no windows that could be too long and no text that could be too short', async () => {
+    const model = await openTiny({ config: { max_position_embeddings: 8 } })
+    const report = await runTinyRequest({ model, request, store: new MemoryFileStore(), engines: [noEngine] })
+    expect(report.recipes).toHaveLength(4)
+  })
+})

@@ -1,0 +1,123 @@
+import { StudioError } from '../core/errors.ts'
+import type { StoredMatrix } from '../kernels/contract/kernels.ts'
+import type { MeasuredTensor } from '../quantization/grid.ts'
+import { roundings } from '../quantization/registry.ts'
+import { inOrder } from './in-order.ts'
+import type { StoredPart } from './journal.ts'
+import { TileSource } from './tile-source.ts'
+import { type Tile, tilesOf, type Unit, unitsOf } from './tiles.ts'
+import { type TileResult, UnitWriter } from './unit-writer.ts'
+import { type GridTensor, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, type WalkContext } from './walk-context.ts'
+import { assertFinite, dequantize } from './weights.ts'
+
+/** Tiles in work at once: while one is stored and the next one read, the threads have a third. */
+export const tilesAhead = 3
+
+/**
+ * The walk of a run that measures nothing on a text: every matrix is read once, tile by tile, quantized by every recipe,
+ * compared with its own weights and stored. Nothing goes through the model, so no block is ever whole in memory.
+ * `onUnit` is told the parts of a unit once its files are closed. Starts at unit `from`, for a run that is resumed.
+ */
+export async function quantizeOnly(
+  context: WalkContext,
+  from: number,
+  onUnit: (unit: Unit, parts: readonly StoredPart[]) => Promise<void>,
+): Promise<void> {
+  const { checkpoint, progress, recipes } = context
+  const source = new TileSource(context)
+  const open = new Map<Unit, UnitWriter>()
+  let startedAt = progress.seconds
+  const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
+  try {
+    await inOrder(items, tilesAhead, {
+      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(context, source, item)),
+      async take(results, item) {
+        const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
+        open.set(item.unit, writer)
+        if (item.kind === 'tile') {
+          await writer.append(item, results)
+          return
+        }
+        const parts = await writer.finish(progress.seconds - startedAt)
+        open.delete(item.unit)
+        startedAt = progress.seconds
+        source.forget(item.unit)
+        await onUnit(item.unit, parts)
+      },
+    })
+  } catch (error) {
+    for (const writer of open.values()) await writer.abort()
+    throw error
+  }
+}
+
+async function quantizeTile(context: WalkContext, source: TileSource, tile: Tile): Promise<TileResult[]> {
+  const { progress, recipes, checkpoint } = context
+  const { block, name } = tile.unit
+  const position = block?.index ?? (name === 'head' ? checkpoint.graph.blocks.length : 0)
+  progress.at(position, 'reading', null)
+  let stored: StoredMatrix | null = null
+  const results: TileResult[] = []
+  for (const [index, run] of recipes.entries()) {
+    const tensor = resolvedOf(run, tile.name)
+    if (!isOnGrid(tensor)) continue
+    const startedAt = progress.seconds
+    progress.at(position, 'quantizing', run.recipe.id)
+    const made = await namingFaults(context, tile, async () => {
+      if (!source.isTransformed(run, tile)) {
+        stored ??= await source.stored(tile)
+        const measured = quantizeStored(context, run, tensor, stored)
+        if (measured !== null) return await measured
+      }
+      return quantizeWidened(context, run, tensor, await source.matrix(run, tile))
+    })
+    progress.weighed((tile.rowEnd - tile.rowStart) * tile.columns)
+    results.push({ index, quantized: made.tensor, sums: made.sums, ms: 1000 * (progress.seconds - startedAt) })
+  }
+  return results
+}
+
+/** Straight from the checkpoint's values; `null` where rounding or grid have no such way. */
+function quantizeStored(
+  { kernels, signal }: WalkContext,
+  { recipe }: RecipeRun,
+  tensor: GridTensor,
+  stored: StoredMatrix,
+): Promise<MeasuredTensor> | null {
+  const rounding = roundings.get(recipe.rounding.kind)
+  const { member: grid, settings: gridSettings } = tensor.grid
+  return (
+    rounding.quantizeStored?.(tensor.name, stored, { settings: rounding.parse(recipe.rounding), grid, gridSettings, kernels, signal }) ??
+    null
+  )
+}
+
+async function quantizeWidened(
+  context: WalkContext,
+  { recipe, learning }: RecipeRun,
+  tensor: GridTensor,
+  weight: Awaited<ReturnType<TileSource['matrix']>>,
+): Promise<MeasuredTensor> {
+  const { kernels, signal } = context
+  // From a file; importance that is measured needs forward passes, and those a walk of another kind.
+  const importance = learning.from === 'float' && tensor.block >= 0 ? (context.importance?.get(tensor.name) ?? null) : null
+  const quantized = await quantizeMatrix(context, recipe, tensor, { weight, activations: null, importance })
+  const sums =
+    quantized.encoding === 'ggml'
+      ? await kernels.compareGgml(weight, quantized.blocks, quantized.type, signal)
+      : await kernels.compareWeights(weight.data, await dequantize(kernels, quantized, signal), signal)
+  return { tensor: quantized, sums }
+}
+
+/** Kernels know rows of a tile; the fault of a weight that is not finite names the tensor and the row in it. */
+async function namingFaults<T>({ checkpoint, signal }: WalkContext, tile: Tile, quantize: () => Promise<T>): Promise<T> {
+  try {
+    return await quantize()
+  } catch (error) {
+    if (error instanceof StudioError && error.code === 'weights-not-finite') {
+      const { name, rowStart, rowEnd, columns } = tile
+      assertFinite(name, await checkpoint.readFloat(name, { rowStart, rowEnd }, signal), { firstRow: rowStart, columns })
+    }
+    throw error
+  }
+}

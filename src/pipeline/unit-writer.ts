@@ -1,0 +1,87 @@
+import { layerFigures } from '../evaluation/layer-figures.ts'
+import type { LayerResult } from '../evaluation/result.ts'
+import type { WeightSums } from '../kernels/contract/kernels.ts'
+import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import type { StoredPart } from './journal.ts'
+import { describe } from './measure.ts'
+import { createRunFile } from './run-files.ts'
+import { StoredTensorWriter } from './stored-tensor.ts'
+import type { Tile, Unit } from './tiles.ts'
+import { resolvedOf, type WalkContext } from './walk-context.ts'
+import { addSums } from './walk-embedding.ts'
+
+/** What one recipe made of a tile. */
+export interface TileResult {
+  /** Of the recipe in the run. */
+  readonly index: number
+  readonly quantized: QuantizedTensor
+  readonly sums: WeightSums
+  /** Milliseconds from the tile's weights to its codes and sums, while other tiles were in work. */
+  readonly ms: number
+}
+
+interface OpenFile {
+  readonly writer: StoredTensorWriter
+  readonly file: Awaited<ReturnType<typeof createRunFile>>
+  /** By tensor, in order. */
+  readonly sums: Map<string, WeightSums>
+  ms: number
+}
+
+/** Stores the tiles of one unit, a file for each recipe, and adds their figures up. */
+export class UnitWriter {
+  readonly #context: WalkContext
+  readonly #unit: Unit
+  readonly #files = new Map<number, OpenFile>()
+
+  constructor(context: WalkContext, unit: Unit) {
+    this.#context = context
+    this.#unit = unit
+  }
+
+  async append(tile: Tile, results: readonly TileResult[]): Promise<void> {
+    for (const { index, quantized, sums, ms } of results) {
+      const open = this.#files.get(index) ?? (await this.#open(index))
+      const tensor = resolvedOf(this.#run(index), tile.name)
+      await open.writer.append(quantized, tensor.rows, tile.rowStart)
+      open.sums.set(tile.name, addSums(open.sums.get(tile.name) ?? null, sums))
+      open.ms += ms
+    }
+  }
+
+  /** Closes the files. `seconds` is how long the unit took; every recipe gets its share. */
+  async finish(seconds: number): Promise<StoredPart[]> {
+    const total = [...this.#files.values()].reduce((sum, { ms }) => sum + ms, 0)
+    const parts: StoredPart[] = []
+    for (const [index, run] of this.#context.recipes.entries()) {
+      const open = this.#files.get(index)
+      await open?.file.finish()
+      const layers = [...(open?.sums ?? [])].map(
+        ([name, sums]): LayerResult => ({ ...describe(resolvedOf(run, name)), ...layerFigures(sums, null) }),
+      )
+      const share = open === undefined || total === 0 ? 0 : open.ms / total
+      parts.push({ recipeId: run.recipe.id, layers, tensors: open?.writer.tensors() ?? [], seconds: share * seconds })
+    }
+    return parts
+  }
+
+  /** Leaves nothing of an unfinished unit. */
+  async abort(): Promise<void> {
+    for (const { file } of this.#files.values()) await file.sink.abort()
+  }
+
+  #run(index: number): WalkContext['recipes'][number] {
+    const run = this.#context.recipes[index]
+    if (run === undefined) throw new RangeError(`recipe ${index}`)
+    return run
+  }
+
+  async #open(index: number): Promise<OpenFile> {
+    const { store, folder } = this.#context
+    const path = `${folder}/tensors/${index}-${this.#unit.name}.bin`
+    const file = await createRunFile(store, path)
+    const open = { file, writer: new StoredTensorWriter(file.sink, path), sums: new Map<string, WeightSums>(), ms: 0 }
+    this.#files.set(index, open)
+    return open
+  }
+}
