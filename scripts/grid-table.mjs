@@ -1,6 +1,6 @@
-// npm run docs:grids -- MODEL [options of quantize]: every grid's presets measured in one walk, as rows of the Markdown tables in
-// docs/grids.md. Options after MODEL go to `npm run quantize` (texts, context).
-import { readFileSync } from 'node:fs'
+// npm run docs:grids -- MODEL [options of quantize]: every preset measured in one walk, as the Markdown tables of docs/grids.md.
+// Options after MODEL go to `npm run quantize` (texts, context).
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { ensurePackages, requireNode20, root, run } from './setup.mjs'
 
@@ -9,9 +9,12 @@ ensurePackages()
 const [model, ...options] = process.argv.slice(2)
 if (model === undefined) throw new Error('Name a model: npm run docs:grids -- public/samples/stories-4m')
 
-const recipes = readFileSync(path.join(root, 'docs', 'grids.recipes.txt'), 'utf8')
-  .split(/\s+/)
-  .filter((id) => id !== '')
+const presets = path.join(root, 'src', 'quantization', 'presets')
+const recipes = readdirSync(presets)
+  .filter((name) => name.endsWith('.json'))
+  .map((name) => ({ id: name.slice(0, -'.json'.length), order: JSON.parse(readFileSync(path.join(presets, name), 'utf8')).order }))
+  .sort((a, b) => a.order - b.order)
+  .map(({ id }) => id)
 const out = path.join(root, '.cache', 'grid-table', path.basename(model))
 const chosen = recipes.flatMap((id) => ['--recipe', id])
 const code = run(process.execPath, [path.join(root, 'scripts', 'quantize.mjs'), model, ...chosen, '--out', out, ...options])
