@@ -26,8 +26,11 @@ const weighed = ({ layers }, figure) => {
   const inBlocks = layers.filter(({ block }) => block >= 0)
   return inBlocks.reduce((sum, layer) => sum + layer[figure], 0) / inBlocks.length
 }
-const percent = ({ value, error }) =>
-  Math.abs(value) <= 2 * error ? 'same within error' : `${value > 0 ? '+' : '−'}${(100 * Math.abs(value)).toPrecision(2)} %`
+const percent = ({ value, error }) => {
+  if (Math.abs(value) <= 2 * error) return 'same within error'
+  const size = 100 * Math.abs(value)
+  return `${value > 0 ? '+' : '−'}${size < 100 ? size.toPrecision(2) : size.toFixed(0)} %`
+}
 console.log(`\n${path.basename(model)}: float perplexity ${float.perplexity.toFixed(4)} on ${tokens} tokens of ${textName}\n`)
 console.log('| recipe | bits a weight in blocks | perplexity | above float | KL divergence | same top token | mean output error |')
 console.log('|---|---|---|---|---|---|---|')
