@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
 import { createReferenceKernels } from './reference/index.ts'
 import { createWasmKernels } from './wasm/index.ts'
@@ -93,4 +93,50 @@ test('types that libggml quantizes only by importance are refused without', asyn
 test('a block of zeros keeps the sign of its scale as libggml does: -0 for Q4_0', async () => {
   const zeros = { data: new Float32Array(32), rows: 1, columns: 32 }
   for (const kernels of [reference, wasm]) expect([...(await kernels.quantizeGgml(zeros, 'Q4_0')).subarray(0, 2)]).toEqual([0, 0x80])
+})
+
+describe('four blocks side by side', () => {
+  /** Blocks of 32 that differ in how their range is found: both signs, one sign, zeros of either sign first, one value. */
+  const blockKinds: readonly ((i: number) => number)[] = [
+    (i) => (i % 7) - 3.25,
+    (i) => 1 + (i % 5),
+    (i) => -1 - (i % 5),
+    (i) => (i % 3 === 0 ? -0 : i / 32),
+    (i) => (i % 3 === 0 ? 0 : -i / 32),
+    (i) => (i % 2 === 0 ? -3.4e38 : 3.4e38),
+    () => 0.25,
+    () => -0,
+  ]
+
+  test.each(['Q4_1', 'Q5_1'] as const)('%s: every kind of block beside every other, in every number of blocks', async (type) => {
+    for (let blocks = 1; blocks <= 9; blocks++) {
+      for (let shift = 0; shift < blockKinds.length; shift++) {
+        const data = Float32Array.from({ length: 32 * blocks }, (_, i) => {
+          const kind = blockKinds[(Math.floor(i / 32) * 3 + shift) % blockKinds.length]
+          return kind?.(i % 32) ?? Number.NaN
+        })
+        const input = { data, rows: 1, columns: 32 * blocks }
+        expect(await wasm.quantizeGgml(input, type)).toEqual(await reference.quantizeGgml(input, type))
+      }
+    }
+  })
+
+  test.each(['Q4_1', 'Q5_1'] as const)(
+    '%s: a weight that is not finite is refused wherever it is, and shows in no later call',
+    async (type) => {
+      const clean = { data: new Float32Array(160).fill(0.5), rows: 1, columns: 160 }
+      const expected = await reference.quantizeGgml(clean, type)
+      for (const value of [Number.NaN, Infinity, -Infinity]) {
+        for (let column = 0; column < 160; column += 31) {
+          const data = clean.data.slice()
+          data[column] = value
+          await expect(wasm.quantizeGgml({ ...clean, data }, type)).rejects.toMatchObject({
+            code: 'weights-not-finite',
+            details: { column },
+          })
+          expect(await wasm.quantizeGgml(clean, type)).toEqual(expected)
+        }
+      }
+    },
+  )
 })

@@ -12,7 +12,8 @@ export interface PieceMessage {
 export type ThreadMessage =
   | { readonly kind: 'ready'; readonly backend: string }
   | { readonly kind: 'failed'; readonly reason: string }
-  | { readonly kind: 'result'; readonly id: number; readonly result: unknown }
+  /** `spent` are the buffers of the arguments, handed back for the next copies. */
+  | { readonly kind: 'result'; readonly id: number; readonly result: unknown; readonly spent: readonly ArrayBuffer[] }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: Fault }
 
 /** A `StudioError` as plain data: structured cloning keeps only the message of an error. */
@@ -41,10 +42,12 @@ export function errorOf(fault: Fault): StudioError {
   return new StudioError(fault.code, fault)
 }
 
-/** The buffers of arrays found in plain data, each once: what a message may hand over instead of copying. */
+/** The buffers found in plain data, alone or of arrays, each once: what a message may hand over instead of copying. */
 export function buffersOf(value: unknown, found = new Set<ArrayBuffer>()): readonly ArrayBuffer[] {
   if (ArrayBuffer.isView(value)) {
     if (value.buffer instanceof ArrayBuffer) found.add(value.buffer)
+  } else if (value instanceof ArrayBuffer) {
+    found.add(value)
   } else if (typeof value === 'object' && value !== null) {
     for (const part of Object.values(value)) buffersOf(part, found)
   }

@@ -3,7 +3,9 @@ import type { Kernels } from './contract/kernels.ts'
 import type { KernelOperations } from './contract/operations.ts'
 import type { Cut, KernelExecutor, OperationName } from './executor.ts'
 import { buffersOf, errorOf, faultOf, type PieceMessage, type ThreadMessage } from './messages.ts'
+import { pieceBytes } from './pieces.ts'
 import { isObject, type KernelPort } from './port.ts'
+import { SpareBuffers } from './spare-buffers.ts'
 import { createSplitKernels } from './split.ts'
 
 export interface PoolOptions {
@@ -15,11 +17,10 @@ export interface PoolOptions {
 
 /** One piece at work and the next one waiting in each thread, so that a thread never waits for its arguments to be copied. */
 const piecesPerThread = 2
+/** Large inputs of most operations; what is kept for the next copies is bounded by it. */
+const inputsPerPiece = 2
 /** A piece is tried again once when its thread died under it. */
 const triesPerPiece = 2
-
-/** A copy, which the message then hands over: the caller keeps its array. */
-const copy: Cut = (array, start, end) => array.slice(start, end) as typeof array
 
 interface Job {
   readonly id: number
@@ -66,6 +67,8 @@ class ThreadPool {
   readonly #threads: Thread[] = []
   readonly #queue: Job[] = []
   readonly #size: number
+  /** Copies are handed over with the messages, so that the caller keeps its arrays, and come back with the answers. */
+  readonly #spares: SpareBuffers
   #nextId = 0
   #isClosed = false
   #started: { resolve: (backend: string) => void; reject: (error: Error) => void } | null = null
@@ -79,6 +82,7 @@ class ThreadPool {
       })
     }
     this.#size = threads
+    this.#spares = new SpareBuffers(threads * piecesPerThread * inputsPerPiece * pieceBytes)
     this.#spawn = spawn
   }
 
@@ -125,6 +129,7 @@ class ThreadPool {
     for (const { port } of this.#threads) port.terminate()
     this.#rejectAll(lostError('the pool is closed'))
     this.#threads.length = 0
+    this.#spares.clear()
   }
 
   #add(): void {
@@ -146,6 +151,7 @@ class ThreadPool {
         this.#lose(thread, message.reason)
         return
       case 'result':
+        this.#spares.give(message.spent)
         take(thread, message.id)?.resolve(message.result)
         break
       case 'fault':
@@ -182,7 +188,7 @@ class ThreadPool {
       const job = thread === undefined ? undefined : this.#queue.shift()
       if (thread === undefined || job === undefined) return
       try {
-        const message: PieceMessage = { id: job.id, name: job.name, args: job.makeArguments(copy) }
+        const message: PieceMessage = { id: job.id, name: job.name, args: job.makeArguments(this.#spares.copy) }
         thread.port.post(message, buffersOf(message.args))
         thread.jobs.push(job)
       } catch (error) {

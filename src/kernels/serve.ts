@@ -8,7 +8,7 @@ function isPieceMessage(message: unknown): message is PieceMessage {
 
 /**
  * The whole of a kernel thread: loads its backend, says that it is ready, then answers one piece after the other. Results
- * are handed over, not copied.
+ * are handed over, not copied, and the arguments' buffers given back with them.
  */
 export function serveKernels(port: ServingPort, load: () => Promise<KernelOperations>): void {
   const post = (message: ThreadMessage): void => port.post(message, buffersOf(message))
@@ -19,7 +19,10 @@ export function serveKernels(port: ServingPort, load: () => Promise<KernelOperat
         const { id, name, args } = message
         try {
           const call = operations as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>
-          post({ kind: 'result', id, result: call[name]?.(...args) })
+          const result = call[name]?.(...args)
+          // A result may be an argument: that buffer is the caller's then.
+          const kept = new Set(buffersOf(result))
+          post({ kind: 'result', id, result, spent: buffersOf(args).filter((buffer) => !kept.has(buffer)) })
         } catch (error) {
           post({ kind: 'fault', id, fault: faultOf(error) })
         }

@@ -11,9 +11,9 @@ export function decodeF32(blocks: usize, count: i32, values: usize): void {
   memory.copy(values, blocks, <usize>count << 2)
 }
 
-/** Four halves by the steps of `halfBits`, all finite; the branches become selections. */
+/** Four halves by the steps of `halfBits`, none of NaN; the branches become selections. */
 @inline
-function halves(v: v128): v128 {
+export function halves(v: v128): v128 {
   const magnitude = magnitudeBits(v)
   const sign = v128.and(i32x4.shr_u(v, 16), i32x4.splat(0x8000))
   const odd = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1))

@@ -1,6 +1,6 @@
 // Q3_K; plain form in ../../reference/ggml/q3-k.ts.
 import { floatOfHalf } from './half'
-import { hasNonFinite, nearestCode, storeScaled } from './lanes'
+import { hasNonFinite, storeScaled } from './lanes'
 import {
   CODES,
   LEVELS,
@@ -17,7 +17,8 @@ import {
   weigh,
 } from './scratch'
 import { descendQ3_K, searchSigned16x4 } from './search.generated'
-import { floatAt, largestSigned, packQuarters, quarters, requantize, scaleBits, searchSigned } from './super-block'
+import { largestOf16, searchSigned16, storeCodes16 } from './sixteen-scales'
+import { packQuarters, quarters, requantize, scaleBits } from './super-block'
 
 /** Codes of sub-block j as the descent left them. */
 @inline
@@ -31,11 +32,13 @@ function descended(j: i32): void {
 function searchByDescent(x: usize): f32 {
   for (let group: usize = 0; group < 1024; group += 256) transpose(VALUES + group, x + group, 16, 64)
   descendQ3_K()
-  const largest = largestSigned(SCALES, 16)
-  memory.fill(SCALE_CODES, 0, 16)
-  if (largest == 0) return 0
+  const largest = largestOf16(SCALES)
+  if (largest == 0) {
+    v128.store(SCALE_CODES, i8x16.splat(0))
+    return 0
+  }
   const inverse: f32 = <f32>-32 / largest
-  for (let j = 0; j < 16; j++) store<u8>(SCALE_CODES + j, nearestCode(inverse * floatAt(SCALES, j), -32, 31) + 32)
+  storeCodes16(SCALES, inverse, 32, SCALE_CODES)
   return <f32>1 / inverse
 }
 
@@ -49,7 +52,19 @@ function searchByImportance(x: usize, importance: usize): f32 {
     sumWeights(WEIGHTS, 16, WEIGHT_SUMS + group * 16)
     searchSigned16x4(group * 16)
   }
-  return searchSigned(SCALES, WEIGHT_SUMS, 16, 32, SCALE_CODES)
+  return searchSigned16(SCALES, WEIGHT_SUMS, 32, SCALE_CODES)
+}
+
+/** 16 scale codes of 6 bits: four low bits of j and of j + 8 a byte, then two high bits of j, j + 4, j + 8 and j + 12 a byte. */
+@inline
+function packScales(to: usize): void {
+  const first = load<u64>(SCALE_CODES)
+  const second = load<u64>(SCALE_CODES, 8)
+  const four: u64 = 0x0f0f0f0f0f0f0f0f
+  store<u64>(to, (first & four) | ((second & four) << 4))
+  const two: u64 = 0x0303030303030303
+  const high = ((first >> 4) & two) | (((second >> 4) & two) << 4)
+  store<u32>(to, <u32>high | (<u32>(high >> 32) << 2), 8)
 }
 
 /** `importance` is 0 without one. */
@@ -57,15 +72,9 @@ function encode(x: usize, importance: usize, y: usize): void {
   const unit = importance != 0 ? searchByImportance(x, importance) : searchByDescent(x)
   store<u16>(y, scaleBits(unit), 108)
   const d = floatOfHalf(load<u16>(y, 108))
-  const scales = y + 96
-  memory.fill(scales, 0, 12)
+  packScales(y + 96)
   for (let j = 0; j < 16; j++) {
-    const code = load<u8>(SCALE_CODES + j)
-    const low = scales + (j & 7)
-    const high = scales + 8 + (j & 3)
-    store<u8>(low, load<u8>(low) | ((code & 15) << (4 * <u8>(j >> 3))))
-    store<u8>(high, load<u8>(high) | ((code >> 4) << (2 * <u8>(j >> 2))))
-    const scale: f32 = d * <f32>(<i32>code - 32)
+    const scale: f32 = d * <f32>(<i32>load<u8>(SCALE_CODES + j) - 32)
     if (scale == 0 && importance == 0) descended(j)
     else requantize(x + (<usize>j << 6), j, 16, scale, 0, -4, 3)
   }

@@ -1,78 +1,34 @@
 // Q4_1 and Q5_1; plain form in ../../reference/ggml/{q4-1,q5-1}.ts.
-import { floatOfHalf, halfBits } from './half'
-import {
-  findSigned,
-  hasNonFinite,
-  INFINITY_BITS,
-  integers,
-  inverseScale,
-  largestF32,
-  largestNegative,
-  largestPositive,
-  narrowU8,
-  smallestF32,
-  storeAffine,
-} from './lanes'
+import { findRanges, HIGHS, LOWS } from './block-ranges'
+import { halves } from './float-blocks'
+import { floatOfHalf } from './half'
+import { hasNonFinite, integers, narrowU8, storeAffine } from './lanes'
 import { fifthBits } from './q4-0'
 import { INVERSES, MINIMUMS, ORIGINS, SCALES } from './scratch'
 import { searchWeighted32x15, searchWeighted32x31 } from './search.generated'
 import { floatAt, products, scaleBits } from './super-block'
 import { takeLanes, weighBlocks } from './weighted-blocks'
 
-/** trunc((x - least) * inverse + 0.5), within 0 .. most where that does not overflow. */
+/** trunc((x - origin) * inverse + 0.5), within 0 .. most. */
 @inline
-function codes(x: usize, least: v128, inverse: v128): v128 {
-  return integers(f32x4.trunc(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), least), inverse), f32x4.splat(0.5))))
+function codes(x: usize, origin: v128, inverse: v128): v128 {
+  return f32x4.trunc(f32x4.add(f32x4.mul(f32x4.sub(v128.load(x), origin), inverse), f32x4.splat(0.5)))
+}
+
+/** Two codes of 4 bits: the one of the element at x below that of the element 16 further on. */
+@inline
+function codePair(x: usize, origin: v128, inverse: v128): v128 {
+  return integers(f32x4.add(codes(x, origin, inverse), f32x4.mul(codes(x + 64, origin, inverse), f32x4.splat(16))))
 }
 
 @inline
-function codes16(x: usize, least: v128, inverse: v128): v128 {
+function codes16(x: usize, origin: v128, inverse: v128): v128 {
   return narrowU8(
-    codes(x, least, inverse),
-    codes(x + 16, least, inverse),
-    codes(x + 32, least, inverse),
-    codes(x + 48, least, inverse),
+    integers(codes(x, origin, inverse)),
+    integers(codes(x + 16, origin, inverse)),
+    integers(codes(x + 32, origin, inverse)),
+    integers(codes(x + 48, origin, inverse)),
   )
-}
-
-/** Range of the block just looked at. */
-let blockLow: f32 = 0
-let blockHigh: f32 = 0
-
-/** Sets the range of a block in which all elements have one sign or are 0. */
-function lookAtOneSided(x: usize): void {
-  let high = v128.load(x)
-  let low = high
-  for (let i: usize = 16; i < 128; i += 16) {
-    high = f32x4.pmax(high, v128.load(x + i))
-    low = f32x4.pmin(low, v128.load(x + i))
-  }
-  blockHigh = largestF32(high)
-  blockLow = smallestF32(low)
-  if (blockLow != 0) return
-  // Which zero comes first decides the sign of a minimum of 0.
-  for (let i: usize = 0; i < 128; i += 4) {
-    if (load<f32>(x + i) == 0) {
-      blockLow = load<f32>(x + i)
-      return
-    }
-  }
-}
-
-/** Sets the range of a block; false when an element is not finite. */
-@inline
-function lookAt(x: usize): bool {
-  findSigned(x)
-  const most = largestPositive
-  const least = largestNegative
-  if (max(most, least) >= INFINITY_BITS) return false
-  if (most == 0 || least == 0) {
-    lookAtOneSided(x)
-  } else {
-    blockHigh = reinterpret<f32>(most)
-    blockLow = -reinterpret<f32>(least)
-  }
-  return true
 }
 
 /** Codes 0 .. 15 and 16 .. 31 of a block behind its scale and minimum; returns the bytes of the block. */
@@ -89,22 +45,46 @@ function pack(y: usize, low: v128, high: v128, isFive: bool): usize {
   return 24
 }
 
+/** For four blocks: scale and minimum as halves, what is subtracted from the elements, and what they are then multiplied by. */
+const HEADS: usize = memory.data(16, 16)
+const ORIGINS_4: usize = memory.data(16, 16)
+const INVERSES_4: usize = memory.data(16, 16)
+
+@inline
+function fitRanges(most: f32): void {
+  const low = v128.load(LOWS)
+  const scale = f32x4.div(f32x4.sub(v128.load(HIGHS), low), f32x4.splat(most))
+  v128.store(HEADS, v128.or(halves(scale), i32x4.shl(halves(low), 16)))
+  // Where the range overflows, all codes are 0.
+  v128.store(ORIGINS_4, v128.and(low, f32x4.lt(scale, f32x4.splat(Infinity))))
+  const inverse = f32x4.div(f32x4.splat(1), scale)
+  v128.store(INVERSES_4, v128.and(inverse, f32x4.lt(inverse, f32x4.splat(Infinity))))
+}
+
 @inline
 function encode(x: usize, count: i32, to: usize, most: f32, isFive: bool): i32 {
   let y = to
-  for (const end = x + (<usize>count << 2); x < end; x += 128) {
-    if (!lookAt(x)) return 1
-    const scale: f32 = (blockHigh - blockLow) / most
-    store<u16>(y, <u16>halfBits(scale))
-    store<u16>(y, <u16>halfBits(blockLow), 2)
-    const least = f32x4.splat(blockLow)
-    const inverse = f32x4.splat(inverseScale(scale))
-    const zero = i8x16.splat(0)
-    // Where the range overflows, the inverse is 0 and so are all codes.
-    const overflows = !(scale < Infinity)
-    const low = overflows ? zero : codes16(x, least, inverse)
-    const high = overflows ? zero : codes16(x + 64, least, inverse)
-    y += pack(y, low, high, isFive)
+  for (let left = count >> 5; left > 0; left -= 4) {
+    const many = min(4, left)
+    if (!findRanges(x, many)) return 1
+    fitRanges(most)
+    for (let k: usize = 0; k < <usize>many << 2; k += 4, x += 128) {
+      const origin = v128.load32_splat(ORIGINS_4 + k)
+      const inverse = v128.load32_splat(INVERSES_4 + k)
+      store<u32>(y, load<u32>(HEADS + k))
+      if (isFive) {
+        y += pack(y, codes16(x, origin, inverse), codes16(x + 64, origin, inverse), true)
+      } else {
+        const pairs = narrowU8(
+          codePair(x, origin, inverse),
+          codePair(x + 16, origin, inverse),
+          codePair(x + 32, origin, inverse),
+          codePair(x + 48, origin, inverse),
+        )
+        v128.store(y, pairs, 4)
+        y += 20
+      }
+    }
   }
   return 0
 }

@@ -3,7 +3,8 @@ import { floatOfHalf } from './half'
 import { hasNonFinite, nearestInt, storeScaled } from './lanes'
 import { CODES, multiplyWeights, SCALES, transpose, VALUES, WEIGHTS, weighBySquares, ZERO_BELOW } from './scratch'
 import { searchSigned16x32 } from './search.generated'
-import { floatAt, largestSigned, requantize, scaleBits } from './super-block'
+import { largestOf16 } from './sixteen-scales'
+import { floatAt, requantize, scaleBits } from './super-block'
 
 /** `importance`, which is the weight itself, is 0 without one. */
 function encode(x: usize, importance: usize, y: usize): void {
@@ -14,7 +15,7 @@ function encode(x: usize, importance: usize, y: usize): void {
     multiplyWeights(256)
     searchSigned16x32(group * 16)
   }
-  const largest = largestSigned(SCALES, 16)
+  const largest = largestOf16(SCALES)
   if (abs(largest) < ZERO_BELOW) {
     memory.fill(y, 0, 210)
     return

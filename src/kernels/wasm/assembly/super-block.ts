@@ -1,6 +1,6 @@
 // Steps that the K types share; plain form in ../../reference/ggml/{searches,k-blocks}.ts.
 import { halfBits } from './half'
-import { narrowU8, nearestCode, nearestInt, nearestInts } from './lanes'
+import { narrowU8, nearestInt, nearestInts } from './lanes'
 import { CODES, INVERSES, ORIGINS, ZERO_BELOW } from './scratch'
 
 @inline
@@ -154,39 +154,6 @@ export function searchPositive(values: usize, weights: usize, count: i32, larges
     if (!hasChanged) break
   }
   return square > 0 ? product / square : 0
-}
-
-/** `make_qx_quants` on a few values: the scales of Q3_K by importance. Codes 0 .. 2 limit - 1 as bytes at `codes`. */
-export function searchSigned(values: usize, weights: usize, count: i32, limit: f32, codes: usize): f32 {
-  const peak = largestSigned(values, count)
-  memory.fill(codes, 0, count)
-  if (abs(peak) < ZERO_BELOW) return 0
-  let scale: f32 = 0
-  let best: f32 = 0
-  let kept: f32 = 0
-  for (let k = -10; k <= 9; k++) {
-    if (k == 0) continue
-    // -10 stands for the first try, which takes the limit itself.
-    const isFirst = k == -10
-    const inverse: f32 = -(limit + <f32>0.1 * <f32>(isFirst ? <i32>0 : k)) / peak
-    let product: f32 = 0
-    let square: f32 = 0
-    for (let i = 0; i < count; i++) {
-      const weight = floatAt(weights, i)
-      const level = <f32>nearestCode(inverse * floatAt(values, i), -limit, limit - 1)
-      product += weight * floatAt(values, i) * level
-      square += weight * level * level
-    }
-    if (isFirst || (square > 0 && product * product > best * square)) {
-      scale = square == 0 ? <f32>0 : product / square
-      best = scale * product
-      kept = inverse
-    }
-  }
-  for (let i = 0; i < count; i++) {
-    store<u8>(codes + i, nearestCode(kept * floatAt(values, i), -limit, limit - 1) + <i32>limit)
-  }
-  return scale
 }
 
 /** 256 codes of 2 bits from CODES; see `writeQuarters` of the reference. */
