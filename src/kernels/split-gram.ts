@@ -7,8 +7,10 @@ import { eachPiece, type RowRange } from './pieces.ts'
 
 /** Bytes a stripe of the Gram matrix may have: what a thread holds beside the tokens it works on. */
 const stripeBytes = 16 * 2 ** 20
-/** Bytes of tokens, or of rows of a difference, that go with a stripe. */
-const inputBytes = 16 * 2 ** 20
+/** Bytes of tokens that go with a stripe: large, since the stripe is copied in and out for each. */
+const tokenBytes = 32 * 2 ** 20
+/** Bytes of rows of a difference that go with a stripe. */
+const deltaBytes = 16 * 2 ** 20
 /** Rows of a stripe come in multiples of the tile that backends compute at once. */
 const stripeStep = 8
 
@@ -71,13 +73,18 @@ export async function accumulateGram(
   requireLength('A Gram matrix', gram.length, columns * columns)
   requireLength('A matrix', input.data.length, input.rows * columns)
   const result = gram.slice()
-  const blocks = Math.max(1, Math.floor(inputBytes / (columns * 4 * gramTokenBlock)))
+  const blocks = Math.max(1, Math.floor(tokenBytes / (columns * 4 * gramTokenBlock)))
   const stripes = gramStripes(columns, executor.threads === 1 ? 1 : 3 * executor.threads)
   for (const tokens of chunks(input.rows, blocks * gramTokenBlock)) {
     await eachPiece(stripes, executor.concurrency, async (stripe) => {
       const part = await executor.run(
         'accumulateGram',
-        (cut) => [stripeOf(result, columns, stripe), columnsFrom(input, tokens, { firstColumn: stripe.start, cut })],
+        (cut) => {
+          const { start, end } = stripe
+          // Whole rows need no copy where the operation runs in this thread.
+          const part = start === 0 ? { gram: cut(result, 0, end * columns), rows: end, width: columns } : stripeOf(result, columns, stripe)
+          return [part, columnsFrom(input, tokens, { firstColumn: start, cut })]
+        },
         signal,
       )
       const width = columns - stripe.start
@@ -99,7 +106,7 @@ export async function traceThroughGram(
   const { columns } = delta
   requireLength('A Gram matrix', gram.length, columns * columns)
   requireLength('A matrix', delta.data.length, delta.rows * columns)
-  const rowsAtOnce = Math.max(1, Math.floor(inputBytes / (columns * 4)))
+  const rowsAtOnce = Math.max(1, Math.floor(deltaBytes / (columns * 4)))
   // The sum is taken by stripe, so unlike above the stripes must not follow from the number of threads.
   const stripes = gramStripes(columns, columns < 256 ? 1 : 6)
   const pieces = stripes.flatMap((stripe) => chunks(delta.rows, rowsAtOnce).map((rows) => ({ stripe, rows })))

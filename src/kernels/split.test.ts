@@ -42,7 +42,7 @@ test('stripes of a Gram matrix cover every row once, begin at a tile and stay wi
 describe('the Gram matrix', () => {
   test('is the same whether whole blocks of tokens come at once or one after the other', async () => {
     const kernels = await createWasmKernels()
-    const columns = 64
+    const columns = 128
     // More than goes to a thread at once.
     const tokens = 131 * gramTokenBlock
     const input = sampleMatrix('normal', tokens, columns)

@@ -15,10 +15,15 @@ export function accumulateGram(
 ): Float32Array<ArrayBuffer> {
   const { gram, rows, width } = stripe
   arena.reset()
-  const x = arena.put(input.data)
   const at = arena.put(gram)
+  const x = arena.take(gramTokenBlock * width * 4)
   const panels = arena.take(gramTokenBlock * roundUp8(width) * 4)
-  wasm.accumulateGram(x, input.rows, at, rows, width, panels, gramTokenBlock)
+  // Tokens come block by block, so that they are still in the cache when they are packed, and take little memory.
+  for (let token = 0; token < input.rows; token += gramTokenBlock) {
+    const tokens = Math.min(gramTokenBlock, input.rows - token)
+    arena.write(x, input.data.subarray(token * width, (token + tokens) * width))
+    wasm.accumulateGram(x, tokens, at, rows, width, panels, gramTokenBlock)
+  }
   return arena.floats(at, rows * width)
 }
 

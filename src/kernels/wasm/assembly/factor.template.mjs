@@ -1,7 +1,5 @@
-// The factor of error feedback. AssemblyScript has neither closures nor macros, so the unrolled inner loop is written by this
-// script.
+// The factor of error feedback. AssemblyScript has neither closures nor macros, so the inner loop is written by this script.
 
-const unroll = 4
 const range = (count) => [...Array(count).keys()]
 const each = (count, line) => range(count).map(line).join('\n')
 
@@ -32,26 +30,21 @@ function columnPanel(inverse: usize, size: i32, p: i32): usize {
   return inverse + ((<usize>p * size - ((<usize>p * (p - 1)) << 1) - (<usize>p << 2)) << 5)
 }
 
-/** C[4][4] -= A[depth][4]^T B[depth][4], all of them with rows of 4; depth % ${unroll} == 0. */
+/** C[4][4] -= A[depth][4]^T B[depth][4], all of them with rows of 4. Not unrolled: see tile.template.mjs. */
+@inline
 function subtractProduct(a0: usize, b0: usize, depth: i32, c: usize): void {
   let a = a0
-  let b = b0
   const zero = f64x2.splat(0)
-  let x = zero
-  let y = zero
-  let v = zero
 ${each(4, (r) => `  let p${r} = zero\n  let q${r} = zero`)}
-  for (const end = b0 + (<usize>depth << 5); b < end; a += ${unroll * 32}, b += ${unroll * 32}) {
-${each(
-  unroll,
-  (u) => `    x = v128.load(b, ${u * 32})
-    y = v128.load(b, ${u * 32 + 16})
+  for (let b = b0, end = b0 + (<usize>depth << 5); b < end; a += 32, b += 32) {
+    const x = v128.load(b)
+    const y = v128.load(b, 16)
+    let v = zero
 ${each(
   4,
-  (r) => `    v = v128.load64_splat(a, ${u * 32 + r * 8})
+  (r) => `    v = v128.load64_splat(a, ${r * 8})
     p${r} = f64x2.add(p${r}, f64x2.mul(v, x))
     q${r} = f64x2.add(q${r}, f64x2.mul(v, y))`,
-)}`,
 )}
   }
 ${each(
@@ -136,13 +129,14 @@ function updateColumns(lower: usize, size: i32, first: i32, end: i32): void {
   for (let from = 0; from < first; from += DEPTH) {
     const depth = min(DEPTH, first - from)
     const at = <usize>from << 5
-    for (let i = first >> 2; i < size >> 2; i++) {
-      const panel = rowPanel(lower, i)
-      for (let j = first >> 2; j < min(end >> 2, i + 1); j++) {
-        subtractProduct(rowPanel(lower, j) + at, panel + at, depth, panel + (<usize>j << 7))
-      }
-    }
+    for (let i = first >> 2; i < size >> 2; i++) updateRowPanel(lower, i, first >> 2, min(end >> 2, i + 1), at, depth)
   }
+}
+
+/** The same for panel i of L and column panels [from, to). Exported for the reason given at \`addColumnOfTiles\`. */
+export function updateRowPanel(lower: usize, i: i32, from: i32, to: i32, at: usize, depth: i32): void {
+  const panel = rowPanel(lower, i)
+  for (let j = from; j < to; j++) subtractProduct(rowPanel(lower, j) + at, panel + at, depth, panel + (<usize>j << 7))
 }
 
 /** Rows [first, end) of Y, from the rows before. */
@@ -153,9 +147,7 @@ function invertRows(lower: usize, inverse: usize, size: i32, first: i32, end: i3
       const panel = columnPanel(inverse, size, j)
       const start = max(from, j << 2)
       const at = <usize>start << 5
-      for (let p = first >> 2; p < end >> 2; p++) {
-        subtractProduct(rowPanel(lower, p) + at, panel + at, to - start, panel + (<usize>p << 7))
-      }
+      updateColumnPanel(lower, panel, first >> 2, end >> 2, at, to - start)
     }
   }
   for (let j = 0; j < end >> 2; j++) {
@@ -168,6 +160,11 @@ function invertRows(lower: usize, inverse: usize, size: i32, first: i32, end: i3
     for (let d: usize = 0; d < 4; d++) store<f64>(panel + (<usize>j << 7) + d * 40, 1)
     solveUnit(panel, j << 2, first, end)
   }
+}
+
+/** The same for one panel of Y and row panels [from, to) of L. Exported for the reason given at \`addColumnOfTiles\`. */
+export function updateColumnPanel(lower: usize, panel: usize, from: i32, to: i32, at: usize, depth: i32): void {
+  for (let p = from; p < to; p++) subtractProduct(rowPanel(lower, p) + at, panel + at, depth, panel + (<usize>p << 7))
 }
 
 /** Column panel of Y within its own diagonal block: rows from \`start\` on. */

@@ -4,12 +4,9 @@ import { addTile, storeTile } from './tile.generated'
 /** A tile of its own, for edges and for the trace. */
 const TILE: usize = memory.data(256, 16)
 
-/**
- * Copies rows [first, first + depth) of [.., columns] at x to panels of 8 columns, each [paddedDepth][8]; what lies outside
- * the matrix is 0.
- */
-function packPanels(x: usize, columns: i32, first: i32, depth: i32, paddedDepth: i32, panels: usize): void {
-  const panelBytes = (<usize>paddedDepth) << 5
+/** Copies rows [first, first + depth) of [.., columns] at x to panels of 8 columns, each [depth][8]; beyond the columns is 0. */
+function packPanels(x: usize, columns: i32, first: i32, depth: i32, panels: usize): void {
+  const panelBytes = (<usize>depth) << 5
   const whole = columns >> 3
   const rest = columns & 7
   for (let k = 0; k < depth; k++) {
@@ -25,37 +22,37 @@ function packPanels(x: usize, columns: i32, first: i32, depth: i32, paddedDepth:
       memory.copy(to, row + ((<usize>whole) << 5), (<usize>rest) << 2)
     }
   }
-  const count = whole + <i32>(rest > 0)
-  for (let p = 0; p < count; p++) {
-    memory.fill(panels + <usize>p * panelBytes + ((<usize>depth) << 5), 0, (<usize>(paddedDepth - depth)) << 5)
-  }
 }
 
 /**
  * Adds X^T X of [tokens, width] at x to the stripe [rows, width] at gram, from the diagonal on. `panels` has room for
- * block * (width rounded up to 8) f32; block is `gramTokenBlock`, a multiple of 4.
+ * block * (width rounded up to 8) f32; block is `gramTokenBlock`.
  */
 export function accumulateGram(x: usize, tokens: i32, gram: usize, rows: i32, width: i32, panels: usize, block: i32): void {
-  const stride = (<usize>width) << 2
   const columnPanels = (width + 7) >> 3
-  const rowPanels = (rows + 7) >> 3
   for (let token = 0; token < tokens; token += block) {
     const depth = min(block, tokens - token)
-    const paddedDepth = (depth + 3) & ~3
-    const panelBytes = (<usize>paddedDepth) << 5
-    packPanels(x, width, token, depth, paddedDepth, panels)
-    for (let j = 0; j < columnPanels; j++) {
-      const b = panels + <usize>j * panelBytes
-      const last = min(j, rowPanels - 1)
-      for (let i = 0; i <= last; i++) {
-        const a = panels + <usize>i * panelBytes
-        const c = gram + <usize>(i << 3) * stride + ((<usize>j) << 5)
-        if ((i << 3) + 8 <= rows && (j << 3) + 8 <= width) addTile(a, b, paddedDepth, c, stride)
-        else {
-          storeTile(a, b, paddedDepth, TILE, 32)
-          addEdge(c, stride, min(8, rows - (i << 3)), min(8, width - (j << 3)))
-        }
-      }
+    packPanels(x, width, token, depth, panels)
+    for (let j = 0; j < columnPanels; j++) addColumnOfTiles(panels, depth, gram, rows, width, j)
+  }
+}
+
+/**
+ * Adds the products of panel j with the panels up to it. Exported so that it is not inlined: a function of its own is
+ * compiled again by the optimizing compiler after few calls, while a first call of `accumulateGram` may last a second.
+ */
+export function addColumnOfTiles(panels: usize, depth: i32, gram: usize, rows: i32, width: i32, j: i32): void {
+  const stride = (<usize>width) << 2
+  const panelBytes = (<usize>depth) << 5
+  const b = panels + <usize>j * panelBytes
+  const last = min(j, ((rows + 7) >> 3) - 1)
+  for (let i = 0; i <= last; i++) {
+    const a = panels + <usize>i * panelBytes
+    const c = gram + <usize>(i << 3) * stride + ((<usize>j) << 5)
+    if ((i << 3) + 8 <= rows && (j << 3) + 8 <= width) addTile(a, b, depth, c, stride)
+    else {
+      storeTile(a, b, depth, TILE, 32)
+      addEdge(c, stride, min(8, rows - (i << 3)), min(8, width - (j << 3)))
     }
   }
 }
@@ -73,9 +70,9 @@ function addEdge(c: usize, stride: usize, rows: i32, columns: i32): void {
 const TRACE_BLOCK: i32 = 128
 
 /** The stripe's rows [first, first + depth) as panels, with half the diagonal and nothing below it. */
-function packUpper(gram: usize, width: i32, first: i32, depth: i32, paddedDepth: i32, panels: usize): void {
-  packPanels(gram, width, first, depth, paddedDepth, panels)
-  const panelBytes = (<usize>paddedDepth) << 5
+function packUpper(gram: usize, width: i32, first: i32, depth: i32, panels: usize): void {
+  packPanels(gram, width, first, depth, panels)
+  const panelBytes = (<usize>depth) << 5
   for (let k = 0; k < depth; k++) {
     for (let j = first & ~7; j <= first + k; j++) {
       const at = panels + <usize>(j >> 3) * panelBytes + ((<usize>k) << 5) + ((<usize>(j & 7)) << 2)
@@ -104,15 +101,13 @@ export function traceThroughGram(
   let trace: f64 = 0
   for (let first = 0; first < rows; first += TRACE_BLOCK) {
     const depth = min(TRACE_BLOCK, rows - first)
-    const paddedDepth = (depth + 3) & ~3
-    packUpper(gram, width, first, depth, paddedDepth, panels)
+    packUpper(gram, width, first, depth, panels)
     for (let row = 0; row < count; row += 8) {
       const present = min(8, count - row)
       memory.fill(deltaRows, 0, (<usize>paddedWidth) << 5)
       for (let r = 0; r < present; r++) {
         memory.copy(deltaRows + ((<usize>r * paddedWidth) << 2), delta + ((<usize>(row + r) * width) << 2), (<usize>width) << 2)
       }
-      memory.fill(deltaPanel, 0, (<usize>paddedDepth) << 5)
       for (let k = 0; k < depth; k++) {
         for (let r = 0; r < 8; r++) {
           const value = load<f32>(deltaRows + ((<usize>r * paddedWidth + first + k) << 2))
@@ -122,7 +117,7 @@ export function traceThroughGram(
       let sum0 = f64x2.splat(0)
       let sum1 = sum0
       for (let j = first >> 3; j < columnPanels; j++) {
-        storeTile(deltaPanel, panels + <usize>j * ((<usize>paddedDepth) << 5), paddedDepth, TILE, 32)
+        storeTile(deltaPanel, panels + <usize>j * ((<usize>depth) << 5), depth, TILE, 32)
         for (let r: usize = 0; r < 8; r++) {
           const d = deltaRows + ((r * paddedWidth + (j << 3)) << 2)
           for (let half: usize = 0; half < 32; half += 16) {

@@ -216,10 +216,15 @@ export function sweepColumns(
           store<u8>(to + column, load<u8>(CURRENT + (k << 5) + (r << 2)))
         }
       }
-      const panelBytes = <usize>count << 5
-      for (let column = end, panel = panels; column < columns; column += 8, panel += panelBytes) {
-        subtractTile(ERRORS, panel, count, rowWork + (<usize>column << 2), rowBytes)
-      }
+      passErrors(panels, count, rowWork, rowBytes, end, columns)
     }
+  }
+}
+
+/** The block's errors of 8 rows, to the positions from `end` on. Exported for the reason given at `addColumnOfTiles`. */
+export function passErrors(panels: usize, count: i32, rowWork: usize, rowBytes: usize, end: i32, columns: i32): void {
+  const panelBytes = <usize>count << 5
+  for (let column = end, panel = panels; column < columns; column += 8, panel += panelBytes) {
+    subtractTile(ERRORS, panel, count, rowWork + (<usize>column << 2), rowBytes)
   }
 }
