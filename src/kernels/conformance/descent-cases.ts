@@ -43,7 +43,8 @@ async function sampleDescent(kernels: Kernels, rows: number, columns: number, is
 export function descentCases(): ConformanceCase[] {
   return tailLengths.flatMap((columns, index) =>
     [true, false].map((isByGroup): ConformanceCase => {
-      const rows = 1 + (index % 5)
+      // The reference takes its time over long rows.
+      const rows = columns > 100 ? 1 : 1 + (index % 5)
       return {
         operation: 'descendCodes',
         name: `${rows} x ${columns}, levels ${isByGroup ? 'by group' : 'shared'}, ${columns % 3} rounds`,
