@@ -93,13 +93,15 @@ export async function sweepColumns(
 }
 
 /** One piece a thread, more of them where the memory of a thread asks for it. Rows are independent. */
-function sweepPieces(rows: number, columns: number, threads: number): RowRange[] {
+export function sweepPieces(rows: number, columns: number, threads: number): RowRange[] {
   const share = Math.min(Math.ceil(rows / threads), sweepBytes / (4 * columns))
   const step = Math.max(1, Math.ceil(share / rowStep)) * rowStep
   return Array.from({ length: Math.ceil(rows / step) }, (_, i) => ({ start: i * step, end: Math.min(rows, (i + 1) * step) }))
 }
 
-function rowsOf(grid: SweepGrid, { start, end }: RowRange, { groups, cut }: { groups: number; cut: Cut }): SweepGrid {
+/** The piece's rows of a grid's arrays. */
+export function rowsOf<Kept extends SweepGrid>(grid: Kept, piece: RowRange, given: { groups: number; cut: Cut }): Kept
+export function rowsOf(grid: SweepGrid, { start, end }: RowRange, { groups, cut }: { groups: number; cut: Cut }): SweepGrid {
   if (grid.kind === 'fit') return grid
   const part = <T extends Float32Array<ArrayBuffer>>(values: T): T => cut(values, start * groups, end * groups)
   const scales = part(grid.scales)
@@ -135,7 +137,9 @@ function requireSweep(input: Matrix, { upper, order, block, groups, groupOf, gri
   else requireTables(grid, rows * groups)
 }
 
-function requireTables(grid: Extract<SweepGrid, { kind: 'levels' }>, groups: number): void {
+/** Levels in a table. */
+export function requireTables(grid: Extract<SweepGrid, { kind: 'levels' }>, groups: number): number {
   const count = grid.levels.length / (grid.tables === 'shared' ? 1 : groups)
   if (!Number.isInteger(count) || count < 1 || count > 256) throw contractBroken(`A table of ${count} levels.`)
+  return count
 }

@@ -6,6 +6,7 @@ import type { KernelExecutor } from './executor.ts'
 import { requireBits, requireBlocks, requireClip, requireGgmlImportance, requireGroup, requireLength } from './faults.ts'
 import { eachPiece, pieceOf, type RowRange, rowPieces } from './pieces.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './split-codebook.ts'
+import { descendCodes } from './split-descent.ts'
 import { describeWeights } from './split-describe.ts'
 import { factorInverse, fitSteps, sweepColumns } from './split-feedback.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
@@ -40,6 +41,7 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     factorInverse: (gram, options, signal) => factorInverse(executor, { gram, options }, signal),
     fitSteps: (input, group, rule, signal) => fitSteps(executor, { input, group, rule }, signal),
     sweepColumns: (input, options, signal) => sweepColumns(executor, { input, options }, signal),
+    descendCodes: (input, options, signal) => descendCodes(executor, { input, options }, signal),
     describeWeights: (input, bins, signal) => describeWeights(executor, { input, bins }, signal),
     accumulateLogits: (state, tile, signal) => accumulateLogits(executor, { state, tile }, signal),
     close: () => executor.close(),

@@ -1,8 +1,9 @@
 import { largestHalf, roundToHalf, smallestHalf } from '../core/float16.ts'
-import { type AffineFit, type AffineParams, groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
+import { type AffineFit, type AffineParams, groupsPerRow } from '../kernels/contract/affine.ts'
 import type { AffineSteps } from '../kernels/contract/feedback.ts'
 import type { Matrix, MatrixShape } from '../kernels/contract/kernels.ts'
 import type { FixedGrid, FixOptions } from './fixed-grid.ts'
+import { packRows } from './pack-rows.ts'
 import type { QuantizedTensor } from './quantized-tensor.ts'
 
 /**
@@ -51,25 +52,4 @@ function affineTensor(
   const zeroPoints = Uint8Array.from(steps.zeroPoints)
   const affine = { rows, columns, ...params, codes: packRows(codes, { rows, columns }, params.bits), scales, zeroPoints }
   return { name, rows, columns, encoding: 'affine', affine }
-}
-
-/** The bit stream of `AffineTensor`, a row at a time. */
-function packRows(codes: Uint8Array, { rows, columns }: MatrixShape, bits: number): Uint8Array<ArrayBuffer> {
-  const rowBytes = packedRowBytes(columns, bits)
-  const packed = new Uint8Array(rows * rowBytes)
-  for (let row = 0; row < rows; row++) {
-    let held = 0
-    let heldBits = 0
-    let at = row * rowBytes
-    for (let i = row * columns; i < (row + 1) * columns; i++) {
-      held |= (codes[i] ?? 0) << heldBits
-      heldBits += bits
-      if (heldBits < 8) continue
-      packed[at++] = held & 255
-      held >>>= 8
-      heldBits -= 8
-    }
-    if (heldBits > 0) packed[at] = held
-  }
-  return packed
 }

@@ -5,6 +5,7 @@ import { type GgmlType, ggmlTypes } from '../contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile } from '../contract/kernels.ts'
 import { bytes, relative } from '../tolerance.ts'
 import type { ConformanceCase } from './case.ts'
+import { descentCases } from './descent-cases.ts'
 import { feedbackCases } from './feedback-cases.ts'
 import { kMeansCases, realAffineCases } from './fitted-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
@@ -355,6 +356,7 @@ export function conformanceCases(): readonly ConformanceCase[] {
     ...weightCases(),
     ...gramCases(),
     ...feedbackCases(),
+    ...descentCases(),
     ...logitCases(),
   ]
 }

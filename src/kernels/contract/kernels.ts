@@ -1,5 +1,6 @@
 import type { AffineFit, AffineTensor } from './affine.ts'
 import type { CodeBookParams, CodeBookTensor } from './codebook.ts'
+import type { DescentOptions, DescentResult } from './descent.ts'
 import type { AffineSteps, FactorOptions, InverseFactor, StepRule, SweepOptions, SweepResult } from './feedback.ts'
 import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
@@ -85,6 +86,8 @@ export interface Kernels {
   fitSteps(input: Matrix, group: number, rule: StepRule, signal?: AbortSignal): Promise<AffineSteps>
   /** Rounds with error feedback. Refuses weights that are not finite. */
   sweepColumns(input: Matrix, options: SweepOptions, signal?: AbortSignal): Promise<SweepResult>
+  /** Learned rounding; rules in `DescentOptions`. Refuses weights that are not finite. */
+  descendCodes(input: Matrix, options: DescentOptions, signal?: AbortSignal): Promise<DescentResult>
   /** Histogram over [-limit, limit] in `bins` equal bins, and per-column largest |w|, for the charts. Non-finite values are counted, not binned. */
   describeWeights(input: Matrix, bins: number, signal?: AbortSignal): Promise<WeightDescription>
   /**

@@ -1,5 +1,6 @@
 import type { AffineFit, AffineTensor } from './affine.ts'
 import type { CodeBookParams, CodeBookTensor } from './codebook.ts'
+import type { DescentOptions, DescentResult } from './descent.ts'
 import type { AffineSteps, FactorOptions, InverseFactor, StepRule, SweepOptions, SweepResult } from './feedback.ts'
 import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
@@ -47,6 +48,8 @@ export interface KernelOperations {
   fitSteps(piece: MatrixPiece, group: number, rule: StepRule): AffineSteps
   /** The arrays of `options.grid` hold the piece's rows. */
   sweepColumns(piece: MatrixPiece, options: SweepOptions): SweepResult
+  /** The arrays of `options` that have rows hold the piece's. */
+  descendCodes(piece: MatrixPiece, options: DescentOptions): DescentResult
   summarizeWeights(piece: MatrixPiece): WeightSummary
   /** Finite values in `bins` equal bins over [-limit, limit]: min(bins - 1, floor((w + limit) * (bins / (2 limit)))) in f64. */
   countWeights(data: Float32Array<ArrayBuffer>, limit: number, bins: number): Uint32Array<ArrayBuffer>

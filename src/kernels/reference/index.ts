@@ -3,6 +3,7 @@ import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
+import { descendCodes } from './descent.ts'
 import { factorInverse } from './factor.ts'
 import { fitSteps } from './fit.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
@@ -39,6 +40,7 @@ export const referenceOperations: KernelOperations = {
   factorInverse,
   fitSteps,
   sweepColumns,
+  descendCodes,
   summarizeWeights,
   countWeights,
   accumulateLogits,

@@ -4,6 +4,7 @@ import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
+import { descendCodes } from './descent.ts'
 import { factorInverse, fitSteps, sweepColumns } from './feedback.ts'
 import { GgmlBlocks } from './ggml.ts'
 import { accumulateGram, traceThroughGram } from './gram.ts'
@@ -42,6 +43,7 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     factorInverse: (gram, options) => factorInverse(wasm, arena, { gram, options }),
     fitSteps: (piece, group, rule) => fitSteps(wasm, arena, { piece, group, rule }),
     sweepColumns: (piece, options) => sweepColumns(wasm, arena, { piece, options }),
+    descendCodes: (piece, options) => descendCodes(wasm, arena, { piece, options }),
     summarizeWeights: (piece) => summarizeWeights(wasm, arena, piece),
     countWeights: (data, limit, bins) => countWeights(wasm, arena, { data, limit, bins }),
     accumulateLogits: (state, tile) => accumulateLogits(wasm, arena, { state, tile }),

@@ -52,6 +52,8 @@ export interface KernelExports extends GgmlExports {
   readonly fitSteps: Call
   readonly arrangeColumns: Call
   readonly sweepColumns: Call
+  readonly mirrorGram: Call
+  readonly descendCodes: Call
   readonly largestLogit: Call
   readonly sumLogits: Call
 }

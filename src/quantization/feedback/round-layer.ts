@@ -1,3 +1,4 @@
+import type { SweepResult } from '../../kernels/contract/feedback.ts'
 import type { Matrix } from '../../kernels/contract/kernels.ts'
 import type { FixedGrid } from '../fixed-grid.ts'
 import type { QuantizedTensor } from '../quantized-tensor.ts'
@@ -12,12 +13,29 @@ const mostDamping = 1
 /** Where a recipe asks for none at all and the matrix needs some. */
 const leastDamping = 1e-4
 
+/** What error feedback made of a matrix: codes on a grid, or, where that was not possible, the matrix rounded to nearest. */
+export type SweptLayer =
+  | {
+      readonly kind: 'swept'
+      readonly fixed: FixedGrid
+      readonly swept: SweepResult
+      /** The weights that were rounded: without columns that no input uses. */
+      readonly live: Matrix
+    }
+  | { readonly kind: 'nearest'; readonly tensor: QuantizedTensor }
+
+/** One matrix with error feedback. */
+export async function roundLayer(name: string, weight: Matrix, options: Options): Promise<QuantizedTensor> {
+  const layer = await sweepLayer(name, weight, options)
+  return layer.kind === 'nearest' ? layer.tensor : layer.fixed.finish(layer.swept)
+}
+
 /**
- * One matrix with error feedback. Never fails on what calibration saw: where G does not allow it, damping is raised tenfold as
+ * Never fails on what calibration saw: where G does not allow it, damping is raised tenfold as
  * often as it takes; where that does not help, or there is nothing to learn from, the matrix is rounded to nearest. What
  * happened is told to `onFinding`.
  */
-export async function roundLayer(name: string, weight: Matrix, options: Options): Promise<QuantizedTensor> {
+export async function sweepLayer(name: string, weight: Matrix, options: Options): Promise<SweptLayer> {
   const { activations, settings, grid, gridSettings, kernels, signal } = options
   const unusable = activations === null ? noInputs : unusableInputs(weight, activations)
   if (activations === null || unusable !== null) return roundNearest(name, weight, options, unusable ?? noInputs)
@@ -54,7 +72,7 @@ async function feedBack(
   weight: Matrix,
   options: Options,
   made: { readonly fixed: FixedGrid; readonly use: Float64Array; readonly activations: LayerActivations; readonly source: Matrix },
-): Promise<QuantizedTensor> {
+): Promise<SweptLayer> {
   const { settings, kernels, signal } = options
   const { fixed, use, activations } = made
   const order = columnOrder(use, settings.order, fixed.groupSize)
@@ -83,7 +101,7 @@ async function feedBack(
         remedy: 'Calibrate on more text, or raise the damping.',
       })
     }
-    return fixed.finish(swept)
+    return { kind: 'swept', fixed, swept, live: weight }
   }
   return roundNearest(name, made.source, options, {
     cause,
@@ -127,12 +145,13 @@ function withoutColumns(weight: Matrix, columns: readonly number[]): Matrix {
 }
 
 /** Without importance: what calibration saw is not to be trusted where this is called. */
-function roundNearest(
+async function roundNearest(
   name: string,
   weight: Matrix,
   { grid, gridSettings, kernels, signal, onFinding }: Options,
   { cause, remedy, tried = '' }: { readonly cause: string; readonly remedy: string; readonly tried?: string },
-): Promise<QuantizedTensor> {
+): Promise<SweptLayer> {
   onFinding?.({ cause, tried: `${tried}The matrix was rounded to nearest.`, remedy })
-  return grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) })
+  const tensor = await grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) })
+  return { kind: 'nearest', tensor }
 }

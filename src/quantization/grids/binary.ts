@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { recipeInvalid } from '../faults.ts'
+import { fixRealAffine } from '../fix-real-affine.ts'
 import type { Grid } from '../grid.ts'
 import {
   exampleGroups,
@@ -69,6 +70,8 @@ const binary: Grid<BinarySettings> = {
     const realAffine = await kernels.quantizeRealAffine(weight, fit, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'real-affine', realAffine }
   },
+  fixed: (name, weight, { settings: { group, isSymmetric }, ...options }) =>
+    fixRealAffine(name, weight, { levels: 2, isSymmetric, group: kernelGroup(group), fit: 'mean' }, options),
 }
 
 export default binary

@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { codeBooks, largestBlock, smallestBlock } from '../../kernels/contract/codebook.ts'
 import { recipeInvalid } from '../faults.ts'
+import { fixCodeBook } from '../fix-codebook.ts'
 import type { Grid } from '../grid.ts'
 import { nestScales, restoreScales } from '../nested-scales.ts'
 
@@ -94,6 +95,7 @@ const codebook: Grid<CodeBookSettings> = {
     const nested = nestScales(codeBook.scales)
     return { name, rows, columns, encoding: 'codebook', codeBook: { ...codeBook, scales: restoreScales(nested) }, nested }
   },
+  fixed: (name, weight, { settings, ...options }) => fixCodeBook(name, weight, settings, options),
 }
 
 export default codebook

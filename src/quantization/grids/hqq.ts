@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { recipeInvalid } from '../faults.ts'
+import { fixRealAffine } from '../fix-real-affine.ts'
 import type { Grid } from '../grid.ts'
 import {
   exampleGroups,
@@ -71,6 +72,8 @@ const hqq: Grid<HqqSettings> = {
     const realAffine = await kernels.quantizeRealAffine(weight, fit, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'real-affine', realAffine }
   },
+  fixed: (name, weight, { settings: { bits, group }, ...options }) =>
+    fixRealAffine(name, weight, { levels: 2 ** bits, isSymmetric: false, group: kernelGroup(group), fit: 'half-quadratic' }, options),
 }
 
 export default hqq

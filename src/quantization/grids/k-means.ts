@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { recipeInvalid } from '../faults.ts'
+import { fixKMeans } from '../fix-k-means.ts'
 import type { Grid } from '../grid.ts'
 import {
   exampleGroups,
@@ -72,6 +73,7 @@ const kMeans: Grid<KMeansSettings> = {
     const tensor = await kernels.quantizeKMeans(weight, { bits, group: kernelGroup(group) }, { importance }, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'k-means', kMeans: tensor }
   },
+  fixed: (name, weight, { settings: { bits, group }, ...options }) => fixKMeans(name, weight, { bits, group: kernelGroup(group) }, options),
 }
 
 export default kMeans

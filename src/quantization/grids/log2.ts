@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { codeBooks } from '../../kernels/contract/codebook.ts'
 import { recipeInvalid } from '../faults.ts'
+import { fixCodeBook } from '../fix-codebook.ts'
 import type { Grid } from '../grid.ts'
 
 const groups = [32, 64, 128, 256]
@@ -52,6 +53,8 @@ const log2: Grid<{ readonly group: number }> = {
     const codeBook = await kernels.quantizeCodeBook(weight, { book: 'log2', blockSize: settings.group }, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'codebook', codeBook, nested: null }
   },
+  fixed: (name, weight, { settings, ...options }) =>
+    fixCodeBook(name, weight, { book: 'log2', blockSize: settings.group, isNested: false }, options),
 }
 
 export default log2

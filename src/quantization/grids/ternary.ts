@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { recipeInvalid } from '../faults.ts'
+import { fixRealAffine } from '../fix-real-affine.ts'
 import type { Grid } from '../grid.ts'
 import {
   exampleGroups,
@@ -51,6 +52,8 @@ const ternary: Grid<{ readonly group: Group }> = {
     const realAffine = await kernels.quantizeRealAffine(weight, fit, signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'real-affine', realAffine }
   },
+  fixed: (name, weight, { settings: { group }, ...options }) =>
+    fixRealAffine(name, weight, { levels: 3, isSymmetric: true, group: kernelGroup(group), fit: 'mean' }, options),
 }
 
 export default ternary

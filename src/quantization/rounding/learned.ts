@@ -1,0 +1,30 @@
+import { learnLayer } from '../feedback/learn-layer.ts'
+import { type LearnedSettings, learnedFields, learnedFromLabel, learnedLabel, parseLearned } from '../feedback/learned-settings.ts'
+import { feedbackBytes } from '../feedback/work-bytes.ts'
+import type { Rounding } from '../rounding.ts'
+
+/** Learned rounding, of the kind of AdaRound and AutoRound, with the layer's exact loss; see `kernels/contract/descent.ts`. */
+const learned: Rounding<LearnedSettings> = {
+  kind: 'learned',
+  title: 'Learned rounding',
+  explanation: "From GPTQ's codes on, each weight learns whether its neighbour suits the calibration text better. Slower, never worse.",
+  fields: learnedFields,
+  parse: parseLearned,
+  label: learnedLabel,
+  fromLabel: learnedFromLabel,
+  suffix: learnedLabel,
+  fromSuffix: learnedFromLabel,
+  // As with error feedback: a whole recipe on a grid without scales would only pretend to be calibrated.
+  supports(grid, _settings, { gridSettings, place }) {
+    if (grid.fixed === undefined) return `${grid.label(gridSettings)} cannot learn its codes: its values are not known beforehand.`
+    return place === 'tensor' ? true : (grid.canFix?.(gridSettings) ?? true)
+  },
+  needsActivations: 'own',
+  givesImportance: true,
+  isTrueSequential: () => true,
+  // Descent needs G where the sweep needed its factor; nearest rounding to compare with comes after, with the values of both.
+  workBytes: (shape, threads) => feedbackBytes(shape, threads) + shape.rows * shape.columns * 3 * 4,
+  quantize: learnLayer,
+}
+
+export default learned
