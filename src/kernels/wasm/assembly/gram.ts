@@ -8,7 +8,7 @@ const TILE: usize = memory.data(256, 16)
  * Copies rows [first, first + depth) of [.., columns] at x to panels of 8 columns, each [paddedDepth][8]; what lies outside
  * the matrix is 0.
  */
-function packPanels(x: usize, columns: i32, first: i32, depth: i32, paddedDepth: i32, panels: usize): void {
+export function packPanels(x: usize, columns: i32, first: i32, depth: i32, paddedDepth: i32, panels: usize): void {
   const panelBytes = (<usize>paddedDepth) << 5
   const whole = columns >> 3
   const rest = columns & 7
