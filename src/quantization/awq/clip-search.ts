@@ -1,6 +1,6 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
-import { divideColumns } from '../scaling/scaled-block.ts'
-import type { LinearGrid } from '../transform.ts'
+import { divideColumns, scaledSquares } from '../scaling/scaled-block.ts'
+import type { LinearGrid, TapInputs } from '../transform.ts'
 
 type Floats = Float32Array<ArrayBuffer>
 
@@ -13,23 +13,24 @@ const mostShrink = 0.5
  * clamped to it. The loss of a group is e G e^T with G of the group's columns alone: what AutoAWQ measures on 512 tokens,
  * here on all of them.
  *
- * `scales`: what inputs of the linear are divided by, which `gram` does not know of yet; `null` for none.
+ * `scales`: what inputs of the linear are divided by, which `inputs` do not know of yet; `null` for none.
  */
 export async function clipRanges(
   weight: Matrix,
-  { grid, gram, scales, rangeColumns }: { grid: LinearGrid; gram: Floats; scales: Floats | null; rangeColumns: number },
+  { grid, inputs, scales, rangeColumns }: { grid: LinearGrid; inputs: TapInputs; scales: Floats | null; rangeColumns: number },
   { kernels, signal }: { readonly kernels: Kernels; readonly signal?: AbortSignal },
 ): Promise<Floats> {
   const span = Math.min(rangeColumns, weight.columns)
   const largest = groupLargest(weight, span)
   const least = new Float64Array(largest.length).fill(Infinity)
   const ranges = largest.slice()
+  const squares = scales === null ? inputs.meanSquare : scaledSquares(inputs.meanSquare, scales)
   for (let k = 0; k < points * mostShrink; k++) {
     const limits = largest.map((value) => value * (1 - k / points))
-    const rounded = await grid.approximate({ ...weight, data: clamped(weight, limits, span) })
+    const rounded = await grid.approximate({ ...weight, data: clamped(weight, limits, span) }, squares)
     const delta = rounded.map((value, i) => (weight.data[i] ?? 0) - value)
     const data = scales === null ? delta : divideColumns(delta, scales)
-    const losses = await kernels.groupLosses({ ...weight, data }, gram, span, signal)
+    const losses = await kernels.groupLosses({ ...weight, data }, inputs.gram, span, signal)
     for (const [group, loss] of losses.entries()) {
       if (!(loss < (least[group] ?? 0))) continue
       least[group] = loss

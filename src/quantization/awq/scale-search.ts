@@ -1,6 +1,6 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
-import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
+import { divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
 import type { LinearGrid, TapInputs } from '../transform.ts'
 import type { AwqSettings } from './settings.ts'
 
@@ -67,10 +67,11 @@ async function judge(
 ): Promise<Judged[]> {
   const judged: Judged[] = []
   for (const scales of candidates) {
+    const squares = scales === null ? inputs.meanSquare : scaledSquares(inputs.meanSquare, scales)
     let loss = 0
     for (const { weight, grid } of linears) {
       const wide = scales === null ? weight.data : scaleColumns(weight.data, scales)
-      const rounded = await grid.approximate({ ...weight, data: wide })
+      const rounded = await grid.approximate({ ...weight, data: wide }, squares)
       const narrow = scales === null ? rounded : divideColumns(rounded, scales)
       const data = narrow.map((value, i) => (weight.data[i] ?? 0) - value)
       loss += await kernels.traceThroughGram({ ...weight, data }, inputs.gram, signal)

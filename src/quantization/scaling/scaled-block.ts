@@ -64,7 +64,7 @@ export class ScaledBlock {
       },
       importanceOf: (tap, importance) => {
         const scales = this.#inputScales.get(tap)
-        return scales === undefined ? importance : importance.map((value, i) => value / (scales[i] ?? 1) ** 2)
+        return scales === undefined ? importance : scaledSquares(importance, scales)
       },
       restore: (role, values) => {
         const columns = this.#inputScales.get(taps.get(role) ?? '')
@@ -105,6 +105,11 @@ function scaleRows(values: Floats, scales: Floats): Floats {
   return values.map((value, i) => value * (scales[Math.floor(i / width)] ?? 1))
 }
 
+/** Squares of inputs that are divided by scales. */
+export function scaledSquares(squares: Floats, scales: Floats): Floats {
+  return squares.map((value, i) => value / (scales[i] ?? 1) ** 2)
+}
+
 /** G' = S^-1 G S^-1. */
 function scaledActivations({ tokens, meanSquare, gram }: LayerActivations, scales: Floats): LayerActivations {
   const columns = scales.length
@@ -113,5 +118,5 @@ function scaledActivations({ tokens, meanSquare, gram }: LayerActivations, scale
     const own = scales[i] ?? 1
     for (let j = i; j < columns; j++) scaled[i * columns + j] = (gram[i * columns + j] ?? 0) / (own * (scales[j] ?? 1))
   }
-  return { tokens, gram: scaled, meanSquare: meanSquare.map((value, i) => value / (scales[i] ?? 1) ** 2) }
+  return { tokens, gram: scaled, meanSquare: scaledSquares(meanSquare, scales) }
 }

@@ -1,3 +1,4 @@
+import { widestGroup } from '../../kernels/contract/operations.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
 import { clipRanges } from '../awq/clip-search.ts'
 import { type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
@@ -56,8 +57,9 @@ async function clip(scaled: ScaledBlock, linear: LinearSpec, options: TransformO
   const { role, tap, outFeatures: rows, inFeatures: columns } = linear
   const grid = options.grids.get(role)
   const inputs = options.inputs.get(tap)
-  if (unclipped.has(role) || grid === undefined || grid.rangeColumns === null || inputs === undefined) return
+  if (unclipped.has(role) || grid === undefined || inputs === undefined) return
+  if (grid.rangeColumns === null || grid.rangeColumns > widestGroup) return
   if (unusableInputs(inputs) !== null) return
-  const from = { grid, gram: inputs.gram, scales: scaled.inputScales(tap), rangeColumns: grid.rangeColumns }
+  const from = { grid, inputs, scales: scaled.inputScales(tap), rangeColumns: grid.rangeColumns }
   scaled.replace(role, await clipRanges({ data: scaled.tensor(role), rows, columns }, from, options))
 }
