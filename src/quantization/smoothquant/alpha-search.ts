@@ -1,5 +1,5 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
-import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
+import { divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
 import type { LinearGrid, TapInputs } from '../transform.ts'
 import { inputMode, roundingErrors } from './rounded-inputs.ts'
 import type { SmoothQuantSettings } from './settings.ts'
@@ -49,10 +49,11 @@ async function lossOf(
   const data = roundingErrors(smoothed, inputMode(settings.activations, inputs.largest, scales))
   const errors = await kernels.accumulateGram(new Float32Array(columns * columns), { ...sample, data }, signal)
   const share = inputs.tokens / sample.rows
+  const squares = scaledSquares(inputs.meanSquare, scales)
   let loss = 0
   for (const { weight, grid } of linears) {
     if (grid === null) continue
-    const rounded = await grid.approximate({ ...weight, data: scaleColumns(weight.data, scales) })
+    const rounded = await grid.approximate({ ...weight, data: scaleColumns(weight.data, scales) }, squares)
     const narrow = divideColumns(rounded, scales)
     const delta = narrow.map((value, i) => (weight.data[i] ?? 0) - value)
     loss += await kernels.traceThroughGram({ ...weight, data: delta }, gram, signal)
