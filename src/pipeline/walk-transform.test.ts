@@ -63,7 +63,7 @@ describe('a transform in a run', () => {
     if (norm.encoding !== 'float') throw new TypeError(norm.encoding)
     expect(norm.values).not.toEqual(before)
 
-    const [plain, scaled] = report.recipes.map(({ layers }) => layers.reduce((sum, layer) => sum + layer.outputError, 0))
+    const [plain, scaled] = report.recipes.map(({ layers }) => layers.reduce((sum, layer) => sum + (layer.outputError ?? Number.NaN), 0))
     expect(scaled).toBeLessThan(plain ?? 0)
     const plans = await Promise.all(
       ['nearest-3bit-g16', 'awq-3bit-g16'].map((id) => planRun(model, requestOf([id]), machine(new MemoryFileStore()))),
@@ -179,7 +179,14 @@ describe('a transform in a run', () => {
     const source = exportSource(store, model.checkpoint, result, 'float-v')
     expect(source.encodings.get(v)).toEqual({ encoding: 'float' })
     const rows = { rowStart: 2, rowEnd: 4 }
-    expect(await source.readFloat(v, rows)).not.toEqual(await model.checkpoint.readFloat(v, rows))
+    const changed = await Promise.all(
+      [0, 1, 2].map(async (block) => {
+        const name = v.replace('1', String(block))
+        const before = await model.checkpoint.readFloat(name, rows)
+        return (await source.readFloat(name, rows)).some((value, at) => value !== before[at])
+      }),
+    )
+    expect(changed).toContain(true)
     expect(await source.readFloat('model.norm.weight', { rowStart: 0, rowEnd: 1 })).toEqual(
       await model.checkpoint.readFloat('model.norm.weight'),
     )

@@ -83,8 +83,8 @@ export function validateRecipe(value: unknown): Recipe {
 export function systematicRecipe(id: string): Recipe | null {
   const named = namedRecipe(id, id, plainMethod)
   if (named !== null) return named
-  for (const { named: byName } of transforms.members) {
-    const choices = byName?.(id) ?? null
+  for (const member of transforms.members) {
+    const choices = member.named?.(id) ?? null
     if (choices !== null) return { ...plainRecipe(id, choices.grid, plainMethod), transform: choices.transform }
   }
   for (let cut = id.indexOf('+'); cut !== -1; cut = id.indexOf('+', cut + 1)) {
