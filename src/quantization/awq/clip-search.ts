@@ -1,5 +1,5 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
-import { divideColumns, scaledSquares } from '../scaling/scaled-block.ts'
+import { differenceOf, divideColumns, scaledSquares } from '../scaling/scaled-block.ts'
 import type { LinearGrid, TapInputs } from '../transform.ts'
 
 type Floats = Float32Array<ArrayBuffer>
@@ -28,7 +28,7 @@ export async function clipRanges(
   for (let k = 0; k < points * mostShrink; k++) {
     const limits = largest.map((value) => value * (1 - k / points))
     const rounded = await grid.approximate({ ...weight, data: clamped(weight, limits, span) }, squares)
-    const delta = rounded.map((value, i) => (weight.data[i] ?? 0) - value)
+    const delta = differenceOf(weight.data, rounded)
     const data = scales === null ? delta : divideColumns(delta, scales)
     const losses = await kernels.groupLosses({ ...weight, data }, inputs.gram, span, signal)
     for (const [group, loss] of losses.entries()) {
@@ -53,10 +53,16 @@ function groupLargest({ data, rows, columns }: Matrix, span: number): Floats {
   return largest
 }
 
-function clamped({ data, columns }: Matrix, limits: Floats, span: number): Floats {
-  const groups = Math.ceil(columns / span)
-  return data.map((value, i) => {
-    const limit = limits[Math.floor(i / columns) * groups + Math.floor((i % columns) / span)] ?? 0
-    return Math.min(Math.max(value, -limit), limit)
-  })
+function clamped({ data, rows, columns }: Matrix, limits: Floats, span: number): Floats {
+  const result = new Float32Array(data.length)
+  let group = 0
+  for (let row = 0; row < rows; row++) {
+    const rowEnd = (row + 1) * columns
+    for (let start = row * columns; start < rowEnd; start += span) {
+      const limit = limits[group++] ?? 0
+      const end = Math.min(start + span, rowEnd)
+      for (let i = start; i < end; i++) result[i] = Math.min(Math.max(data[i] ?? 0, -limit), limit)
+    }
+  }
+  return result
 }

@@ -1,6 +1,6 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
-import { divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
+import { differenceOf, divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
 import type { LinearGrid, TapInputs } from '../transform.ts'
 import type { AwqSettings } from './settings.ts'
 
@@ -73,7 +73,7 @@ async function judge(
       const wide = scales === null ? weight.data : scaleColumns(weight.data, scales)
       const rounded = await grid.approximate({ ...weight, data: wide }, squares)
       const narrow = scales === null ? rounded : divideColumns(rounded, scales)
-      const data = narrow.map((value, i) => (weight.data[i] ?? 0) - value)
+      const data = differenceOf(weight.data, narrow)
       loss += await kernels.traceThroughGram({ ...weight, data }, inputs.gram, signal)
     }
     judged.push({ scales, loss: Number.isNaN(loss) ? Infinity : loss })

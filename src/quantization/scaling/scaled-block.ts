@@ -78,19 +78,28 @@ export class ScaledBlock {
 
 /** W[:, j] * s[j]. */
 export function scaleColumns(values: Floats, scales: Floats): Floats {
-  return byColumn(values, scales.length, (value, column) => value * (scales[column] ?? 1))
+  const columns = scales.length
+  const result = new Float32Array(values.length)
+  for (let start = 0; start < values.length; start += columns) {
+    for (let j = 0; j < columns; j++) result[start + j] = (values[start + j] ?? 0) * (scales[j] ?? 1)
+  }
+  return result
 }
 
 /** W[:, j] / s[j]. */
 export function divideColumns(values: Floats, scales: Floats): Floats {
-  return byColumn(values, scales.length, (value, column) => value / (scales[column] ?? 1))
-}
-
-function byColumn(values: Floats, columns: number, change: (value: number, column: number) => number): Floats {
+  const columns = scales.length
   const result = new Float32Array(values.length)
   for (let start = 0; start < values.length; start += columns) {
-    for (let column = 0; column < columns; column++) result[start + column] = change(values[start + column] ?? 0, column)
+    for (let j = 0; j < columns; j++) result[start + j] = (values[start + j] ?? 0) / (scales[j] ?? 1)
   }
+  return result
+}
+
+/** weights - approximation. */
+export function differenceOf(weights: Floats, approximation: Floats): Floats {
+  const result = new Float32Array(weights.length)
+  for (let i = 0; i < result.length; i++) result[i] = (weights[i] ?? 0) - (approximation[i] ?? 0)
   return result
 }
 

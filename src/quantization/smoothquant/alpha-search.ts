@@ -1,5 +1,5 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
-import { divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
+import { differenceOf, divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
 import type { LinearGrid, TapInputs } from '../transform.ts'
 import { inputMode, roundingErrors } from './rounded-inputs.ts'
 import type { SmoothQuantSettings } from './settings.ts'
@@ -55,7 +55,7 @@ async function lossOf(
     if (grid === null) continue
     const rounded = await grid.approximate({ ...weight, data: scaleColumns(weight.data, scales) }, squares)
     const narrow = divideColumns(rounded, scales)
-    const delta = narrow.map((value, i) => (weight.data[i] ?? 0) - value)
+    const delta = differenceOf(weight.data, narrow)
     loss += await kernels.traceThroughGram({ ...weight, data: delta }, gram, signal)
     loss += share * (await kernels.traceThroughGram({ ...weight, data: rounded }, errors, signal))
   }
