@@ -1,6 +1,9 @@
-import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
+import type { RowRange } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
 import { narrowToHalf, widenHalf } from '../core/float16.ts'
+import type { ExportSource } from './target.ts'
+
+type FloatSource = Pick<ExportSource, 'readFloat'>
 
 /** Largest piece handed to a sink (`ExportedFile.write`). */
 export const maxPieceBytes = 64 * 1024 * 1024
@@ -25,14 +28,14 @@ export function asMatrix(shape: readonly number[]): { readonly rows: number; rea
   return { rows: shape.slice(0, -1).reduce((product, extent) => product * extent, 1), columns }
 }
 
-/** The checkpoint's values in half precision, as bits. Throws `export-refused` for a value that half precision cannot hold. */
+/** The recipe's floats in half precision, as bits. Throws `export-refused` for a value that half precision cannot hold. */
 export async function readHalf(
-  checkpoint: Checkpoint,
+  source: FloatSource,
   tensor: string,
   rows: RowRange,
   signal?: AbortSignal,
 ): Promise<Uint16Array<ArrayBuffer>> {
-  const values = await checkpoint.readFloat(tensor, rows, signal)
+  const values = await source.readFloat(tensor, rows, signal)
   const halves = narrowToHalf(values)
   const overflow = halves.findIndex((bits) => bits % 0x8000 >= 0x7c00)
   if (overflow >= 0) {
@@ -48,12 +51,12 @@ export async function readHalf(
 
 /** What `readHalf` stands for, as f32. */
 export async function readAsHalf(
-  checkpoint: Checkpoint,
+  source: FloatSource,
   tensor: string,
   rows: RowRange,
   signal?: AbortSignal,
 ): Promise<Float32Array<ArrayBuffer>> {
-  return widenHalf(await readHalf(checkpoint, tensor, rows, signal))
+  return widenHalf(await readHalf(source, tensor, rows, signal))
 }
 
 /** Bytes of a buffer in pieces that a sink may take. */

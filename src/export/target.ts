@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
 import type { Support } from '../core/support.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
@@ -10,16 +10,24 @@ import type { Recipe } from '../quantization/recipe.ts'
 export interface ExportSource {
   readonly checkpoint: Checkpoint
   readonly recipe: Recipe
-  /** Checkpoint name of every quantized tensor to how it is stored. Tensors not in it are exported from the checkpoint. */
+  /**
+   * Checkpoint name of every tensor that the walk stored to how it is stored: on a grid, or as floats (encoding `float`) where a
+   * transform changed it. Tensors not in it are those of the checkpoint.
+   */
   readonly encodings: ReadonlyMap<string, TensorEncoding>
   /** Where importance comes from; recorded in files whose recipe used it. */
   readonly importance: ImportanceSummary | null
+  /**
+   * Rows of a tensor that is on no grid, in f32: as a transform left it, else the checkpoint's; a vector is one row. Only called
+   * after the walk has finished. Throws `storage-fault`.
+   */
+  readFloat(name: string, rows: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
   /** Only called after the walk has finished. Throws `storage-fault`. */
   readQuantized(name: string, signal?: AbortSignal): Promise<QuantizedTensor>
 }
 
 /** What is known before a run: no bytes. `ExportSource` is assignable to it. */
-export type ExportFacts = Omit<ExportSource, 'readQuantized'>
+export type ExportFacts = Omit<ExportSource, 'readFloat' | 'readQuantized'>
 
 export interface ExportedFile {
   /** Path inside the target's folder. */

@@ -2,7 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { toBase64 } from '../core/base64.ts'
 import { StudioError } from '../core/errors.ts'
-import { type Learning, learningOf } from '../pipeline/learning.ts'
+import { learningOf, learnsFromText } from '../pipeline/learning.ts'
 import type { CalibrationSettings, ImportanceSettings, RunRequest } from '../pipeline/plan.ts'
 import { parseRecipe } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
@@ -33,8 +33,8 @@ export async function readTexts(args: CliArguments, samples: string): Promise<Cl
 
 async function readCalibration(args: CliArguments, recipes: readonly Recipe[], samples: string): Promise<CliTexts['calibration']> {
   if (args.calibration !== null) return { text: await readTextFile(args.calibration), name: basename(args.calibration) }
-  const needsText = ({ from }: Learning): boolean => from === 'own' || (from === 'float' && args.imatrix === null)
-  if (args.saveImatrix === null && !recipes.some((recipe) => needsText(learningOf(recipe)))) return null
+  const needsText = recipes.some((recipe) => learnsFromText(learningOf(recipe), args.imatrix !== null))
+  if (args.saveImatrix === null && !needsText) return null
   return { text: await readTextFile(join(samples, 'calibration.txt')), name: 'Bundled calibration text' }
 }
 

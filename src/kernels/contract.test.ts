@@ -54,6 +54,7 @@ describe.each([
     await expect(kernels.describeWeights(input, 8)).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.accumulateGram(new Float32Array(9), input)).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.traceThroughGram(input, new Float32Array(9))).rejects.toMatchObject({ code: 'internal' })
+    await expect(kernels.groupLosses(input, new Float32Array(9), 4)).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.compareWeights(new Float32Array(3), new Float32Array(4))).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.dequantizeGgml(new Uint8Array(33), { rows: 1, columns: 32 }, 'Q8_0')).rejects.toMatchObject({ code: 'internal' })
     const tensor = await kernels.quantizeAffine(sampleMatrix('normal', 2, 32), grid)
@@ -70,6 +71,11 @@ describe.each([
 
   test.each([0, -32, 1.5])('groups of %d are refused', async (group) => {
     await expect(kernels.quantizeAffine(sampleMatrix('normal', 1, 8), { ...grid, group })).rejects.toMatchObject({ code: 'internal' })
+  })
+
+  test.each([0, 1.5, 1025])('losses of groups of %d columns are refused', async (span) => {
+    const refused = kernels.groupLosses(sampleMatrix('normal', 2, 4), new Float32Array(16), span)
+    await expect(refused).rejects.toThrow(`Groups of ${span} columns have no losses here.`)
   })
 
   test('a matrix without rows gives empty results', async () => {

@@ -80,6 +80,7 @@ describe('any number of threads', () => {
       sums: [
         await kernels.compareWeights(large.data, values),
         await kernels.traceThroughGram(sampleMatrix('normal', 40, 136), gram),
+        (await kernels.groupLosses(sampleMatrix('normal', 40, 136), gram, 32)).join(),
         description.mean,
         description.standardDeviation,
       ],

@@ -10,6 +10,7 @@ import { descendCodes } from './split-descent.ts'
 import { describeWeights } from './split-describe.ts'
 import { factorInverse, fitSteps, sweepColumns } from './split-feedback.ts'
 import { accumulateGram, traceThroughGram } from './split-gram.ts'
+import { groupLosses } from './split-group-losses.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './split-int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
 import { compareGgml, quantizeStored } from './split-measured.ts'
@@ -38,6 +39,7 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     compareGgml: (weight, blocks, type, signal) => compareGgml(executor, { weight, blocks, type }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
     traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),
+    groupLosses: (delta, gram, span, signal) => groupLosses(executor, { delta, gram, span }, signal),
     factorInverse: (gram, options, signal) => factorInverse(executor, { gram, options }, signal),
     fitSteps: (input, group, rule, signal) => fitSteps(executor, { input, group, rule }, signal),
     sweepColumns: (input, options, signal) => sweepColumns(executor, { input, options }, signal),

@@ -9,6 +9,15 @@ export function blockTensors(block: BlockSpec): readonly TensorSpec[] {
   return [...linears, ...Object.values(block.norms)]
 }
 
+/** The same tensors by their role in the block: `q`, `q.bias`, `attnIn`. */
+export function tensorRoles(block: BlockSpec): readonly { readonly role: string; readonly name: string }[] {
+  const linears = block.linears.flatMap(({ role, weight, bias }) => [
+    { role, name: weight },
+    ...(bias === null ? [] : [{ role: `${role}.bias`, name: bias }]),
+  ])
+  return [...linears, ...Object.entries(block.norms).map(([role, { name }]) => ({ role, name }))]
+}
+
 /** Every tensor the graph reads, in the order of execution, each once. */
 export function expectedTensors(graph: ModelGraph): readonly TensorSpec[] {
   return [graph.embedding, ...graph.blocks.flatMap(blockTensors), graph.finalNorm, ...(graph.head === null ? [] : [graph.head])]

@@ -7,12 +7,16 @@ export function isInputRounded(graph: ModelGraph, resolved: ReadonlyMap<string, 
   return graph.blocks.some((block) => Object.keys(activationModesOf(resolved, block)).length > 0)
 }
 
-/** How a recipe's grids want the inputs of a block's linears rounded when it runs. */
-export function activationModesOf(resolved: ReadonlyMap<string, ResolvedTensor>, block: BlockSpec): BlockActivationModes {
+/** How the inputs of a block's linears are rounded when it runs: as the recipe's transform says, else as its grids do. */
+export function activationModesOf(
+  resolved: ReadonlyMap<string, ResolvedTensor>,
+  block: BlockSpec,
+  ofTransform: BlockActivationModes = {},
+): BlockActivationModes {
   return Object.fromEntries(
     block.linears.flatMap(({ role, weight }) => {
       const grid = resolved.get(weight)?.grid
-      const mode = grid?.member.activations?.(grid.settings)
+      const mode = ofTransform[role] ?? grid?.member.activations?.(grid.settings)
       return mode === undefined || mode.kind === 'none' ? [] : [[role, mode]]
     }),
   )

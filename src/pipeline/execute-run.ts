@@ -110,8 +110,10 @@ export async function executeRun(
   const facts = { checkpoint: model.checkpoint, request, plan, windowSet, calibration, importance, versions: tools.versions, createdAt }
   const report = makeReport(facts, walk)
   const tensors = Object.fromEntries(request.recipes.map(({ id }) => [id, partsOf(walk, id).flatMap((part) => part.tensors)]))
+  const modesOf = (id: string) => walk.blocks.slice(1).map((block) => block.parts.find(({ recipeId }) => recipeId === id)?.inputModes ?? {})
+  const inputModes = Object.fromEntries(request.recipes.map(({ id }) => [id, modesOf(id)]))
   const squares = walk.blocks.flatMap((block) => (block.squares === null ? [] : [block.squares]))
-  await saveResult(machine.store, { report, tensors, squares })
+  await saveResult(machine.store, { report, tensors, inputModes, squares })
   await machine.store.delete(`${runFolder(plan.hash)}/hidden`)
   onEvent({ kind: 'finished', report })
   return report

@@ -3,9 +3,11 @@ import { firstDifference, generate, type NextLogits } from '../evaluation/genera
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { BlockSpec } from '../models/model-graph.ts'
+import { tensorRoles } from '../models/tensors.ts'
 import { type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
 import type { Continuation, GenerateEvent, GenerateRequest } from '../rpc/contract.ts'
 import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
+import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import { activationModesOf } from './activation-modes.ts'
 import { checkpointRows, EmbeddingLookup, storedRows } from './embedding.ts'
@@ -41,7 +43,8 @@ export async function generateAll(
     const recipe = result.report.recipes.find(({ id }) => id === recipeId)?.recipe
     const resolved = recipe === undefined ? new Map<string, ResolvedTensor>() : resolveTensors(tools.checkpoint.graph, recipe)
     const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]))
-    const model = new StreamedModel(tools, { stored, resolved }, signal)
+    const inputModes = recipeId === null ? [] : (result.inputModes[recipeId] ?? [])
+    const model = new StreamedModel(tools, { stored, resolved, inputModes }, signal)
     try {
       const made = await continueOne(tools, { model, request, recipeId }, onEvent, signal)
       float ??= made.tokenIds
@@ -93,6 +96,7 @@ class StreamedModel {
   readonly #tools: GenerateTools
   readonly #stored: ReadonlyMap<string, StoredTensor>
   readonly #resolved: ReadonlyMap<string, ResolvedTensor>
+  readonly #inputModes: readonly BlockActivationModes[]
   readonly #signal: AbortSignal
   readonly #keepsBlocks: boolean
   #blocks: LoadedBlock[] = []
@@ -101,12 +105,18 @@ class StreamedModel {
 
   constructor(
     tools: GenerateTools,
-    recipe: { readonly stored: ReadonlyMap<string, StoredTensor>; readonly resolved: ReadonlyMap<string, ResolvedTensor> },
+    recipe: {
+      readonly stored: ReadonlyMap<string, StoredTensor>
+      readonly resolved: ReadonlyMap<string, ResolvedTensor>
+      /** Of its transform, by block. */
+      readonly inputModes: readonly BlockActivationModes[]
+    },
     signal: AbortSignal,
   ) {
     this.#tools = tools
     this.#stored = recipe.stored
     this.#resolved = recipe.resolved
+    this.#inputModes = recipe.inputModes
     this.#signal = signal
     const { graph } = tools.checkpoint
     const weights = blockOperations(graph.blocks[0]?.linears ?? []) * graph.config.layers + graph.config.vocab * graph.config.hidden
@@ -147,12 +157,12 @@ class StreamedModel {
   async #load(block: BlockSpec): Promise<LoadedBlock> {
     const { checkpoint, store, kernels, runner } = this.#tools
     const weights: Record<string, Float32Array<ArrayBuffer>> = { ...(await readBlock(checkpoint, block, this.#signal)) }
-    for (const linear of block.linears) {
-      const stored = this.#stored.get(linear.weight)
+    for (const { role, name } of tensorRoles(block)) {
+      const stored = this.#stored.get(name)
       if (stored === undefined) continue
-      weights[linear.role] = await dequantize(kernels, await readStored(store, stored, this.#signal), this.#signal)
+      weights[role] = await dequantize(kernels, await readStored(store, stored, this.#signal), this.#signal)
     }
-    return runner.loadBlock(weights satisfies BlockWeights, activationModesOf(this.#resolved, block))
+    return runner.loadBlock(weights satisfies BlockWeights, activationModesOf(this.#resolved, block, this.#inputModes[block.index]))
   }
 
   async #logits(hidden: Float32Array<ArrayBuffer>): Promise<Float32Array> {

@@ -1,11 +1,12 @@
 import type { LayerResult } from '../evaluation/result.ts'
 import type { FileStore } from '../io/file-store.ts'
+import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import type { RunRequest } from './plan.ts'
 import { checksumOf, isUnchanged, type RunFile, readJson, writeJson } from './run-files.ts'
 import type { StoredTensor } from './stored-tensor.ts'
 
 /** Raised when what is stored means something else than before: an older journal is then not resumed. */
-export const journalVersion = 2
+export const journalVersion = 3
 
 /** What one recipe left behind in one block (or in the embedding, or in the head). */
 export interface StoredPart {
@@ -13,6 +14,8 @@ export interface StoredPart {
   readonly layers: readonly LayerResult[]
   readonly tensors: readonly StoredTensor[]
   readonly seconds: number
+  /** How the recipe's transform has the inputs of a block's linears rounded, by role; absent where it does not. */
+  readonly inputModes?: BlockActivationModes
 }
 
 /** SUM of x^2 of each input column of a block's taps, f32 as base64 by tap name: what storage keeps of a block's G. */

@@ -1,11 +1,13 @@
 import type { Recipe } from '../quantization/recipe.ts'
-import { roundings } from '../quantization/registry.ts'
+import { roundings, transforms } from '../quantization/registry.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
 
 /** What a recipe learns from the calibration text. */
 export interface Learning {
   readonly from: 'none' | 'float' | 'own'
   readonly isTrueSequential: boolean
+  /** Whether its transform learns from the float model's inputs. */
+  readonly transformNeedsInputs: boolean
 }
 
 export function learningOf(recipe: Recipe): Learning {
@@ -13,7 +15,13 @@ export function learningOf(recipe: Recipe): Learning {
   return {
     from: rounding.needsActivations,
     isTrueSequential: rounding.isTrueSequential?.(rounding.parse(recipe.rounding)) ?? false,
+    transformNeedsInputs: transforms.get(recipe.transform.kind).needsInputs,
   }
+}
+
+/** Whether a recipe cannot do without a calibration text; an imatrix file stands in for one where only importance is asked for. */
+export function learnsFromText({ from, transformNeedsInputs }: Learning, hasImportanceFile: boolean): boolean {
+  return transformNeedsInputs || from === 'own' || (from === 'float' && !hasImportanceFile)
 }
 
 /** Tokens that a recipe's own hidden states hold. */

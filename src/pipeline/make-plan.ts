@@ -1,10 +1,11 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement } from '../core/dtype.ts'
 import type { ExportFacts } from '../export/target.ts'
+import type { TensorSpec } from '../models/model-graph.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
-import { roundings } from '../quantization/registry.ts'
-import { encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
+import { roundings, transforms } from '../quantization/registry.ts'
+import { changedFloats, encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
 import { isInputRounded } from './activation-modes.ts'
 import { learningOf, tokensOfRecipe } from './learning.ts'
 import { memoryParts } from './memory-bound.ts'
@@ -27,7 +28,10 @@ export function makePlan(facts: PlanFacts): Plan {
     contextLength: Math.max(request.evaluation?.contextLength ?? 0, request.calibration?.contextLength ?? 0),
     recipes: request.recipes.length,
     ownGrams: ownGrams(request.recipes),
-    isInputRounded: resolved.some((one) => isInputRounded(checkpoint.graph, one)),
+    isInputRounded: request.recipes.some(
+      (recipe, index) => roundsInputs(recipe) || isInputRounded(checkpoint.graph, resolved[index] ?? new Map()),
+    ),
+    isTransformed: request.recipes.some((recipe) => learningOf(recipe).transformNeedsInputs),
     roundingBytes: roundingBytes(facts),
     threads: facts.threads,
     memoryLimitBytes: facts.memoryLimitBytes,
@@ -72,6 +76,16 @@ function ownGrams(recipes: readonly Recipe[]): 'none' | 'one' | 'all' {
   return own.every(({ isTrueSequential }) => isTrueSequential) ? 'one' : 'all'
 }
 
+function roundsInputs({ transform }: Recipe): boolean {
+  const member = transforms.get(transform.kind)
+  return member.roundsInputs(member.parse(transform))
+}
+
+/** Tensors of all blocks that a run stores in f32 because the recipe's transform may change them. */
+function changedTensors(checkpoint: Checkpoint, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): TensorSpec[] {
+  return checkpoint.graph.blocks.flatMap((block) => changedFloats(block, recipe, resolved))
+}
+
 /** Every block has the shapes of the first. */
 function roundingBytes({ checkpoint, request, threads }: PlanFacts): number {
   const linears = checkpoint.graph.blocks[0]?.linears ?? []
@@ -89,7 +103,8 @@ function wholeIssues(findings: readonly Omit<PlanIssue, 'recipeId'>[]): PlanIssu
 function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): RecipePlan {
   const { checkpoint } = facts
   const importance = importanceSummary(facts.loaded.importance, calibrationSummary(facts.request, facts.texts), checkpoint.graph)
-  const exportFacts: ExportFacts = { checkpoint, recipe, encodings: encodingsOf(resolved), importance }
+  const encodings = encodingsOf(resolved, changedTensors(checkpoint, recipe, resolved))
+  const exportFacts: ExportFacts = { checkpoint, recipe, encodings, importance }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
     const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0
@@ -138,8 +153,11 @@ function plannedStorage(facts: PlanFacts, resolved: readonly ReadonlyMap<string,
   const { checkpoint, request } = facts
   const { hidden, layers } = checkpoint.graph.config
   let tensors = 0
-  for (const recipe of resolved) {
-    for (const tensor of recipe.values()) {
+  for (const [index, recipe] of request.recipes.entries()) {
+    const matrices = resolved[index] ?? new Map<string, ResolvedTensor>()
+    for (const { shape } of changedTensors(checkpoint, recipe, matrices))
+      tensors += 4 * shape.reduce((product, extent) => product * extent, 1)
+    for (const tensor of matrices.values()) {
       if (tensor.encoding.encoding !== 'source') tensors += storedBytes(tensor.rows, tensor.columns, tensor.encoding)
     }
   }

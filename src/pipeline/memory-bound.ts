@@ -3,6 +3,7 @@ import { forwardBytes } from '../runtime/memory.ts'
 import { windowsAtOnce } from './batches.ts'
 import { tableBytes } from './embedding.ts'
 import { tilesAhead } from './quantize-only.ts'
+import { sampleTokens } from './tap-sums.ts'
 import { blockOperations } from './walk-context.ts'
 import { headTileRows, headTokens } from './walk-head.ts'
 
@@ -47,6 +48,8 @@ export function memoryParts(
     readonly ownGrams: 'none' | 'one' | 'all'
     /** Whether a recipe rounds the inputs of its linears. Default false. */
     readonly isInputRounded?: boolean
+    /** Whether a recipe's transform learns from inputs. Default false. */
+    readonly isTransformed?: boolean
     /** What the roundings hold while they work on the matrix that costs most. */
     readonly roundingBytes: number
     readonly threads: number
@@ -63,7 +66,7 @@ export function memoryParts(
   const widths = [...new Map(linears.map((linear) => [linear.tap, linear.inFeatures])).values()]
   const widest = Math.max(0, ...widths)
   const grams = widths.map((width) => 4 * width * width)
-  const allGrams = grams.reduce((sum, bytes) => sum + bytes, 0)
+  const allGrams = sum(grams)
   const largestGram = Math.max(0, ...grams)
   const ownGrams = { none: 0, one: largestGram, all: allGrams }[run.ownGrams]
   const shape = { batch: windowsAtOnce(run.contextLength, config), length: run.contextLength }
@@ -80,6 +83,10 @@ export function memoryParts(
     { what: 'X^T X of the inputs of one block', bytes: allGrams + 2 * largestGram + ownGrams },
     { what: 'rounding one matrix', bytes: run.roundingBytes },
     { what: 'activations of a batch', bytes: Math.ceil(heapSlack * forwardBytes(config, shape, true)) + widestTap },
+    // The block as it becomes; scaled, rounded and differing copies of its largest matrix; a sample of inputs of every tap.
+    ...(run.isTransformed === true
+      ? [{ what: 'a transformed block and its search', bytes: block + 4 * largest + sampleTokens * 4 * sum(widths) }]
+      : []),
     ...(run.isInputRounded === true
       ? [{ what: 'inputs while they are rounded', bytes: Math.ceil(heapSlack * roundingCopies * widestTap) }]
       : []),
@@ -106,4 +113,8 @@ function quantizingParts({
     { what: 'the same quantized', bytes: tilesAhead * tileBytes * recipes },
     { what: 'pieces of work in the kernel threads', bytes: piecesPerThread * threads * pieceBytes },
   ]
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
 }

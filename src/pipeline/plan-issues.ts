@@ -2,7 +2,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { encodings, roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
-import { learningOf } from './learning.ts'
+import { learningOf, learnsFromText } from './learning.ts'
 import type { PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 
@@ -101,15 +101,16 @@ function chatTemplateIssue({ tokenizerFiles }: Checkpoint): PlanIssue {
 }
 
 function learningIssues({ request }: PlanFacts, recipe: Recipe): PlanIssue[] {
-  const { from } = learningOf(recipe)
-  if (from === 'none' || request.calibration !== null || (from === 'float' && request.importance !== null)) return []
+  const learning = learningOf(recipe)
+  if (request.calibration !== null || !learnsFromText(learning, request.importance !== null)) return []
+  const learner = learning.transformNeedsInputs ? transforms.get(recipe.transform.kind) : roundings.get(recipe.rounding.kind)
   return [
     {
       severity: 'error',
       recipeId: recipe.id,
       title: 'No text to calibrate on',
-      text: `${roundings.get(recipe.rounding.kind).title}: this learns from the inputs that a text gives every layer.`,
-      remedy: 'Choose a calibration text, the bundled one for instance, or round to nearest.',
+      text: `${learner.title}: this learns from the inputs that a text gives every layer.`,
+      remedy: 'Choose a calibration text, the bundled one for instance, or a recipe that needs none.',
     },
   ]
 }

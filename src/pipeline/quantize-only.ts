@@ -1,10 +1,9 @@
 import { StudioError } from '../core/errors.ts'
-import type { StoredMatrix } from '../kernels/contract/kernels.ts'
+import type { Matrix, StoredMatrix } from '../kernels/contract/kernels.ts'
 import type { MeasuredTensor } from '../quantization/grid.ts'
 import { roundings } from '../quantization/registry.ts'
 import { inOrder } from './in-order.ts'
 import type { StoredPart } from './journal.ts'
-import { TileSource } from './tile-source.ts'
 import { type Tile, tilesOf, type Unit, unitsOf } from './tiles.ts'
 import { type TileResult, UnitWriter } from './unit-writer.ts'
 import { type GridTensor, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, type WalkContext } from './walk-context.ts'
@@ -24,13 +23,12 @@ export async function quantizeOnly(
   onUnit: (unit: Unit, parts: readonly StoredPart[]) => Promise<void>,
 ): Promise<void> {
   const { checkpoint, progress, recipes } = context
-  const source = new TileSource(context)
   const open = new Map<Unit, UnitWriter>()
   let startedAt = progress.seconds
   const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
   try {
     await inOrder(items, tilesAhead, {
-      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(context, source, item)),
+      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(context, item)),
       async take(results, item) {
         const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
         open.set(item.unit, writer)
@@ -41,7 +39,6 @@ export async function quantizeOnly(
         const parts = await writer.finish(progress.seconds - startedAt)
         open.delete(item.unit)
         startedAt = progress.seconds
-        source.forget(item.unit)
         await onUnit(item.unit, parts)
       },
     })
@@ -51,7 +48,7 @@ export async function quantizeOnly(
   }
 }
 
-async function quantizeTile(context: WalkContext, source: TileSource, tile: Tile): Promise<TileResult[]> {
+async function quantizeTile(context: WalkContext, tile: Tile): Promise<TileResult[]> {
   const { progress, recipes, checkpoint } = context
   const { block, name } = tile.unit
   const position = block?.index ?? (name === 'head' ? checkpoint.graph.blocks.length : 0)
@@ -64,17 +61,25 @@ async function quantizeTile(context: WalkContext, source: TileSource, tile: Tile
     const startedAt = progress.seconds
     progress.at(position, 'quantizing', run.recipe.id)
     const made = await namingFaults(context, tile, async () => {
-      if (!source.isTransformed(run, tile)) {
-        stored ??= await source.stored(tile)
-        const measured = quantizeStored(context, run, tensor, stored)
-        if (measured !== null) return await measured
-      }
-      return quantizeWidened(context, run, tensor, await source.matrix(run, tile))
+      stored ??= await storedRows(context, tile)
+      const measured = quantizeStored(context, run, tensor, stored)
+      return measured === null ? quantizeWidened(context, run, tensor, await floatRows(context, tile)) : await measured
     })
     progress.weighed((tile.rowEnd - tile.rowStart) * tile.columns)
     results.push({ index, quantized: made.tensor, sums: made.sums, ms: 1000 * (progress.seconds - startedAt) })
   }
   return results
+}
+
+/** Rows as the checkpoint holds them. Transforms have no place here: all of them learn from inputs, which need forward passes. */
+async function storedRows({ checkpoint, signal }: WalkContext, { name, columns, rowStart, rowEnd }: Tile): Promise<StoredMatrix> {
+  const bytes = await checkpoint.readRaw(name, { rowStart, rowEnd }, signal)
+  return { bytes, dtype: checkpoint.tensors.get(name)?.dtype ?? 'F32', rows: rowEnd - rowStart, columns }
+}
+
+/** The same in f32. Not checked: the quantizers refuse what is not finite. */
+async function floatRows({ checkpoint, signal }: WalkContext, { name, columns, rowStart, rowEnd }: Tile): Promise<Matrix> {
+  return { data: await checkpoint.readFloat(name, { rowStart, rowEnd }, signal), rows: rowEnd - rowStart, columns }
 }
 
 /** Straight from the checkpoint's values; `null` where rounding or grid have no such way. */
@@ -96,7 +101,7 @@ async function quantizeWidened(
   context: WalkContext,
   { recipe, learning }: RecipeRun,
   tensor: GridTensor,
-  weight: Awaited<ReturnType<TileSource['matrix']>>,
+  weight: Matrix,
 ): Promise<MeasuredTensor> {
   const { kernels, signal } = context
   // From a file; importance that is measured needs forward passes, and those a walk of another kind.

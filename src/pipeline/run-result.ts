@@ -2,16 +2,19 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
 import type { ExportSource } from '../export/target.ts'
 import type { FileStore } from '../io/file-store.ts'
+import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { runFolder, type StoredSquares } from './journal.ts'
 import type { RunReport } from './report.ts'
 import { readJson, storageFault, writeJson } from './run-files.ts'
-import { readStored, type StoredTensor } from './stored-tensor.ts'
+import { readStored, readTileAt, type StoredTensor } from './stored-tensor.ts'
 
 /** What is left in storage of a finished run: its report, and where every recipe's tensors lie. */
 export interface RunResult {
   readonly report: RunReport
   /** By recipe id. */
   readonly tensors: Readonly<Record<string, readonly StoredTensor[]>>
+  /** How the transform of each recipe has inputs of linears rounded, by recipe id, then by block; empty where it does not. */
+  readonly inputModes: Readonly<Record<string, readonly BlockActivationModes[]>>
   /** Squares of the float model's inputs over the calibration text, by block; empty without that text. */
   readonly squares: readonly StoredSquares[]
 }
@@ -62,6 +65,14 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
     recipe: report.recipe,
     importance: result.report.importance,
     encodings: new Map([...tensors].map(([name, { encoding }]) => [name, encoding])),
+    async readFloat(name, rows, signal) {
+      const stored = tensors.get(name)
+      if (stored === undefined) return checkpoint.readFloat(name, rows, signal)
+      // Floats are stored whole, as one tile.
+      const { tile } = await readTileAt(store, stored, rows.rowStart, signal)
+      if (tile.encoding !== 'float') throw storageFault(stored.path, `${name} was not stored as floats`)
+      return tile.values.slice(rows.rowStart * stored.columns, rows.rowEnd * stored.columns)
+    },
     readQuantized(name, signal) {
       const stored = tensors.get(name)
       if (stored === undefined) throw storageFault(resultPath(result.report.planHash), `${name} was not stored`)

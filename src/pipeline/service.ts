@@ -120,7 +120,7 @@ class Studio {
         presets,
         sets: presetSets,
         axes: {
-          transform: transforms.members.map(axisMember),
+          transform: transforms.members.map((member) => ({ ...axisMember(member), learnsFrom: member.needsInputs ? 'float' : 'none' })),
           grid: grids.members.map(axisMember),
           rounding: roundings.members.map((member) => ({ ...axisMember(member), learnsFrom: member.needsActivations })),
           allocation: allocations.members.map(axisMember),

@@ -6,7 +6,7 @@ import type { CalibrationSummary, ImportanceSummary } from '../quantization/cali
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { TokenWindow } from './batches.ts'
 import type { Importance } from './importance.ts'
-import { type Learning, learningOf } from './learning.ts'
+import { learningOf, learnsFromText } from './learning.ts'
 import type { EvaluationSettings, PlanIssue, RunRequest } from './plan.ts'
 
 /** Tokens whose activations make G when no calibration text is given; more changes the layer errors in the third digit. */
@@ -75,8 +75,7 @@ export function importanceSummary(
 
 /** With an evaluation the calibration text weighs the layer errors; without one only recipes that learn read it. */
 function needsCalibration({ evaluation, recipes, importance }: RunRequest): boolean {
-  const learnsFromText = ({ from }: Learning): boolean => from === 'own' || (from === 'float' && importance === null)
-  return evaluation !== null || recipes.some((recipe) => learnsFromText(learningOf(recipe)))
+  return evaluation !== null || recipes.some((recipe) => learnsFromText(learningOf(recipe), importance !== null))
 }
 
 function evaluationWindows(settings: EvaluationSettings, tokenizer: Tokenizer): WindowSet {

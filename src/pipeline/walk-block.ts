@@ -1,9 +1,13 @@
 import type { Finding } from '../core/finding.ts'
 import type { LayerResult } from '../evaluation/result.ts'
 import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
+import { tensorRoles } from '../models/tensors.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import { changedFloats } from '../quantization/resolve.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
+import type { TransformedBlock } from '../quantization/transform.ts'
 import type { BlockWeights, LoadedBlock, ModelRunner } from '../runtime/engine.ts'
+import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { activationModesOf } from './activation-modes.ts'
 import type { RunEvent } from './events.ts'
 import { batchTokens, type HiddenStates } from './hidden-states.ts'
@@ -13,6 +17,7 @@ import { GramSums, measureTensor } from './measure.ts'
 import { storedSquares } from './measured-importance.ts'
 import { createRunFile } from './run-files.ts'
 import { StoredTensorWriter } from './stored-tensor.ts'
+import { TapSums } from './tap-sums.ts'
 import {
   blockOperations,
   type FinishedBlock,
@@ -20,10 +25,10 @@ import {
   quantizeMatrix,
   type RecipeRun,
   resolvedOf,
-  transformOf,
   type WalkContext,
 } from './walk-context.ts'
 import { linearGroups, ownActivations } from './walk-learning.ts'
+import { transformBlock } from './walk-transform.ts'
 import { dequantize, readBlock } from './weights.ts'
 
 /**
@@ -42,7 +47,9 @@ export async function walkBlock(
 
   progress.at(block.index, 'float', null)
   const grams = new GramSums(kernels)
-  const commits = [await forwardFloat(context, block, { runner, weights, grams })]
+  const needsSums = context.recipes.some((run) => run.learning.transformNeedsInputs)
+  const sums = needsSums ? new TapSums(context.gramRows.reduce((sum, rows) => sum + rows, 0)) : null
+  const commits = [await forwardFloat(context, block, { runner, weights, grams, sums })]
 
   progress.at(block.index, 'measuring', null)
   const references = new Map<string, number>()
@@ -55,17 +62,18 @@ export async function walkBlock(
   const parts: StoredPart[] = []
   for (const [index, run] of context.recipes.entries()) {
     const startedAt = progress.seconds
-    const made = await quantizeBlock(context, block, { run, index, runner, weights, grams, references })
+    const made = await quantizeBlock(context, block, { run, index, runner, weights, grams, sums, references })
     progress.at(block.index, 'forward', run.recipe.id)
-    const loaded = await runner.loadBlock(made.weights, activationModesOf(run.resolved, block))
+    const loaded = await runner.loadBlock(made.weights, activationModesOf(run.resolved, block, made.inputModes))
     try {
       commits.push(await forward(context, block, { states: run.states, loaded }))
     } finally {
       await loaded.release()
     }
-    const part = { recipeId: run.recipe.id, layers: made.layers, tensors: made.tensors, seconds: progress.seconds - startedAt }
-    parts.push(part)
-    onEvent({ kind: 'layers', recipeId: part.recipeId, block: block.index, layers: part.layers })
+    const { layers, tensors, inputModes } = made
+    const rounded = Object.keys(inputModes).length === 0 ? {} : { inputModes }
+    parts.push({ recipeId: run.recipe.id, layers, tensors, seconds: progress.seconds - startedAt, ...rounded })
+    onEvent({ kind: 'layers', recipeId: run.recipe.id, block: block.index, layers })
   }
   const taps = new Set(block.linears.map((linear) => linear.tap))
   const squares = context.calibration.length === 0 ? null : storedSquares(grams, taps)
@@ -77,11 +85,11 @@ type Commit = Awaited<ReturnType<HiddenStates['advance']>>
 async function forwardFloat(
   context: WalkContext,
   block: BlockSpec,
-  made: { readonly runner: ModelRunner; readonly weights: BlockWeights; readonly grams: GramSums },
+  made: { readonly runner: ModelRunner; readonly weights: BlockWeights; readonly grams: GramSums; readonly sums: TapSums | null },
 ): Promise<Commit> {
   const loaded = await made.runner.loadBlock(made.weights)
   try {
-    return await forward(context, block, { states: context.float, loaded, grams: made.grams })
+    return await forward(context, block, { states: context.float, loaded, grams: made.grams, sums: made.sums })
   } finally {
     await loaded.release()
   }
@@ -90,10 +98,10 @@ async function forwardFloat(
 async function forward(
   context: WalkContext,
   block: BlockSpec,
-  pass: { readonly states: HiddenStates; readonly loaded: LoadedBlock; readonly grams?: GramSums },
+  pass: { readonly states: HiddenStates; readonly loaded: LoadedBlock; readonly grams?: GramSums; readonly sums?: TapSums | null },
 ): Promise<Commit> {
   const { progress, signal } = context
-  const { states, loaded, grams } = pass
+  const { states, loaded, grams, sums } = pass
   const operations = blockOperations(block.linears)
   return states.advance(
     block.index + 1,
@@ -102,7 +110,10 @@ async function forward(
       const tokens = batchTokens(input)
       const gramRows = grams === undefined ? 0 : (context.gramRows[index] ?? 0)
       const result = await progress.forwarded(tokens, tokens * operations, () => loaded.run(input, { taps: gramRows > 0 }))
-      if (gramRows > 0) await grams?.add(result.taps ?? {}, { rows: gramRows, of: tokens }, signal)
+      if (gramRows > 0) {
+        await grams?.add(result.taps ?? {}, { rows: gramRows, of: tokens }, signal)
+        sums?.add(result.taps ?? {}, { rows: gramRows, of: tokens })
+      }
       return result.output.data
     },
     signal,
@@ -115,19 +126,23 @@ interface BlockInput {
   readonly runner: ModelRunner
   readonly weights: BlockWeights
   readonly grams: GramSums
+  readonly sums: TapSums | null
+  /** trace(W G W^T) of each linear's weights, by their name. */
   readonly references: ReadonlyMap<string, number>
 }
 
+interface QuantizedBlock {
+  readonly weights: BlockWeights
+  readonly layers: LayerResult[]
+  readonly tensors: StoredPart['tensors']
+  readonly inputModes: BlockActivationModes
+}
+
 /** Quantizes and stores the linears of a block, group by group as the recipe learns; `weights` are those of the quantized block. */
-async function quantizeBlock(
-  context: WalkContext,
-  block: BlockSpec,
-  input: BlockInput,
-): Promise<{ readonly weights: BlockWeights; readonly layers: LayerResult[]; readonly tensors: StoredPart['tensors'] }> {
+async function quantizeBlock(context: WalkContext, block: BlockSpec, input: BlockInput): Promise<QuantizedBlock> {
   const { run, runner } = input
-  const transform = transformOf(run.recipe)
-  const source = await transform.member.apply(block, input.weights, { settings: transform.settings, signal: context.signal })
-  const weights: Record<string, Float32Array<ArrayBuffer>> = { ...source }
+  const source = await transformBlock(context, block, input)
+  const weights: Record<string, Float32Array<ArrayBuffer>> = { ...source.tensors }
   const layers: LayerResult[] = []
   const path = `${context.folder}/tensors/${input.index}-${block.index}.bin`
   const file = await createRunFile(context.store, path)
@@ -135,20 +150,21 @@ async function quantizeBlock(
     const writer = new StoredTensorWriter(file.sink, path)
     for (const { linears, taps } of linearGroups(block, run.learning.isTrueSequential)) {
       if (!linears.some((linear) => isOnGrid(resolvedOf(run, linear.weight)))) continue
-      const learnt = run.learning.from === 'own' ? await ownActivations(context, block, { run, runner, weights, taps }) : null
+      const learnt =
+        run.learning.from === 'own' ? await ownActivations(context, block, { run, runner, weights, taps, inputModes: source.modes }) : null
       for (const linear of linears) {
         const activations = learnt?.get(linear.tap) ?? null
-        const importance = activations?.meanSquare ?? importanceOf(context, linear, input)
-        const data = source[linear.role] ?? new Float32Array(0)
-        const made = await quantizeLinear(context, linear, { input, data, activations, importance })
+        const importance = activations?.meanSquare ?? importanceOf(context, linear, { input, source })
+        const made = await quantizeLinear(context, linear, { input, source, activations, importance })
         if (made === null) continue
         await writer.append(made.quantized)
         layers.push(made.layer)
         weights[linear.role] = made.approximation
       }
     }
+    for (const tensor of floatsOf(block, run, source)) await writer.append(tensor)
     await file.finish()
-    return { weights, layers, tensors: writer.tensors() }
+    return { weights, layers, tensors: writer.tensors(), inputModes: source.modes }
   } catch (error) {
     await file.sink.abort()
     throw error
@@ -161,7 +177,7 @@ async function quantizeLinear(
   linear: LinearSpec,
   given: {
     readonly input: BlockInput
-    readonly data: Float32Array<ArrayBuffer>
+    readonly source: TransformedBlock
     readonly activations: LayerActivations | null
     readonly importance: Float32Array<ArrayBuffer> | null
   },
@@ -171,26 +187,48 @@ async function quantizeLinear(
   readonly layer: LayerResult
 } | null> {
   const { kernels, progress, signal } = context
-  const { input, data, activations, importance } = given
+  const { input, source, activations, importance } = given
   const { run, grams } = input
   const tensor = resolvedOf(run, linear.weight)
   if (!isOnGrid(tensor)) return null
-  const weight = { data, rows: linear.outFeatures, columns: linear.inFeatures }
+  const shape = { rows: linear.outFeatures, columns: linear.inFeatures }
+  const weight = { ...shape, data: source.tensors[linear.role] ?? new Float32Array(0) }
   progress.at(tensor.block, 'quantizing', run.recipe.id)
-  const findings: Finding[] = []
+  const findings: Finding[] = [...(source.findings.get(linear.role) ?? [])]
   const values = { weight, activations, importance, onFinding: (finding: Finding): unknown => findings.push(finding) }
-  const quantized = await progress.quantized(data.length, () => quantizeMatrix(context, run.recipe, tensor, values))
+  const quantized = await progress.quantized(weight.data.length, () => quantizeMatrix(context, run.recipe, tensor, values))
   const approximation = await dequantize(kernels, quantized, signal)
   progress.at(tensor.block, 'measuring', run.recipe.id)
   const output = { gram: grams.get(linear.tap), reference: input.references.get(linear.weight) ?? 0, kernels }
-  const layer = await measureTensor(tensor, { weight, approximation }, output, signal)
+  // Errors are those of the checkpoint's own linear, whatever space the codes are in.
+  const measured = {
+    weight: { ...shape, data: input.weights[linear.role] ?? new Float32Array(0) },
+    approximation: source.restore(linear.role, approximation),
+  }
+  const layer = await measureTensor(tensor, measured, output, signal)
   return { quantized, approximation, layer: findings.length === 0 ? layer : { ...layer, findings } }
 }
 
 /** What a file says of a linear's inputs, else what the float model puts into it: the G that layer errors are measured with. */
-function importanceOf(context: WalkContext, linear: LinearSpec, { run, grams }: BlockInput): Float32Array<ArrayBuffer> | null {
-  if (run.learning.from !== 'float') return null
-  if (context.importance !== null) return context.importance.get(linear.weight) ?? null
+function importanceOf(
+  context: WalkContext,
+  linear: LinearSpec,
+  { input, source }: { readonly input: BlockInput; readonly source: TransformedBlock },
+): Float32Array<ArrayBuffer> | null {
+  if (input.run.learning.from !== 'float') return null
   const tokens = context.gramRows.reduce((sum, rows) => sum + rows, 0)
-  return activationsOf(grams.get(linear.tap), tokens).meanSquare
+  const seen =
+    context.importance === null ? activationsOf(input.grams.get(linear.tap), tokens).meanSquare : context.importance.get(linear.weight)
+  return seen === undefined ? null : source.importanceOf(linear.tap, seen)
+}
+
+/** Tensors that the transform may have changed and no grid holds; a vector is one row. */
+function floatsOf(block: BlockSpec, run: RecipeRun, source: TransformedBlock): QuantizedTensor<'float'>[] {
+  const roles = new Map(tensorRoles(block).map(({ role, name }) => [name, role]))
+  return changedFloats(block, run.recipe, run.resolved).map(({ name, shape }) => {
+    const values = source.tensors[roles.get(name) ?? '']
+    if (values === undefined) throw new RangeError(`${name} has no values`)
+    const columns = shape.at(-1) ?? 1
+    return { name, rows: values.length / columns, columns, encoding: 'float', values }
+  })
 }

@@ -2,7 +2,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Finding } from '../core/finding.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
-import type { LinearSpec } from '../models/model-graph.ts'
+import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import type { Grid } from '../quantization/grid.ts'
 import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { Recipe } from '../quantization/recipe.ts'
@@ -88,14 +88,6 @@ export function quantizeMatrix(
   })
 }
 
-export function transformOf(recipe: Recipe): {
-  readonly member: ReturnType<typeof transforms.get>
-  readonly settings: unknown
-} {
-  const member = transforms.get(recipe.transform.kind)
-  return { member, settings: member.parse(recipe.transform) }
-}
-
 /** Multiply-adds of the linears for one token. */
 export function blockOperations(linears: readonly LinearSpec[]): number {
   return linears.reduce((sum, linear) => sum + linear.inFeatures * linear.outFeatures, 0)
@@ -115,9 +107,15 @@ export function walkWork(
   const linears = first?.linears ?? []
   const taps = new Set(linears.map((linear) => linear.tap)).size
   const float = tokens.evaluation + tokens.calibration
+  const transformed = first === undefined ? 0 : recipes.reduce((sum, recipe) => sum + transformOperations(first, recipe), 0)
   const streams = recipes.reduce((sum, recipe) => sum + blockTokensOfRecipe(recipe, tokens, taps), float)
   return {
-    block: streams * blockOperations(linears),
+    block: streams * blockOperations(linears) + transformed,
     head: (1 + recipes.length) * tokens.scored * graph.config.vocab * graph.config.hidden,
   }
+}
+
+function transformOperations(block: BlockSpec, { transform }: Recipe): number {
+  const member = transforms.get(transform.kind)
+  return member.operations(block, member.parse(transform))
 }

@@ -1,6 +1,7 @@
 import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
 import type { BlockWeights, ModelRunner } from '../runtime/engine.ts'
+import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { activationModesOf } from './activation-modes.ts'
 import { batchTokens } from './hidden-states.ts'
 import { activationsOf } from './learning.ts'
@@ -27,7 +28,14 @@ export function linearGroups(block: BlockSpec, isTrueSequential: boolean): Linea
 export async function ownActivations(
   context: WalkContext,
   block: BlockSpec,
-  at: { readonly run: RecipeRun; readonly runner: ModelRunner; readonly weights: BlockWeights; readonly taps: ReadonlySet<string> },
+  at: {
+    readonly run: RecipeRun
+    readonly runner: ModelRunner
+    readonly weights: BlockWeights
+    readonly taps: ReadonlySet<string>
+    /** Of the recipe's transform. */
+    readonly inputModes: BlockActivationModes
+  },
 ): Promise<ReadonlyMap<string, LayerActivations>> {
   const { kernels, progress, signal, evaluation } = context
   const { states } = at.run
@@ -35,7 +43,7 @@ export async function ownActivations(
   const grams = new GramSums(kernels)
   const operations = blockOperations(block.linears)
   let tokens = 0
-  const loaded = await at.runner.loadBlock(at.weights, activationModesOf(at.run.resolved, block))
+  const loaded = await at.runner.loadBlock(at.weights, activationModesOf(at.run.resolved, block, at.inputModes))
   try {
     for (let index = evaluation.length; index < states.shapes.length; index++) {
       const input = await states.read(index, signal)

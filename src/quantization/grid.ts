@@ -36,6 +36,11 @@ export interface Grid<Settings = unknown> {
   supports(shape: MatrixShape, settings: Settings): Support
   /** How inputs of the linears are rounded when the recipe's blocks run; left out where they stay float. */
   activations?(settings: Settings): ActivationMode
+  /**
+   * Consecutive columns of a row whose largest weights set their common scale, so that narrowing them narrows the grid; left
+   * out or `null` where scales are found otherwise or reach over rows.
+   */
+  rangeColumns?(shape: MatrixShape, settings: Settings): number | null
   /** The grid's values around a histogram of limit `limit` for the chart; at most 256. */
   values(limit: number, settings: Settings): readonly number[]
   /** Nearest rounding. Encoding of the result equals `encoding(shape, settings)`, which is not `source`. */

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { recipeInvalid } from './faults.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
 import { allocations, grids, roundings, transforms } from './registry.ts'
+import type { Rounding } from './rounding.ts'
 
 /** Ids become folder names, so they stay within what every file system takes. */
 const idPattern = /^[A-Za-z0-9._+-]{1,80}$/
@@ -80,14 +81,16 @@ export function validateRecipe(value: unknown): Recipe {
 
 /** `null` when the text follows no pattern. What it gives may still not be possible: see `validateRecipe`. */
 export function systematicRecipe(id: string): Recipe | null {
-  const named = namedRecipe(id, id, { kind: 'nearest' })
+  const named = namedRecipe(id, id, plainMethod)
   if (named !== null) return named
+  for (const member of transforms.members) {
+    const choices = member.named?.(id) ?? null
+    if (choices !== null) return { ...plainRecipe(id, choices.grid, plainMethod), transform: choices.transform }
+  }
   for (let cut = id.indexOf('+'); cut !== -1; cut = id.indexOf('+', cut + 1)) {
-    for (const rounding of roundings.members) {
-      const choice = rounding.fromSuffix?.(id.slice(cut + 1)) ?? null
-      const recipe = choice === null ? null : namedRecipe(id, id.slice(0, cut), choice)
-      if (recipe !== null) return recipe
-    }
+    const method = methodOf(id.slice(cut + 1), (rounding, text) => rounding.fromSuffix?.(text) ?? null)
+    const recipe = method === null ? null : namedRecipe(id, id.slice(0, cut), method)
+    if (recipe !== null) return recipe
   }
   for (let cut = id.indexOf('-'); cut !== -1; cut = id.indexOf('-', cut + 1)) {
     const rest = id.slice(cut + 1)
@@ -100,28 +103,47 @@ export function systematicRecipe(id: string): Recipe | null {
   return null
 }
 
-/** A grid that goes by its label and a rounding's. */
-function labelledRecipe(id: string, gridLabel: string, roundingLabel: string): Recipe | null {
-  for (const rounding of roundings.members) {
-    const roundingChoice = rounding.fromLabel(roundingLabel)
-    if (roundingChoice === null) continue
-    for (const grid of grids.members) {
-      const gridChoice = grid.isNamedAlone ? null : grid.fromLabel(gridLabel)
-      if (gridChoice !== null) return plainRecipe(id, gridChoice, roundingChoice)
-    }
+/** What is done to weights before they lie on a grid, and which of its values they get. */
+type Method = Pick<Recipe, 'transform' | 'rounding'>
+
+const plainMethod: Method = { transform: { kind: 'none' }, rounding: { kind: 'nearest' } }
+
+/** `gptq`, `awq` (and nearest), `awq+gptq`. */
+function methodOf(text: string, read: (member: Rounding, text: string) => AxisChoice | null): Method | null {
+  const roundingOf = (words: string): AxisChoice | null => first(roundings.members, (member) => read(member, words))
+  const alone = roundingOf(text)
+  if (alone !== null) return { ...plainMethod, rounding: alone }
+  const [label = '', ...rest] = text.split('+')
+  const transform = first(transforms.members, (member) => member.fromLabel(label))
+  const rounding = rest.length === 0 ? plainMethod.rounding : roundingOf(rest.join('+'))
+  return transform === null || rounding === null ? null : { transform, rounding }
+}
+
+function first<Member>(members: readonly Member[], choose: (member: Member) => AxisChoice | null): AxisChoice | null {
+  for (const member of members) {
+    const choice = choose(member)
+    if (choice !== null) return choice
   }
   return null
 }
 
+/** A grid that goes by its label and a method's. */
+function labelledRecipe(id: string, gridLabel: string, methodLabel: string): Recipe | null {
+  const method = methodOf(methodLabel, (rounding, text) => rounding.fromLabel(text))
+  if (method === null) return null
+  const grid = first(grids.members, (member) => (member.isNamedAlone ? null : member.fromLabel(gridLabel)))
+  return grid === null ? null : plainRecipe(id, grid, method)
+}
+
 /** A grid or a mix that goes by its own name. */
-function namedRecipe(id: string, name: string, rounding: AxisChoice): Recipe | null {
+function namedRecipe(id: string, name: string, method: Method): Recipe | null {
   for (const grid of grids.members) {
     const choice = grid.isNamedAlone ? grid.fromLabel(name) : null
-    if (choice !== null) return plainRecipe(id, choice, rounding)
+    if (choice !== null) return plainRecipe(id, choice, method)
   }
   for (const allocation of allocations.members) {
     const named = allocation.named?.(name) ?? null
-    if (named !== null) return { ...plainRecipe(id, named.grid, rounding), ...named }
+    if (named !== null) return { ...plainRecipe(id, named.grid, method), ...named }
   }
   return null
 }
@@ -149,14 +171,14 @@ function recipeFromId(id: string): Recipe {
   if (recipe !== null) return validateRecipe(recipe)
   throw recipeInvalid(
     `There is no recipe "${id.slice(0, 80)}".`,
-    `The nearest one is "${nearestId(id)}"; the pattern is nearest-4bit-g32, or a type such as Q4_0, or a mix such as Q4_K_M, with +imatrix behind it or not.`,
+    `The nearest one is "${nearestId(id)}"; the pattern is nearest-4bit-g32, or a type such as Q4_0, or a mix such as Q4_K_M, with +imatrix or +awq behind it or not.`,
   )
 }
 
-function plainRecipe(id: string, grid: AxisChoice, rounding: AxisChoice): Recipe {
+function plainRecipe(id: string, grid: AxisChoice, { transform, rounding }: Method): Recipe {
   return {
     id,
-    transform: { kind: 'none' },
+    transform,
     grid,
     rounding,
     allocation: { kind: 'uniform' },
@@ -169,7 +191,7 @@ function plainRecipe(id: string, grid: AxisChoice, rounding: AxisChoice): Recipe
 /** Every id worth suggesting. */
 function exampleIds(): string[] {
   const choices = roundings.members.map((member) => ({ member, settings: member.parse({ kind: member.kind }) }))
-  const ids: string[] = []
+  const ids = transforms.members.flatMap(({ exampleNames = [] }) => [...exampleNames])
   for (const grid of grids.members) {
     for (const example of grid.exampleLabels) {
       const choice = grid.fromLabel(example)
@@ -180,6 +202,7 @@ function exampleIds(): string[] {
         const suffix = member.suffix?.(settings)
         ids.push(grid.isNamedAlone ? suffixed(example, suffix) : `${member.label(settings)}-${example}`)
       }
+      for (const label of transformLabels()) ids.push(grid.isNamedAlone ? suffixed(example, label) : `${label}-${example}`)
     }
   }
   for (const allocation of allocations.members) {
@@ -194,6 +217,10 @@ function exampleIds(): string[] {
     }
   }
   return ids
+}
+
+function transformLabels(): string[] {
+  return transforms.members.map((member) => member.label(member.parse({ kind: member.kind }))).filter((label) => label !== '')
 }
 
 function suffixed(name: string, suffix: string | undefined): string {

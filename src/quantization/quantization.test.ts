@@ -205,7 +205,7 @@ describe('recipes as JSON', () => {
 describe('resolving a recipe on a model', () => {
   it('quantizes the linears of the blocks alone unless the recipe says more', () => {
     const resolved = resolveTensors(graph({ isTied: false }), parseRecipe('nearest-4bit-g32'))
-    expect([...encodingsOf(resolved).keys()]).toEqual([
+    expect([...encodingsOf(resolved, []).keys()]).toEqual([
       'model.layers.0.q_proj.weight',
       'model.layers.0.down_proj.weight',
       'model.layers.1.q_proj.weight',

@@ -2,12 +2,13 @@ import type { Support } from '../core/support.ts'
 import type { GgmlType } from '../kernels/contract/ggml.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../kernels/contract/kernels.ts'
-import type { ModelGraph } from '../models/model-graph.ts'
+import type { BlockSpec, ModelGraph, TensorSpec } from '../models/model-graph.ts'
+import { blockTensors } from '../models/tensors.ts'
 import type { AllocationTensor } from './allocation.ts'
 import type { Grid } from './grid.ts'
 import type { GridEncoding, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
-import { allocations, grids, roundings, encodings as storage } from './registry.ts'
+import { allocations, grids, roundings, encodings as storage, transforms } from './registry.ts'
 
 /** How one matrix will be stored, and why. */
 export interface ResolvedTensor extends AllocationTensor {
@@ -70,11 +71,24 @@ export function resolveTensors(graph: ModelGraph, recipe: Recipe): ReadonlyMap<s
   return resolved
 }
 
-/** What exports need of it: the tensors that leave their source encoding. */
-export function encodingsOf(resolved: ReadonlyMap<string, ResolvedTensor>): ReadonlyMap<string, GridEncoding> {
-  const encodings = new Map<string, GridEncoding>()
+/** What exports need of it: the tensors that leave their source encoding; `changed` are those of `changedFloats`. */
+export function encodingsOf(
+  resolved: ReadonlyMap<string, ResolvedTensor>,
+  changed: readonly TensorSpec[],
+): ReadonlyMap<string, GridEncoding> {
+  const encodings = new Map<string, GridEncoding>(changed.map(({ name }) => [name, { encoding: 'float' }]))
   for (const [name, { encoding }] of resolved) if (encoding.encoding !== 'source') encodings.set(name, encoding)
   return encodings
+}
+
+/** Tensors of a block that the recipe's transform may change and no grid holds: they are stored and exported in f32. */
+export function changedFloats(block: BlockSpec, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): TensorSpec[] {
+  const transform = transforms.get(recipe.transform.kind)
+  const specs = new Map(blockTensors(block).map((spec) => [spec.name, spec]))
+  return transform.changes(block, transform.parse(recipe.transform)).flatMap((name) => {
+    const spec = specs.get(name)
+    return spec === undefined || (resolved.get(name)?.grid ?? null) !== null ? [] : [spec]
+  })
 }
 
 /** Bits a matrix takes on its grid in a file, scales included. */

@@ -161,7 +161,7 @@ export interface AxisMember {
   readonly title: string
   readonly explanation: string
   readonly fields: readonly GridField[]
-  /** Of roundings: whose inputs on the calibration text they learn from. */
+  /** Of transforms and roundings: whose inputs on the calibration text they learn from. */
   readonly learnsFrom?: 'none' | 'float' | 'own'
 }
 

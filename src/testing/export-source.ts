@@ -89,6 +89,7 @@ export async function madeExportSource(
       overrides: [],
     },
     encodings,
+    readFloat: (name, rows) => checkpoint.readFloat(name, rows),
     async readQuantized(name) {
       const tensor = stored.get(name)
       if (tensor === undefined) throw new RangeError(`${name} is not stored`)

@@ -8,7 +8,8 @@ export interface PlannedTensor {
   readonly spec: GgufTensorSpec & { readonly type: GgmlType }
   readonly from:
     | { readonly kind: 'stored'; readonly name: string }
-    | { readonly kind: 'checkpoint'; readonly name: string }
+    /** `ExportSource.readFloat`. */
+    | { readonly kind: 'float'; readonly name: string }
     | { readonly kind: 'computed'; readonly values: Float32Array<ArrayBuffer> }
   /** Rows are interleaved within each head (`head-rows.ts`). */
   readonly isInterleaved: boolean
@@ -82,11 +83,11 @@ function matrix({ encodings }: ExportFacts, name: string, source: Source): Plann
   if (encoding?.encoding === 'ggml') {
     return { spec: { name, type: encoding.type, shape: source.shape }, from: { kind: 'stored', name: source.name }, isInterleaved: false }
   }
-  return { spec: { name, type: 'F16', shape: source.shape }, from: { kind: 'checkpoint', name: source.name }, isInterleaved: false }
+  return { spec: { name, type: 'F16', shape: source.shape }, from: { kind: 'float', name: source.name }, isInterleaved: false }
 }
 
 function vector(name: string, source: Source, isInterleaved: boolean): PlannedTensor {
-  return { spec: { name, type: 'F32', shape: source.shape }, from: { kind: 'checkpoint', name: source.name }, isInterleaved }
+  return { spec: { name, type: 'F32', shape: source.shape }, from: { kind: 'float', name: source.name }, isInterleaved }
 }
 
 /**

@@ -21,6 +21,8 @@ export type PlannedTensor = {
   /** Quantized values in plain f32: the layout cannot hold the sizes. */
   | { readonly kind: 'plain'; readonly encoding: AffineEncoding }
   | { readonly kind: 'checkpoint' }
+  /** What a transform made of it, in f32. */
+  | { readonly kind: 'float' }
 )
 
 /** Name of the module: `model.layers.0.mlp.up_proj` of its `.weight`. */
@@ -37,6 +39,7 @@ export function planTensors({ checkpoint, encodings }: ExportFacts): PlannedTens
       if (isPackable(shape)) return { kind: 'packed', name, shape, encoding, specs: packedSpecs(spec, encoding) }
       return { kind: 'plain', name, shape, encoding, specs: [{ name, shape, dtype: 'F32' }] }
     }
+    if (encoding?.encoding === 'float') return { kind: 'float', name, shape, specs: [{ name, shape, dtype: 'F32' }] }
     const dtype: SafetensorsDType = checkpoint.tensors.get(name)?.dtype ?? 'F32'
     return { kind: 'checkpoint', name, shape, specs: [{ name, shape, dtype }] }
   })

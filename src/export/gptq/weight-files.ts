@@ -1,3 +1,4 @@
+import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import { StudioError, throwIfAborted } from '../../core/errors.ts'
 import { tensorBytes } from '../../formats/safetensors/dtype.ts'
 import { readSafetensorsHeader, type SafetensorsHeader } from '../../formats/safetensors/header.ts'
@@ -5,6 +6,7 @@ import { type PlacedTensor, type SafetensorsLayout, safetensorsLayout } from '..
 import type { ByteSource } from '../../io/byte-source.ts'
 import type { AffineTensor } from '../../kernels/contract/affine.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
+import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import { asMatrix, rowPieces } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
@@ -55,6 +57,9 @@ function sizeOf(tensor: PlannedTensor): number {
   return tensor.specs.reduce((sum, { dtype, shape }) => sum + (tensorBytes(dtype, shape) ?? 0), 0)
 }
 
+/** On no grid. */
+type FloatTensor = Extract<PlannedTensor, { readonly kind: 'checkpoint' | 'float' }>
+
 /** Where a tensor of the file comes from. */
 type Origin =
   | { readonly tensor: Exclude<PlannedTensor, { kind: 'packed' }> }
@@ -93,8 +98,8 @@ async function* writeAll(
     throwIfAborted(signal)
     const origin = origins.get(placed.name)
     if (origin === undefined) throw new RangeError(`${placed.name} has no origin`)
-    if (origin.tensor.kind === 'checkpoint') {
-      yield* checkpointPieces(placed, source, signal)
+    if (origin.tensor.kind === 'checkpoint' || origin.tensor.kind === 'float') {
+      yield* floatPieces(origin.tensor, source, signal)
       continue
     }
     if (last === null || lastName !== origin.tensor.name) {
@@ -105,9 +110,15 @@ async function* writeAll(
   }
 }
 
-async function* checkpointPieces(placed: PlacedTensor, { checkpoint }: ExportSource, signal?: AbortSignal) {
-  const { rows, columns } = asMatrix(placed.shape)
-  for (const range of rowPieces(rows, columns)) yield await checkpoint.readRaw(placed.name, range, signal)
+async function* floatPieces(tensor: FloatTensor, source: ExportSource, signal?: AbortSignal) {
+  const { rows, columns } = asMatrix(tensor.shape)
+  for (const range of rowPieces(rows, columns)) yield await floatBytes(tensor, range, source, signal)
+}
+
+/** Rows of a tensor that is on no grid: the checkpoint's bytes, or f32 where a transform changed it. */
+async function floatBytes({ kind, name }: FloatTensor, rows: RowRange, source: ExportSource, signal?: AbortSignal) {
+  if (kind === 'checkpoint') return source.checkpoint.readRaw(name, rows, signal)
+  return bytesOfFloats(await source.readFloat(name, rows, signal))
 }
 
 function* plainPieces(affine: AffineTensor): Generator<Uint8Array<ArrayBuffer>> {
@@ -170,7 +181,7 @@ async function verify(
   const proof = { source, written, header, kernels, signal }
   for (const tensor of expected.tensors) {
     throwIfAborted(signal)
-    if (tensor.kind === 'checkpoint') await proveCheckpointTensor(tensor, proof)
+    if (tensor.kind === 'checkpoint' || tensor.kind === 'float') await proveFloats(tensor, proof)
     else await proveQuantized(tensor, proof)
   }
 }
@@ -194,11 +205,11 @@ async function readPart({ header, written, signal }: Proof, name: string, [start
 
 const toTheEnd = [0, Number.POSITIVE_INFINITY] as const
 
-async function proveCheckpointTensor(tensor: PlannedTensor, proof: Proof): Promise<void> {
+async function proveFloats(tensor: FloatTensor, proof: Proof): Promise<void> {
   const { rows, columns } = asMatrix(tensor.shape)
   const bytesARow = sizeOf(tensor) / rows
   for (const range of rowPieces(rows, columns)) {
-    const stored = await proof.source.checkpoint.readRaw(tensor.name, range, proof.signal)
+    const stored = await floatBytes(tensor, range, proof.source, proof.signal)
     const found = await readPart(proof, tensor.name, [range.rowStart * bytesARow, range.rowEnd * bytesARow])
     const differs = found.length === stored.length ? found.findIndex((byte, index) => byte !== stored[index]) : 0
     if (differs >= 0)
@@ -206,7 +217,7 @@ async function proveCheckpointTensor(tensor: PlannedTensor, proof: Proof): Promi
   }
 }
 
-async function proveQuantized(tensor: Exclude<PlannedTensor, { kind: 'checkpoint' }>, proof: Proof): Promise<void> {
+async function proveQuantized(tensor: Exclude<PlannedTensor, FloatTensor>, proof: Proof): Promise<void> {
   const { kernels, source, signal } = proof
   const affine = await readAffine(source, tensor.name, signal)
   const packed = tensor.kind === 'packed' ? await readPacked(tensor, proof) : null

@@ -25,7 +25,7 @@ const gguf: ExportTarget = {
   supports(facts) {
     const { encodings, checkpoint } = facts
     for (const [name, encoding] of encodings) {
-      if (encoding.encoding === 'source') continue
+      if (encoding.encoding === 'source' || encoding.encoding === 'float') continue
       if (encoding.encoding !== 'ggml') return refusal(name, encoding)
       if (!fits(checkpoint.tensors.get(name)?.shape, encoding.type)) {
         return `Rows of ${name} are not a whole number of ${encoding.type} blocks of ${ggmlTypes[encoding.type].blockSize}.`
@@ -145,11 +145,11 @@ async function* tensorBytes(tensor: PlannedTensor, source: ExportSource, signal?
       }
       return
     }
-    case 'checkpoint':
+    case 'float':
       for (const rows of piecesOf(tensor, order.headDim)) {
         throwIfAborted(signal)
         const values =
-          spec.type === 'F16' ? await readHalf(checkpoint, from.name, rows, signal) : await checkpoint.readFloat(from.name, rows, signal)
+          spec.type === 'F16' ? await readHalf(source, from.name, rows, signal) : await source.readFloat(from.name, rows, signal)
         yield arrange(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
       }
   }
@@ -252,10 +252,10 @@ async function verifyTensor(
 
 async function floatValues(
   { from, spec }: PlannedTensor,
-  { checkpoint }: ExportSource,
+  source: ExportSource,
   rows: { readonly rowStart: number; readonly rowEnd: number },
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   if (from.kind === 'computed') return from.values
-  return spec.type === 'F16' ? readAsHalf(checkpoint, from.name, rows, signal) : checkpoint.readFloat(from.name, rows, signal)
+  return spec.type === 'F16' ? readAsHalf(source, from.name, rows, signal) : source.readFloat(from.name, rows, signal)
 }

@@ -19,10 +19,10 @@ const gptq: ExportTarget = {
   explanation: 'A folder in the GPTQ layout, for transformers with GPTQModel, vLLM and ExLlama.',
 
   supports({ encodings, checkpoint: { graph, tensors } }) {
-    const quantized = [...encodings].filter(([, { encoding }]) => encoding !== 'source').map(([name]) => name)
+    const quantized = [...encodings].filter(([, { encoding }]) => encoding !== 'source' && encoding !== 'float').map(([name]) => name)
     if (quantized.length === 0) return 'Nothing is quantized in this recipe; the original files already hold these weights.'
     for (const [name, encoding] of encodings) {
-      if (encoding.encoding === 'source') continue
+      if (encoding.encoding === 'source' || encoding.encoding === 'float') continue
       if (encoding.encoding !== 'affine') {
         return `The GPTQ layout holds affine groups, and ${name} is in ${storage.get(encoding.encoding).describe(encoding)}. Choose another format, or a recipe such as nearest-4bit-g32.`
       }

@@ -251,6 +251,19 @@ function gramCases(): ConformanceCase[] {
           return [Float64Array.of(await kernels.traceThroughGram(delta, gram))]
         },
       },
+      ...[1, 7, 32, 128].map(
+        (span): ConformanceCase => ({
+          operation: 'groupLosses',
+          name: `${name}, groups of ${span}`,
+          // Sums of up to a group in f32, where the reference has f64, and terms of both signs.
+          tolerance: relative(1e-4),
+          ...(columns === 256 && span === 128 ? workOf(11 * columns * span) : {}),
+          async run(kernels) {
+            const gram = await kernels.accumulateGram(new Float32Array(columns * columns), input)
+            return [await kernels.groupLosses(sampleMatrix('normal', 1 + (columns % 11), columns), gram, span)]
+          },
+        }),
+      ),
     ]
   })
 }

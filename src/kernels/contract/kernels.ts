@@ -78,6 +78,11 @@ export interface Kernels {
   /** trace(D G D^T) for D [rows, columns] and G given by its upper triangle; f64 sum over rows. */
   traceThroughGram(delta: Matrix, gram: Float32Array, signal?: AbortSignal): Promise<number>
   /**
+   * The same for each row d and each `span` columns of it alone: d G d^T with G's rows and columns of the group, [rows, groups]
+   * row by row; the last group of a row may be short. Groups are at most `widestGroup` wide.
+   */
+  groupLosses(delta: Matrix, gram: Float32Array, span: number, signal?: AbortSignal): Promise<Float64Array<ArrayBuffer>>
+  /**
    * U of `feedback.ts` from the upper triangle of G, without an explicit inverse: reverse rows and columns, Cholesky, invert
    * the triangle, reverse again. One thread does it.
    */

@@ -44,6 +44,8 @@ export interface KernelOperations {
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
   traceThroughGram(stripe: GramStripe, delta: Matrix): number
+  /** `blocks`: G of each group of `span` columns, whole and symmetric, one after the other. */
+  groupLosses(delta: Matrix, blocks: Float32Array<ArrayBuffer>, span: number): Float64Array<ArrayBuffer>
   factorInverse(gram: Float32Array<ArrayBuffer>, options: FactorOptions): InverseFactor
   fitSteps(piece: MatrixPiece, group: number, rule: StepRule): AffineSteps
   /** The arrays of `options.grid` hold the piece's rows. */
@@ -94,6 +96,9 @@ export interface GramStripe {
  * the order of f32 sums, so every backend and every number of threads gives the same bytes.
  */
 export const gramTokenBlock = 512
+
+/** Columns of a group whose losses are asked for: its G is then no larger than a piece. */
+export const widestGroup = 1024
 
 export interface WeightSummary {
   /** Of finite values; 0 when there is none. */

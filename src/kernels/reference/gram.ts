@@ -32,3 +32,23 @@ export function traceThroughGram({ gram, rows, width }: GramStripe, delta: Matri
   }
   return trace
 }
+
+/** SUM_i d_i SUM_j G_ij d_j of each group, in f64. */
+export function groupLosses({ data, rows, columns }: Matrix, blocks: Float32Array, span: number): Float64Array<ArrayBuffer> {
+  const groups = Math.ceil(columns / span)
+  const losses = new Float64Array(rows * groups)
+  for (let row = 0; row < rows; row++) {
+    for (let group = 0; group < groups; group++) {
+      const width = Math.min(span, columns - group * span)
+      const d = data.subarray(row * columns + group * span, row * columns + group * span + width)
+      let loss = 0
+      for (let i = 0; i < width; i++) {
+        let product = 0
+        for (let j = 0; j < width; j++) product += (blocks[group * span * span + i * width + j] ?? 0) * (d[j] ?? 0)
+        loss += product * (d[i] ?? 0)
+      }
+      losses[row * groups + group] = loss
+    }
+  }
+  return losses
+}

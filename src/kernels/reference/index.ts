@@ -7,7 +7,7 @@ import { descendCodes } from './descent.ts'
 import { factorInverse } from './factor.ts'
 import { fitSteps } from './fit.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
-import { accumulateGram, traceThroughGram } from './gram.ts'
+import { accumulateGram, groupLosses, traceThroughGram } from './gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
@@ -37,6 +37,7 @@ export const referenceOperations: KernelOperations = {
   compareGgml,
   accumulateGram,
   traceThroughGram,
+  groupLosses,
   factorInverse,
   fitSteps,
   sweepColumns,

@@ -37,3 +37,22 @@ export function traceThroughGram(wasm: KernelExports, arena: Arena, { stripe, de
   const deltaPanel = arena.take(8 * traceBlock * 4)
   return wasm.traceThroughGram(at, rows, width, d, delta.rows, panels, deltaRows, deltaPanel)
 }
+
+export function groupLosses(
+  wasm: KernelExports,
+  arena: Arena,
+  { delta, blocks, span }: { delta: Matrix; blocks: Float32Array; span: number },
+): Float64Array<ArrayBuffer> {
+  const { data, rows, columns } = delta
+  const count = rows * Math.ceil(columns / span)
+  const width = roundUp8(Math.min(span, columns))
+  arena.reset()
+  const d = arena.put(data)
+  const at = arena.put(blocks)
+  const losses = arena.take(count * 8)
+  const panels = arena.take(width * width * 4)
+  const deltaRows = arena.take(8 * width * 4)
+  const deltaPanel = arena.take(8 * width * 4)
+  wasm.groupLosses(d, rows, columns, at, span, losses, panels, deltaRows, deltaPanel)
+  return new Float64Array(arena.bytes(losses, count * 8).buffer)
+}

@@ -48,6 +48,7 @@ export interface KernelExports extends GgmlExports {
   readonly countWeights: Call
   readonly accumulateGram: Call
   readonly traceThroughGram: Call
+  readonly groupLosses: Call
   readonly factorInverse: Call
   readonly fitSteps: Call
   readonly arrangeColumns: Call

@@ -70,7 +70,7 @@ function typesOf(graph: ModelGraph, mix: string, rounding = 'nearest'): Readonly
     embedding: 'grid',
     head: 'grid',
   })
-  const encodings = encodingsOf(resolveTensors(graph, recipe))
+  const encodings = encodingsOf(resolveTensors(graph, recipe), [])
   return Object.fromEntries(
     [...encodings].map(([name, encoding]) => [name, encoding.encoding === 'ggml' ? encoding.type : encoding.encoding]),
   )

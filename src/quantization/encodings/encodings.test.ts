@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import { parseRecipe } from '../parse-recipe.ts'
-import type { GridEncodingName } from '../quantized-tensor.ts'
+import type { GridEncodingName, QuantizedTensor } from '../quantized-tensor.ts'
 import { encodings, grids } from '../registry.ts'
 import { encodedBits } from '../resolve.ts'
 
@@ -28,7 +28,26 @@ const examples: readonly { id: string; encoding: GridEncodingName; bits: number;
 
 it('has an example of every encoding here', () => {
   const known = encodings.members.map(({ kind }) => kind)
-  expect(new Set(examples.map(({ encoding }) => encoding))).toEqual(new Set(known))
+  expect(new Set([...examples.map(({ encoding }) => encoding), 'float'])).toEqual(new Set(known))
+})
+
+it('keeps floats that no grid holds, whole or in tiles', async () => {
+  const float = encodings.get('float')
+  const place = { name: 'norm', rows: 3, columns: 5 }
+  const values = Float32Array.from({ length: 15 }, (_, i) => Math.fround(Math.sin(i) * 10 ** (i - 7)))
+  const whole: QuantizedTensor<'float'> = { ...place, encoding: 'float', values }
+  const encoding = float.encodingOf(whole)
+  expect(encodedBits(place, encoding)).toBe(15 * 32)
+  const bytes = float.toBytes(whole)
+  expect(bytes).toHaveLength(float.storedBytes(place, encoding))
+  expect(float.fromBytes(bytes.slice(), place, encoding)).toEqual(whole)
+  const tiles: QuantizedTensor<'float'>[] = [
+    { ...whole, rows: 1, values: values.slice(0, 5) },
+    { ...whole, rows: 2, values: values.slice(5) },
+  ]
+  expect(float.join(tiles, place)).toEqual(whole)
+  expect([...(await float.dequantize(whole, kernels))]).toEqual([...values])
+  expect([float.rowStep(place, encoding), float.groupSize(encoding), float.describe(encoding)]).toEqual([1, null, 'floats of 32 bits'])
 })
 
 describe.each(examples)('$id', ({ id, encoding: kind, bits, step, group }) => {

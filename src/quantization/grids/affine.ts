@@ -111,6 +111,10 @@ const affine: Grid<AffineSettings> = {
   },
   // Scales come from the least and the greatest weight.
   importanceUse: () => 'ignored',
+  rangeColumns({ columns }, { group, clip }) {
+    if (clip !== 'none' || group === 'tensor') return null
+    return group === 'channel' ? columns : group
+  },
   encoding(_shape, { bits, group, isSymmetric }) {
     return { encoding: 'affine', bits, isSymmetric, group: group === 'channel' ? 'row' : group }
   },

@@ -84,6 +84,7 @@ const codebook: Grid<CodeBookSettings> = {
     return v.is(schema, choice) ? choice : null
   },
   encoding: (_shape, { book, blockSize, isNested }) => ({ encoding: 'codebook', book, blockSize, isNested }),
+  rangeColumns: ({ columns }, { blockSize }) => (columns % blockSize === 0 ? blockSize : null),
   // Blocks run over the end of rows, and the last one may be short.
   supports: () => true,
   values: (limit, { book }) => Array.from(codeBooks[book], (value) => value * limit),

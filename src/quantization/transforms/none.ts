@@ -1,4 +1,5 @@
 import type { Transform } from '../transform.ts'
+import { untouchedBlock } from '../untouched-block.ts'
 import { parseWithoutSettings } from '../without-settings.ts'
 
 const none: Transform<null> = {
@@ -8,8 +9,13 @@ const none: Transform<null> = {
   fields: [],
   parse: (choice) => parseWithoutSettings('the transform "none"', choice),
   label: () => '',
+  fromLabel: () => null,
   supports: () => true,
-  apply: async (_block, tensors) => tensors,
+  needsInputs: false,
+  roundsInputs: () => false,
+  changes: () => [],
+  operations: () => 0,
+  apply: async (_block, tensors) => untouchedBlock(tensors),
 }
 
 export default none

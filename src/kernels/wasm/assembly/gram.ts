@@ -5,7 +5,7 @@ import { addTile, storeTile } from './tile.generated'
 const TILE: usize = memory.data(256, 16)
 
 /** Copies rows [first, first + depth) of [.., columns] at x to panels of 8 columns, each [depth][8]; beyond the columns is 0. */
-function packPanels(x: usize, columns: i32, first: i32, depth: i32, panels: usize): void {
+export function packPanels(x: usize, columns: i32, first: i32, depth: i32, panels: usize): void {
   const panelBytes = (<usize>depth) << 5
   const whole = columns >> 3
   const rest = columns & 7

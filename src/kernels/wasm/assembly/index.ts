@@ -8,6 +8,7 @@ export { decodeF16, decodeF32, encodeF16, encodeF32, widenBfloat16 } from './flo
 export { decodeMXFP4, decodeNVFP4, encodeMXFP4, encodeNVFP4 } from './fp4'
 export { accumulateGram, addColumnOfTiles, traceThroughGram } from './gram'
 export { descendCodes, mirrorGram } from './descent'
+export { groupLosses } from './group-losses'
 export { decodeIQ1_M, decodeIQ1_S, encodeIQ1_M, encodeIQ1_S } from './iq1'
 export { decodeIQ2_S, decodeIQ2_XS, decodeIQ2_XXS, encodeIQ2_S, encodeIQ2_XS, encodeIQ2_XXS } from './iq2'
 export { decodeIQ3_S, decodeIQ3_XXS, encodeIQ3_S, encodeIQ3_XXS } from './iq3'

@@ -63,11 +63,12 @@ function NoRecipes() {
 
 /** Whether a recipe learns from the calibration text. */
 function useIsLearning(): boolean {
-  const members = useStore(modelStore, (state) => state.catalogue?.axes.rounding)
+  const axes = useStore(modelStore, (state) => state.catalogue?.axes)
   const entries = useStore(recipesStore, (state) => state.entries)
   return entries.some(({ recipe }) => {
-    const from = members?.find(({ kind }) => kind === recipe.rounding.kind)?.learnsFrom
-    return from !== undefined && from !== 'none'
+    const transform = axes?.transform.find(({ kind }) => kind === recipe.transform.kind)
+    const rounding = axes?.rounding.find(({ kind }) => kind === recipe.rounding.kind)
+    return [transform, rounding].some((member) => (member?.learnsFrom ?? 'none') !== 'none')
   })
 }
 

@@ -1,0 +1,147 @@
+import { describe, expect, it } from 'vitest'
+import type { Matrix } from '../../kernels/contract/kernels.ts'
+import { createReferenceKernels } from '../../kernels/reference/index.ts'
+import { approximator, madeBlock, madeInputs } from '../../testing/scaled-cases.ts'
+import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
+import awq from '../transforms/awq.ts'
+import { clipRanges } from './clip-search.ts'
+import { scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
+
+const kernels = createReferenceKernels()
+const settings = { scales: 'inputs-and-weights', isClipped: true } as const
+const grid = approximator(kernels, { bits: 3, isSymmetric: false, group: 16 })
+const weight: Matrix = {
+  data: Float32Array.from({ length: 12 * 32 }, (_, i) => Math.sin(i * 2.3) * (1 + (i % 7 === 0 ? 2 : 0))),
+  rows: 12,
+  columns: 32,
+}
+
+const lossOf = async (approximation: Float32Array<ArrayBuffer>, gram: Float32Array, of = weight): Promise<number> =>
+  kernels.traceThroughGram({ ...of, data: of.data.map((value, i) => value - (approximation[i] ?? 0)) }, gram)
+
+describe('scales', () => {
+  it('follow inputs, and weights against them, and are centred', () => {
+    const inputs = Float32Array.of(16, 1, 4)
+    expect([...scalesAt(0.5, inputs, null)]).toEqual([2, 0.5, 1])
+    const [first = 0, second = 0, third = 0] = scalesAt(0.5, inputs, Float32Array.of(0.25, 1, 0.25))
+    // 4 / 0.5001, 1 / 1.0001 and 2 / 0.5001, over the root of the first two.
+    expect(first * second).toBeCloseTo(1, 5)
+    expect(first / third).toBeCloseTo(2, 5)
+    expect(first / second).toBeCloseTo((4 / 0.5001) * 1.0001, 4)
+  })
+
+  it('are at least 1e-4 before they are centred, and 1 where they are not finite', () => {
+    const [dead = 0, loud = 0] = scalesAt(0.5, Float32Array.of(0, 1), null)
+    expect(loud / dead).toBeCloseTo(1e4, -1)
+    expect([...scalesAt(0.5, Float32Array.of(Infinity, 1), null)]).toEqual([1, 1])
+  })
+
+  it('take weights as shares of the largest of their group', () => {
+    const small: Matrix = { data: Float32Array.of(1, -2, 4, 8, 2, 2, -1, 1), rows: 2, columns: 4 }
+    const pairs = { ...grid, rangeColumns: 2 }
+    const shares = weightMagnitudes([{ weight: small, grid: pairs }])
+    expect([...shares].map((share) => Number(share.toFixed(4)))).toEqual([0.75, 1, 0.75, 1])
+    const whole = weightMagnitudes([{ weight: small, grid: { ...grid, rangeColumns: null } }])
+    expect([...whole].map((share) => Number(share.toFixed(4)))).toEqual([0.5625, 0.625, 0.5, 0.75])
+  })
+})
+
+describe('the search for scales', () => {
+  it('loses less than none where a column is loud, as much as the best of its points', async () => {
+    const inputs = await madeInputs(kernels, { tokens: 100, columns: 32, outlier: 30 })
+    const scales = await searchScales([{ weight, grid }], inputs, { settings, kernels })
+    if (scales === null) throw new TypeError('scales were expected')
+    const lossWith = async (s: Float32Array<ArrayBuffer>) =>
+      lossOf(divideColumns(await grid.approximate({ ...weight, data: scaleColumns(weight.data, s) }, inputs.meanSquare), s), inputs.gram)
+    const found = await lossWith(scales)
+    expect(found).toBeLessThan(0.5 * (await lossOf(await grid.approximate(weight, inputs.meanSquare), inputs.gram)))
+    const magnitudes = weightMagnitudes([{ weight, grid }])
+    for (let k = 0; k < 20; k++) expect(found).toBeLessThanOrEqual(await lossWith(scalesAt(k / 20, inputs.meanMagnitude, magnitudes)))
+    expect(scales[2]).toBe(Math.max(...scales))
+  })
+
+  it('judges a tall matrix by some of its rows first, and still never does worse than none', async () => {
+    const tall: Matrix = { data: Float32Array.from({ length: 600 * 32 }, (_, i) => Math.sin(i * 1.3)), rows: 600, columns: 32 }
+    const inputs = await madeInputs(kernels, { tokens: 60, columns: 32, outlier: 30 })
+    const scales = await searchScales([{ weight: tall, grid }], inputs, { settings: { ...settings, scales: 'inputs' }, kernels })
+    if (scales === null) throw new TypeError('scales were expected')
+    const rounded = await grid.approximate({ ...tall, data: scaleColumns(tall.data, scales) }, inputs.meanSquare)
+    const none = await lossOf(await grid.approximate(tall, inputs.meanSquare), inputs.gram, tall)
+    expect(await lossOf(divideColumns(rounded, scales), inputs.gram, tall)).toBeLessThan(none)
+  })
+
+  it('finds none where nothing is lost, and where nothing can be known', async () => {
+    const inputs = await madeInputs(kernels, { tokens: 30, columns: 32, outlier: 1 })
+    const zeros = { ...weight, data: new Float32Array(weight.data.length) }
+    expect(await searchScales([{ weight: zeros, grid }], inputs, { settings, kernels })).toBeNull()
+    const gram = inputs.gram.map(() => Number.NaN)
+    expect(await searchScales([{ weight, grid }], { ...inputs, gram }, { settings, kernels })).toBeNull()
+  })
+})
+
+describe('the search for ranges', () => {
+  it('clamps each group where that loses least, alone', async () => {
+    const inputs = await madeInputs(kernels, { tokens: 100, columns: 32, outlier: 1 })
+    const data = weight.data.slice()
+    data[3] = 9
+    const spiked = { ...weight, data }
+    const scales = Float32Array.from({ length: 32 }, (_, i) => 1 + (i % 3))
+    const scaled = { ...spiked, data: scaleColumns(data, scales) }
+    for (const [of, by] of [
+      [spiked, null],
+      [scaled, scales],
+    ] as const) {
+      const clipped = await clipRanges(of, { grid, inputs, scales: by, rangeColumns: 16 }, { kernels })
+      const losses = async (values: Float32Array<ArrayBuffer>) => {
+        const rounded = await grid.approximate({ ...of, data: values }, inputs.meanSquare)
+        const delta = rounded.map((value, i) => (of.data[i] ?? 0) - value)
+        return kernels.groupLosses({ ...of, data: by === null ? delta : divideColumns(delta, by) }, inputs.gram, 16)
+      }
+      const [before, after] = [await losses(of.data), await losses(clipped)]
+      expect(after.every((loss, group) => loss <= (before[group] ?? 0) * (1 + 1e-6))).toBe(true)
+      expect(after.some((loss, group) => loss < 0.95 * (before[group] ?? 0))).toBe(true)
+      // No range is narrower than 11 of 20 parts.
+      const largest = (values: Float32Array) => values.subarray(0, 16).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+      expect(largest(clipped)).toBeGreaterThanOrEqual(0.55 * largest(of.data) - 1e-6)
+    }
+  })
+})
+
+describe('AWQ on a block', () => {
+  it('scales four pairs, clips all but queries and keys, and says where inputs are no use', async () => {
+    const { block, tensors, inputs, grids } = await madeBlock(kernels)
+    const made = await awq.apply(block, tensors, { settings, inputs, grids, kernels })
+    const open = await awq.apply(block, tensors, { settings: { ...settings, isClipped: false }, inputs, grids, kernels })
+    expect(made.tensors['q']).toEqual(open.tensors['q'])
+    expect(made.tensors['up']).not.toEqual(open.tensors['up'])
+    const tap = inputs.get('mlpIn')
+    if (tap === undefined) throw new RangeError('no inputs')
+    const silent = new Map(inputs).set('mlpIn', { ...tap, meanSquare: tap.meanSquare.map(() => 0) })
+    const kept = await awq.apply(block, tensors, { settings, inputs: silent, grids, kernels })
+    expect(kept.findings.get('gate')).toEqual([
+      {
+        cause: 'Everything that calibration saw go into this matrix is 0.',
+        tried: 'The linear was quantized without AWQ scales.',
+        remedy: 'Calibrate on other text.',
+      },
+    ])
+    expect(kept.tensors['mlpIn']).toBe(tensors['mlpIn'])
+    expect(awq.changes(block, settings)).toHaveLength(7 + 2 + 1)
+  })
+
+  it('leaves a block alone whose linears stay float', async () => {
+    const { block, tensors, inputs } = await madeBlock(kernels)
+    const made = await awq.apply(block, tensors, { settings, inputs, grids: new Map(), kernels })
+    expect(made.tensors).toEqual(tensors)
+  })
+
+  it('names its settings in ids and refuses others', () => {
+    for (const label of ['awq', 'awq-plain', 'awq-noclip', 'awq-plain-noclip']) {
+      const choice = awq.fromLabel(label)
+      if (choice === null) throw new TypeError(label)
+      expect(awq.label(awq.parse(choice))).toBe(label)
+    }
+    expect(awq.fromLabel('awq-other')).toBeNull()
+    expect(() => awq.parse({ kind: 'awq', clip: 'no' })).toThrow('The clip of AWQ is not possible')
+  })
+})

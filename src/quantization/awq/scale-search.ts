@@ -1,0 +1,146 @@
+import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
+import type { LinearSpec } from '../../models/model-graph.ts'
+import { differenceOf, divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
+import type { LinearGrid, TapInputs } from '../transform.ts'
+import type { AwqSettings } from './settings.ts'
+
+type Floats = Float32Array<ArrayBuffer>
+
+/** AutoAWQ's `n_grid`: ratios 0, 1/20 ... 19/20. */
+const points = 20
+/** Rows of a linear that judge all points; matrices of more are judged whole for the finalists alone. */
+const rowsOfHeat = 512
+const finalists = 3
+/** Weights whose largest makes 1 of a column's magnitude, where the grid has no groups of its own. */
+const plainGroup = 128
+
+/** A linear of the group: its weight as the block has it now, and its grid. */
+export interface ScaledLinear {
+  readonly weight: Matrix
+  readonly grid: LinearGrid
+}
+
+/**
+ * AWQ's scales for linears of one input (Lin et al. 2023; AutoAWQ `quantizer.py`), or `null` where no scales lose least.
+ *
+ * The loss is SUM over the linears of trace(D G D^T), D = W - Q(W S) S^-1: the squared error of the linears' own outputs on
+ * all calibration tokens, exact and without the tokens. AutoAWQ takes the error at the end of the module (attention or MLP),
+ * which also sees how errors of q, k and v meet in the softmax; to first order it is a weighted form of this sum. llm-awq's
+ * loss of a pair with one linear is this one.
+ */
+export async function searchScales(
+  linears: readonly ScaledLinear[],
+  inputs: TapInputs,
+  tools: { readonly settings: AwqSettings; readonly kernels: Kernels; readonly signal?: AbortSignal },
+): Promise<Floats | null> {
+  const weights = tools.settings.scales === 'inputs' ? null : weightMagnitudes(linears)
+  const ratios = Array.from({ length: points }, (_, k) => k / points)
+  const candidates = [null, ...ratios.map((ratio) => scalesAt(ratio, inputs.meanMagnitude, weights))]
+  const heat = linears.map(({ weight, grid }) => ({ weight: someRows(weight), grid }))
+  const isWhole = heat.every(({ weight }, i) => weight === linears[i]?.weight)
+  const judged = await judge(candidates, heat, inputs, tools)
+  if (isWhole) return best(judged)
+  const final = judged.slice(0, finalists).map(({ scales }) => scales)
+  const withNone = final.includes(null) ? final : [...final, null]
+  return best(await judge(withNone, linears, inputs, tools))
+}
+
+interface Judged {
+  readonly scales: Floats | null
+  readonly loss: number
+}
+
+/** Multiply-adds of a search, beside quantizing. */
+export function searchOperations(linears: readonly LinearSpec[]): number {
+  return linears.reduce((sum, { outFeatures, inFeatures }) => {
+    const rows = outFeatures <= rowsOfHeat ? (points + 1) * outFeatures : (points + 1) * rowsOfHeat + (finalists + 1) * outFeatures
+    return sum + (rows * inFeatures * inFeatures) / 2
+  }, 0)
+}
+
+/** Ascending by loss; candidates whose loss is not a number last, and of equals the first given first. */
+async function judge(
+  candidates: readonly (Floats | null)[],
+  linears: readonly ScaledLinear[],
+  inputs: TapInputs,
+  { kernels, signal }: { readonly kernels: Kernels; readonly signal?: AbortSignal },
+): Promise<Judged[]> {
+  const judged: Judged[] = []
+  for (const scales of candidates) {
+    const squares = scales === null ? inputs.meanSquare : scaledSquares(inputs.meanSquare, scales)
+    let loss = 0
+    for (const { weight, grid } of linears) {
+      const wide = scales === null ? weight.data : scaleColumns(weight.data, scales)
+      const rounded = await grid.approximate({ ...weight, data: wide }, squares)
+      const narrow = scales === null ? rounded : divideColumns(rounded, scales)
+      const data = differenceOf(weight.data, narrow)
+      loss += await kernels.traceThroughGram({ ...weight, data }, inputs.gram, signal)
+    }
+    judged.push({ scales, loss: Number.isNaN(loss) ? Infinity : loss })
+  }
+  // Two infinite losses differ by NaN.
+  return judged.sort((a, b) => a.loss - b.loss || 0)
+}
+
+/** Without scales unless some lose less. */
+function best(judged: readonly Judged[]): Floats | null {
+  const [first] = judged
+  const none = judged.find(({ scales }) => scales === null)
+  return first === undefined || first.loss >= (none?.loss ?? Infinity) ? null : first.scales
+}
+
+/**
+ * s = x^ratio / (w^(1 - ratio) + 1e-4), or x^ratio without weights; at least 1e-4, then divided by the geometric mean of the
+ * least and the greatest. What is not finite becomes 1.
+ */
+export function scalesAt(ratio: number, inputs: Floats, weights: Floats | null): Floats {
+  const least = 1e-4
+  const scales = Float32Array.from(inputs, (x, i) => {
+    const input = Math.pow(x, ratio)
+    return Math.max(weights === null ? input : input / (Math.pow(weights[i] ?? 0, 1 - ratio) + least), least)
+  })
+  let min = Infinity
+  let max = 0
+  for (const scale of scales) {
+    min = Math.min(min, scale)
+    max = Math.max(max, scale)
+  }
+  const middle = Math.sqrt(max * min)
+  return scales.map((scale) => {
+    const normed = scale / middle
+    return normed > 0 && normed < Infinity ? normed : 1
+  })
+}
+
+/** Of each column, the mean over all rows of |w| as a share of the largest |w| of its group in the row, [columns]. */
+export function weightMagnitudes(linears: readonly ScaledLinear[]): Floats {
+  const columns = linears[0]?.weight.columns ?? 0
+  const sums = new Float64Array(columns)
+  let rows = 0
+  for (const { weight, grid } of linears) {
+    const span = grid.rangeColumns ?? (columns % plainGroup === 0 ? plainGroup : columns)
+    rows += weight.rows
+    for (let row = 0; row < weight.rows; row++) {
+      for (let start = 0; start < columns; start += span) {
+        const end = Math.min(columns, start + span)
+        const group = weight.data.subarray(row * columns + start, row * columns + end)
+        let largest = 0
+        for (const value of group) largest = Math.max(largest, Math.abs(value))
+        for (const [i, value] of group.entries()) sums[start + i] = (sums[start + i] ?? 0) + Math.abs(value) / (largest + 1e-6)
+      }
+    }
+  }
+  return Float32Array.from(sums, (sum) => sum / rows)
+}
+
+/** The matrix itself, or rows of it spread evenly. */
+function someRows(weight: Matrix): Matrix {
+  const { rows, columns, data } = weight
+  if (rows <= rowsOfHeat) return weight
+  const some = new Float32Array(rowsOfHeat * columns)
+  for (let i = 0; i < rowsOfHeat; i++) {
+    const row = Math.floor((i * rows) / rowsOfHeat)
+    some.set(data.subarray(row * columns, (row + 1) * columns), i * columns)
+  }
+  return { data: some, rows: rowsOfHeat, columns }
+}

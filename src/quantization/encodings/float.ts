@@ -1,0 +1,26 @@
+import type { Encoding } from '../encoding.ts'
+import { bytesOfFloats, joinFloats } from '../join-arrays.ts'
+
+declare module '../quantized-tensor.ts' {
+  interface StorageEncodings {
+    readonly float: { readonly settings: object; readonly tensor: { readonly values: Float32Array<ArrayBuffer> } }
+  }
+}
+
+/** f32 as they are: norms, biases and matrices that a transform changed and no grid holds. A vector is one row. */
+const float: Encoding<'float'> = {
+  kind: 'float',
+  describe: () => 'floats of 32 bits',
+  fileBits: ({ rows, columns }) => 32 * rows * columns,
+  storedBytes: ({ rows, columns }) => 4 * rows * columns,
+  rowStep: () => 1,
+  groupSize: () => null,
+  encodingOf: () => ({ encoding: 'float' }),
+  toBytes: ({ values }) => bytesOfFloats(values),
+  // slice copies, so that f32 starts on a boundary of four.
+  fromBytes: (bytes, place) => ({ ...place, encoding: 'float', values: new Float32Array(bytes.slice().buffer) }),
+  join: (tiles, place) => ({ ...place, encoding: 'float', values: joinFloats(tiles.map(({ values }) => values)) }),
+  dequantize: async ({ values }) => values,
+}
+
+export default float

@@ -1,0 +1,65 @@
+import { widestGroup } from '../../kernels/contract/operations.ts'
+import type { LinearSpec } from '../../models/model-graph.ts'
+import { clipRanges } from '../awq/clip-search.ts'
+import { type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
+import { type AwqSettings, awqFields, awqFromLabel, awqLabel, parseAwq } from '../awq/settings.ts'
+import { namesOf, pairGroups, type ScaleGroup } from '../scaling/groups.ts'
+import { ScaledBlock } from '../scaling/scaled-block.ts'
+import { unusableInputs } from '../scaling/unusable-inputs.ts'
+import type { Transform, TransformOptions } from '../transform.ts'
+
+/** Linears whose ranges stay: scores grow with the product of two of them, and AutoAWQ leaves them for that. */
+const unclipped: ReadonlySet<string> = new Set(['q', 'k'])
+
+/** Activation-aware weight quantization (Lin et al. 2023), on any grid. */
+const awq: Transform<AwqSettings> = {
+  kind: 'awq',
+  title: 'AWQ scales',
+  explanation: 'Columns with large inputs are made larger before rounding, so that they lose less; the layer before takes the scale back.',
+  fields: awqFields,
+  parse: parseAwq,
+  label: awqLabel,
+  fromLabel: awqFromLabel,
+  // Every family so far has norms without a shift before its linears.
+  supports: () => true,
+  needsInputs: true,
+  roundsInputs: () => false,
+  changes: (block) => namesOf(block, pairGroups(block)),
+  operations: (block) => pairGroups(block).reduce((sum, { linears }) => sum + searchOperations(linears), 0),
+
+  async apply(block, tensors, options) {
+    const scaled = new ScaledBlock(block, tensors)
+    for (const group of pairGroups(block)) await scaleGroup(scaled, group, options)
+    if (options.settings.isClipped) for (const linear of block.linears) await clip(scaled, linear, options)
+    return scaled.finish()
+  },
+}
+
+export default awq
+
+async function scaleGroup(scaled: ScaledBlock, group: ScaleGroup, options: TransformOptions<AwqSettings>): Promise<void> {
+  const inputs = options.inputs.get(group.tap)
+  const linears: ScaledLinear[] = group.linears.flatMap(({ role, outFeatures: rows, inFeatures: columns }) => {
+    const grid = options.grids.get(role)
+    return grid === undefined ? [] : [{ grid, weight: { data: scaled.tensor(role), rows, columns } }]
+  })
+  if (inputs === undefined || linears.length === 0) return
+  const finding = unusableInputs(inputs)
+  if (finding !== null) {
+    for (const { role } of group.linears) scaled.tell(role, { ...finding, tried: 'The linear was quantized without AWQ scales.' })
+    return
+  }
+  const scales = await searchScales(linears, inputs, options)
+  if (scales !== null) scaled.fold(group, scales)
+}
+
+async function clip(scaled: ScaledBlock, linear: LinearSpec, options: TransformOptions<AwqSettings>): Promise<void> {
+  const { role, tap, outFeatures: rows, inFeatures: columns } = linear
+  const grid = options.grids.get(role)
+  const inputs = options.inputs.get(tap)
+  if (unclipped.has(role) || grid === undefined || inputs === undefined) return
+  if (grid.rangeColumns === null || grid.rangeColumns > widestGroup) return
+  if (unusableInputs(inputs) !== null) return
+  const from = { grid, inputs, scales: scaled.inputScales(tap), rangeColumns: grid.rangeColumns }
+  scaled.replace(role, await clipRanges({ data: scaled.tensor(role), rows, columns }, from, options))
+}

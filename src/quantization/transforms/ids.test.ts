@@ -1,0 +1,41 @@
+import { describe, expect, it } from 'vitest'
+import { StudioError } from '../../core/errors.ts'
+import { parseRecipe, summarize } from '../parse-recipe.ts'
+
+const int8 = { kind: 'affine', bits: 8, group: 'channel', symmetric: true }
+
+describe('ids of recipes with a transform', () => {
+  it.each([
+    ['awq-4bit-g128', { transform: { kind: 'awq' }, grid: { bits: 4, group: 128, symmetric: false }, rounding: { kind: 'nearest' } }],
+    ['awq-4bit-g128-sym', { transform: { kind: 'awq' }, grid: { symmetric: true } }],
+    ['awq-plain-noclip-3bit-g64', { transform: { kind: 'awq', scales: 'inputs', clip: false }, grid: { bits: 3, group: 64 } }],
+    ['awq+gptq-4bit-g128', { transform: { kind: 'awq' }, rounding: { kind: 'gptq' } }],
+    ['Q4_K+awq', { transform: { kind: 'awq' }, grid: { kind: 'ggml', type: 'Q4_K' }, rounding: { kind: 'nearest' } }],
+    ['Q4_K_M+awq+imatrix', { transform: { kind: 'awq' }, rounding: { kind: 'weighted' }, allocation: { mix: 'Q4_K_M' } }],
+    ['Q4_K+awq+gptq-actorder', { transform: { kind: 'awq' }, rounding: { kind: 'gptq', order: 'act-order' } }],
+    ['nf4+awq', { transform: { kind: 'awq' }, grid: { kind: 'codebook', book: 'nf4' } }],
+    ['smoothquant-w8a8', { transform: { kind: 'smoothquant' }, grid: int8 }],
+    ['smoothquant-w8a8-alpha0.85-static', { transform: { kind: 'smoothquant', alpha: 0.85, activations: 'tensor' }, grid: int8 }],
+    ['smoothquant-search-8bit-channel-sym', { transform: { kind: 'smoothquant', alpha: 'search' }, grid: int8 }],
+  ])('%s', (id, parts) => {
+    expect(parseRecipe(id)).toMatchObject({ id, ...parts })
+  })
+
+  it('are said in words', () => {
+    expect(summarize(parseRecipe('Q4_K+awq'))).toMatch(/^awq, Q4_K .*, nearest$/)
+    expect(summarize(parseRecipe('smoothquant-w8a8-static'))).toMatch(/^smoothquant-static, affine 8 bit symmetric/)
+  })
+
+  it.each([
+    ['awk-4bit-g128', 'awq-4bit-g128'],
+    ['smoothquant-w8a9', 'smoothquant-w8a8'],
+    ['Q4_K+awp', 'Q4_K+awq'],
+  ])('%s is close to %s', (id, nearest) => {
+    try {
+      parseRecipe(id)
+      expect.unreachable()
+    } catch (error) {
+      expect(error instanceof StudioError ? error.remedy : '').toContain(`"${nearest}"`)
+    }
+  })
+})
