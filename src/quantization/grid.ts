@@ -15,6 +15,8 @@ export interface Grid<Settings = unknown> {
   /** One line for the page. */
   readonly title: string
   readonly explanation: string
+  /** Place in a list of choices, familiar members first; those without one come after, by kind. */
+  readonly order?: number
   /** Form of the settings, for the editor: the page draws it, knowing no grid. */
   readonly fields: readonly GridField[]
   /** Throws `StudioError` `recipe-invalid` naming the field. */

@@ -28,6 +28,7 @@ const affine: Grid<AffineSettings> = {
   kind: 'affine',
   title: 'Affine integers',
   explanation: 'Evenly spaced values: a scale and a zero point for each group of weights. What GPTQ and AWQ files hold.',
+  order: 1,
   isNamedAlone: false,
   fields: [
     {

@@ -28,6 +28,7 @@ const codebook: Grid<CodeBookSettings> = {
   kind: 'codebook',
   title: 'Code books',
   explanation: 'Sixteen uneven values times the largest weight of a block. What bitsandbytes and QLoRA load.',
+  order: 3,
   isNamedAlone: true,
   importanceUse: () => 'ignored',
   fields: [

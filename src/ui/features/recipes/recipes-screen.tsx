@@ -16,13 +16,16 @@ import { RecipeList } from './recipe-list.tsx'
 import { TextSettings } from './text-settings.tsx'
 import './recipes.css'
 
+/** Sets that are offered at once; the others are under "All presets". */
+const setsOnTop = 5
+
 function PresetSets() {
   const { addSet } = useActions()
   const catalogue = useStore(modelStore, (state) => state.catalogue)
   if (catalogue === null) return null
   return (
     <div className="qs-sets" role="group" aria-label="Preset sets">
-      {catalogue.sets.map((set) => (
+      {catalogue.sets.slice(0, setsOnTop).map((set) => (
         <button key={set.id} type="button" className="qs-set" onClick={() => void addSet(set.id)}>
           <b>{set.title}</b>
           <span>{set.text}</span>
@@ -30,7 +33,7 @@ function PresetSets() {
       ))}
       <button type="button" className="qs-set" aria-haspopup="dialog" onClick={() => uiStore.setState({ sheet: 'presets' })}>
         <b>All presets</b>
-        <span>{catalogue.presets.length} recipes, by name</span>
+        <span>{catalogue.presets.length} recipes, by grid or by question</span>
       </button>
     </div>
   )
