@@ -1,3 +1,4 @@
+import type { Finding } from '../../core/finding.ts'
 import type { Matrix } from '../../kernels/contract/kernels.ts'
 import type { FixedGrid } from '../fixed-grid.ts'
 import type { QuantizedTensor } from '../quantized-tensor.ts'
@@ -44,6 +45,7 @@ export async function roundLayer(name: string, weight: Matrix, options: Options)
       cause: `The calibration text never used ${unused.length} of ${weight.columns} input columns.`,
       tried: 'Their weights were set to 0, as GPTQ does.',
       remedy: 'Calibrate on more or more varied text.',
+      wantsText: true,
     })
   }
   return feedBack(name, live, options, { fixed, use, activations, source: weight })
@@ -81,6 +83,7 @@ async function feedBack(
         cause,
         tried: `Damping was raised to ${damping}, which worked.`,
         remedy: 'Calibrate on more text, or raise the damping.',
+        wantsText: true,
       })
     }
     return fixed.finish(swept)
@@ -88,6 +91,7 @@ async function feedBack(
   return roundNearest(name, made.source, options, {
     cause,
     remedy: 'Calibrate on more or other text.',
+    wantsText: true,
     tried: `Damping was raised to ${mostDamping} in vain. `,
   })
 }
@@ -131,8 +135,8 @@ function roundNearest(
   name: string,
   weight: Matrix,
   { grid, gridSettings, kernels, signal, onFinding }: Options,
-  { cause, remedy, tried = '' }: { readonly cause: string; readonly remedy: string; readonly tried?: string },
+  { cause, remedy, tried = '', ...rest }: Pick<Finding, 'cause' | 'remedy' | 'wantsText'> & { readonly tried?: string },
 ): Promise<QuantizedTensor> {
-  onFinding?.({ cause, tried: `${tried}The matrix was rounded to nearest.`, remedy })
+  onFinding?.({ ...rest, cause, tried: `${tried}The matrix was rounded to nearest.`, remedy, isFallback: true })
   return grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) })
 }
