@@ -40,6 +40,8 @@ export interface Grid<Settings = unknown> {
   activations?(settings: Settings): ActivationMode
   /** The grid's values around a histogram of limit `limit` for the chart; at most 256. */
   values(limit: number, settings: Settings): readonly number[]
+  /** Other settings that lose less where few outer weights stretch the range of many; absent: it has none. */
+  gentler?(settings: Settings): readonly { readonly choice: AxisChoice; readonly label: string }[]
   /** Nearest rounding. Encoding of the result equals `encoding(shape, settings)`, which is not `source`. */
   quantizeNearest(
     name: string,

@@ -9,6 +9,7 @@ import { Headline } from '../../parts/headline.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { Note } from '../../parts/note.tsx'
 import { EmptyState } from '../../parts/small-parts.tsx'
+import { RiskNotes } from '../inspect/risk-notes.tsx'
 import { CalibrationSettings } from './calibration-settings.tsx'
 import { Editor } from './editor.tsx'
 import { PlanBar } from './plan-bar.tsx'
@@ -118,6 +119,7 @@ export function RecipesScreen() {
         <RecipeList />
         <div className="qs-stack">
           {entry === undefined ? null : <Editor entry={entry} />}
+          {isOpen ? <RiskNotes isQuiet /> : null}
           {isOpen && isLearning ? <CalibrationSettings /> : null}
           {isOpen ? <TextSettings hasCalibration={!isLearning} /> : null}
         </div>
