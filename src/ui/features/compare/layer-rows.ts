@@ -30,7 +30,8 @@ export function layerRows(
   others: readonly LayerResult[],
   twin: readonly LayerResult[] | null = null,
 ): readonly LayerRow[] {
-  const errors = (of: readonly LayerResult[]): ReadonlyMap<string, number> => new Map(of.map((layer) => [layer.name, layer.outputError]))
+  const errors = (of: readonly LayerResult[]): ReadonlyMap<string, number | null> =>
+    new Map(of.map((layer) => [layer.name, layer.outputError]))
   const byName = errors(others)
   const ofTwin = errors(twin ?? [])
   return layers.map((layer) => ({

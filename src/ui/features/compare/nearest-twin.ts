@@ -36,7 +36,8 @@ function withoutRounding({ transform, grid, allocation, embedding, head, overrid
 
 /** What a layer's output error became of its twin's: -0.3 is 30 % less. `null` where the twin has none to compare with. */
 export function gainOver(layer: LayerResult, twinError: number | null): number | null {
-  return twinError === null || twinError === 0 ? null : layer.outputError / twinError - 1
+  const { outputError } = layer
+  return outputError === null || twinError === null || twinError === 0 ? null : outputError / twinError - 1
 }
 
 export interface Bought {
@@ -53,15 +54,16 @@ export interface Bought {
 export function boughtOver(layers: readonly LayerResult[], twin: readonly LayerResult[]): Bought | null {
   const errors = new Map(twin.map(({ name, outputError }) => [name, outputError]))
   const pairs = layers.flatMap((layer) => {
-    const before = errors.get(layer.name)
-    const change = gainOver(layer, before ?? null)
-    return before === undefined || change === null ? [] : [{ layer, before, change }]
+    const before = errors.get(layer.name) ?? null
+    const after = layer.outputError
+    const change = gainOver(layer, before)
+    return before === null || after === null || change === null ? [] : [{ layer, before, after, change }]
   })
   const best = pairs.toSorted((one, other) => one.change - other.change)[0]
   if (best === undefined) return null
   const sum = (of: (pair: (typeof pairs)[number]) => number): number => pairs.reduce((total, pair) => total + of(pair), 0)
   return {
-    change: sum(({ layer }) => layer.outputError) / sum(({ before }) => before) - 1,
+    change: sum(({ after }) => after) / sum(({ before }) => before) - 1,
     layers: pairs.length,
     worse: pairs.filter(({ change }) => change > 0).length,
     best: best.layer,
