@@ -6,4 +6,8 @@ export interface Finding {
   readonly tried: string
   /** What to change. */
   readonly remedy: string
+  /** The method that was asked for was not used at all here; absent: it was, in a changed way. */
+  readonly isFallback?: boolean
+  /** More calibration text is what helps. */
+  readonly wantsText?: boolean
 }

@@ -25,6 +25,7 @@ import { describeTensor, summarizeModel } from './model-view.ts'
 import { bytesText } from './plan-issues.ts'
 import { rememberTokens } from './remember-tokens.ts'
 import type { RunReport } from './report.ts'
+import { riskCheck } from './risk-check.ts'
 import { requireResult } from './run-result.ts'
 import { openSample, type SampleFetcher } from './sample.ts'
 import { commandLine, recipeLink, recipesFromLink } from './sharing.ts'
@@ -137,6 +138,10 @@ class Studio {
         const resolved = resolveTensors(this.#needModel().checkpoint.graph, validateRecipe(recipe)).get(tensor)
         const grid = resolved?.grid ?? null
         return { values: grid === null ? [] : grid.member.values(limit, grid.settings), storedAs: resolved?.label ?? 'float' }
+      },
+      riskCheck: async (recipe, signal) => {
+        const { checkpoint } = this.#needModel()
+        return riskCheck(validateRecipe(recipe), { checkpoint, kernels: await this.#needKernels(), signal })
       },
 
       run: (request, onEvent, signal) =>

@@ -15,6 +15,8 @@ export interface Grid<Settings = unknown> {
   /** One line for the page. */
   readonly title: string
   readonly explanation: string
+  /** Place in a list of choices, familiar members first; those without one come after, by kind. */
+  readonly order?: number
   /** Form of the settings, for the editor: the page draws it, knowing no grid. */
   readonly fields: readonly GridField[]
   /** Throws `StudioError` `recipe-invalid` naming the field. */
@@ -43,6 +45,8 @@ export interface Grid<Settings = unknown> {
   rangeColumns?(shape: MatrixShape, settings: Settings): number | null
   /** The grid's values around a histogram of limit `limit` for the chart; at most 256. */
   values(limit: number, settings: Settings): readonly number[]
+  /** Other settings that lose less where few outer weights stretch the range of many; absent: it has none. */
+  gentler?(settings: Settings): readonly { readonly choice: AxisChoice; readonly label: string }[]
   /** Nearest rounding. Encoding of the result equals `encoding(shape, settings)`, which is not `source`. */
   quantizeNearest(
     name: string,

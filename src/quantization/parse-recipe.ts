@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { StudioError } from '../core/errors.ts'
 import { recipeInvalid } from './faults.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
 import { allocations, grids, roundings, transforms } from './registry.ts'
@@ -49,6 +50,17 @@ export function parseRecipe(idOrJson: string): Recipe {
     )
   }
   return validateRecipe(value)
+}
+
+/** Whether a recipe that was put together by the program is one. */
+export function isValidRecipe(recipe: Recipe): boolean {
+  try {
+    validateRecipe(recipe)
+    return true
+  } catch (error) {
+    if (error instanceof StudioError && error.code === 'recipe-invalid') return false
+    throw error
+  }
 }
 
 /** The same for a parsed value. Unknown fields, members and settings are refused by name. */

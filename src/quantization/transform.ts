@@ -70,6 +70,8 @@ export interface Transform<Settings = unknown> {
   readonly kind: string
   readonly title: string
   readonly explanation: string
+  /** Place in a list of choices, familiar members first; those without one come after, by kind. */
+  readonly order?: number
   readonly fields: readonly GridField[]
   /** Throws `StudioError` `recipe-invalid` naming the field. */
   parse(choice: AxisChoice): Settings

@@ -26,6 +26,7 @@ const studioMethods = [
   'plan',
   'choices',
   'gridValues',
+  'riskCheck',
   'run',
   'unfinishedRun',
   'discardRun',

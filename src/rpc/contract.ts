@@ -37,6 +37,8 @@ export interface StudioService {
   choices(recipe: Recipe): Promise<RecipeChoices>
   /** The values a recipe's grid offers on a histogram of this half width; and how a tensor would be stored. */
   gridValues(recipe: Recipe, tensor: string, limit: number): Promise<{ readonly values: readonly number[]; readonly storedAs: string }>
+  /** What a few rows of a few matrices tell about a recipe before it runs. */
+  riskCheck(recipe: Recipe, signal: AbortSignal): Promise<RiskCheck>
 
   /** Runs or resumes (same plan hash) and resolves with the report. Abort stops at the next batch; finished blocks stay. */
   run(request: RunRequest, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<RunReport>
@@ -145,6 +147,39 @@ export interface TensorDescription {
   /** Rows that the figures are made from; fewer than `rows` for matrices above 64 MiB, then evenly spread. Default all. */
   readonly rowsSeen?: number
   readonly rows?: number
+}
+
+/** One matrix of a risk check, from some of its rows. */
+export interface LayerRisk {
+  readonly name: string
+  readonly block: number
+  readonly role: string
+  /** |W - Q| / |W|, rounded to nearest; `null` where the grid cannot be rounded so. */
+  readonly relativeError: number | null
+  /** Largest |w| of the loudest input channel over that of the median channel. */
+  readonly outlierRatio: number
+  readonly loudestChannel: number
+}
+
+/** Another setting of the same grid, measured on the same rows. */
+export interface RiskRemedy {
+  readonly label: string
+  readonly recipe: Recipe
+  /** Its error over the recipe's own: below 1 is better. */
+  readonly errorRatio: number
+  /** Bits a weight more than the recipe takes. */
+  readonly extraBits: number
+}
+
+export interface RiskCheck {
+  readonly recipeId: string
+  /** Matrices in blocks that the recipe quantizes; `layers` are some of them. */
+  readonly linears: number
+  readonly layers: readonly LayerRisk[]
+  /** The best first. */
+  readonly remedies: readonly RiskRemedy[]
+  /** What could be done to the model first; not measured here. */
+  readonly transforms: readonly { readonly title: string; readonly recipe: Recipe }[]
 }
 
 export interface Catalogue {

@@ -206,6 +206,11 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
         storedAs: recipe.id,
       }
     },
+    riskCheck: async (recipe, signal) => {
+      await pause(pace, signal)
+      const own = { name: 'model.layers.0.mlp.down_proj.weight', block: 0, role: 'down', outlierRatio: 11, loudestChannel: 7 }
+      return { recipeId: recipe.id, linears: 28, layers: [{ ...own, relativeError: 0.08 }], remedies: [], transforms: [] }
+    },
     run: async (request, onEvent, signal) => {
       const started = Date.now()
       const blocks = fakeConfig.layers

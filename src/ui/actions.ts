@@ -1,7 +1,7 @@
 import { createContext, useContext } from 'react'
 import type { RecipeChoices } from '../quantization/choices.ts'
 import type { Recipe } from '../quantization/recipe.ts'
-import type { EngineSettings, StorageOverview } from '../rpc/contract.ts'
+import type { EngineSettings, RiskCheck, StorageOverview } from '../rpc/contract.ts'
 import type { ExportChoice } from '../state/exports-store.ts'
 
 /** A file found in a drop or a picker, with its path inside the dropped folder. */
@@ -35,6 +35,9 @@ export interface StudioActions {
   readonly gridValues: (recipe: Recipe, tensor: string, limit: number) => Promise<GridValues | null>
   /** What a recipe could take on each axis, with reasons; `null` for a recipe that cannot be. */
   readonly choices: (recipe: Recipe) => Promise<RecipeChoices | null>
+
+  /** What some of the weights tell about a recipe; `null` when stopped or not possible now. */
+  readonly riskCheck: (recipe: Recipe, signal: AbortSignal) => Promise<RiskCheck | null>
 
   readonly addSet: (setId: string) => Promise<void>
   readonly addPreset: (recipe: Recipe) => void

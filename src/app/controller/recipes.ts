@@ -9,7 +9,16 @@ import type { ControllerContext } from './context.ts'
 
 type RecipeActions = Pick<
   StudioActions,
-  'addSet' | 'addPreset' | 'pasteRecipe' | 'editRecipe' | 'renameRecipe' | 'gridValues' | 'choices' | 'copyLink' | 'copyCommand'
+  | 'addSet'
+  | 'addPreset'
+  | 'pasteRecipe'
+  | 'editRecipe'
+  | 'renameRecipe'
+  | 'gridValues'
+  | 'choices'
+  | 'riskCheck'
+  | 'copyLink'
+  | 'copyCommand'
 >
 
 const validId = /^[A-Za-z0-9._+-]{1,80}$/
@@ -119,6 +128,14 @@ export function createRecipeActions({ service }: ControllerContext): RecipeActio
         return await service.choices(recipe)
       } catch {
         // Nothing is greyed then; taking a choice that cannot be is refused with its reason.
+        return null
+      }
+    },
+    async riskCheck(recipe, signal) {
+      try {
+        return await service.riskCheck(recipe, signal)
+      } catch {
+        // A hint that cannot be had is left out; the run says what is wrong with the recipe or the weights.
         return null
       }
     },

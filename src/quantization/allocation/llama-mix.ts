@@ -108,6 +108,7 @@ const llamaMix: Allocation<{ readonly mix: string }> = {
   kind: 'llama-mix',
   title: 'llama.cpp mix',
   explanation: 'More bits for the matrices that need them, chosen as llama-quantize does. The mix decides the types, not the grid.',
+  order: 2,
   fields: [
     {
       key: 'mix',

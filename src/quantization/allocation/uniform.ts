@@ -5,6 +5,7 @@ const uniform: Allocation<null> = {
   kind: 'uniform',
   title: 'Uniform',
   explanation: 'Every linear of every block gets the same grid.',
+  order: 1,
   fields: [],
   parse: (choice) => parseWithoutSettings('the allocation "uniform"', choice),
   label: () => '',

@@ -139,6 +139,8 @@ describe('inputs that leave a matrix undetermined still give a valid tensor', ()
     expect(findings).toHaveLength(1)
     expect(findings[0]?.cause).toMatch(/^With damping 0 what calibration saw leaves input column \d+ undetermined/)
     expect(findings[0]?.tried).toMatch(/^Damping was raised to 0\.0001, which worked\.$/)
+    expect(findings[0]).toMatchObject({ wantsText: true })
+    expect(findings[0]?.isFallback).toBeUndefined()
     expect(await errorOf(values, activations)).toBeLessThan(0.5 * (await errorOf(await nearestValues(grid), activations)))
   })
 
@@ -148,7 +150,7 @@ describe('inputs that leave a matrix undetermined still give a valid tensor', ()
     gram[3] = (gram[0] ?? 0) * 1e4
     const { values, findings } = await round({ activations: { ...learnt, gram } })
     expect(findings).toHaveLength(1)
-    expect(findings[0]).toMatchObject({ tried: 'Damping was raised to 1 in vain. The matrix was rounded to nearest.' })
+    expect(findings[0]).toMatchObject({ tried: 'Damping was raised to 1 in vain. The matrix was rounded to nearest.', isFallback: true })
     expect(await isNearest(values)).toBe(true)
   })
 

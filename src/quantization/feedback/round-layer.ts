@@ -1,3 +1,4 @@
+import type { Finding } from '../../core/finding.ts'
 import type { SweepResult } from '../../kernels/contract/feedback.ts'
 import type { Matrix } from '../../kernels/contract/kernels.ts'
 import type { FixedGrid } from '../fixed-grid.ts'
@@ -62,6 +63,7 @@ export async function sweepLayer(name: string, weight: Matrix, options: Options)
       cause: `The calibration text never used ${unused.length} of ${weight.columns} input columns.`,
       tried: 'Their weights were set to 0, as GPTQ does.',
       remedy: 'Calibrate on more or more varied text.',
+      wantsText: true,
     })
   }
   return feedBack(name, live, options, { fixed, use, activations, source: weight })
@@ -99,6 +101,7 @@ async function feedBack(
         cause,
         tried: `Damping was raised to ${damping}, which worked.`,
         remedy: 'Calibrate on more text, or raise the damping.',
+        wantsText: true,
       })
     }
     return { kind: 'swept', fixed, swept, live: weight }
@@ -106,6 +109,7 @@ async function feedBack(
   return roundNearest(name, made.source, options, {
     cause,
     remedy: 'Calibrate on more or other text.',
+    wantsText: true,
     tried: `Damping was raised to ${mostDamping} in vain. `,
   })
 }
@@ -149,9 +153,9 @@ async function roundNearest(
   name: string,
   weight: Matrix,
   { grid, gridSettings, kernels, signal, onFinding }: Options,
-  { cause, remedy, tried = '' }: { readonly cause: string; readonly remedy: string; readonly tried?: string },
+  { cause, remedy, tried = '', ...rest }: Pick<Finding, 'cause' | 'remedy' | 'wantsText'> & { readonly tried?: string },
 ): Promise<SweptLayer> {
-  onFinding?.({ cause, tried: `${tried}The matrix was rounded to nearest.`, remedy })
+  onFinding?.({ ...rest, cause, tried: `${tried}The matrix was rounded to nearest.`, remedy, isFallback: true })
   const tensor = await grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) })
   return { kind: 'nearest', tensor }
 }

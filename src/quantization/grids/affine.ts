@@ -14,6 +14,8 @@ interface AffineSettings {
 
 const smallestGroup = 16
 const largestGroup = 256
+/** Few enough weights that one outer one spoils little; llama.cpp's blocks have as many. */
+const gentleGroup = 32
 
 const schema = v.strictObject({
   kind: v.literal('affine'),
@@ -28,6 +30,7 @@ const affine: Grid<AffineSettings> = {
   kind: 'affine',
   title: 'Affine integers',
   explanation: 'Evenly spaced values: a scale and a zero point for each group of weights. What GPTQ and AWQ files hold.',
+  order: 1,
   isNamedAlone: false,
   fields: [
     {
@@ -126,6 +129,14 @@ const affine: Grid<AffineSettings> = {
     const zero = isSymmetric ? 2 ** (bits - 1) : top / 2
     const scale = (2 * limit) / top
     return Array.from({ length: top + 1 }, (_, code) => (code - zero) * scale)
+  },
+  gentler({ bits, group, isSymmetric, clip }) {
+    const same: AxisChoice = { kind: 'affine', bits, group, symmetric: isSymmetric, ...(clip === 'none' ? {} : { clip }) }
+    const isWide = typeof group !== 'number' || group > gentleGroup
+    return [
+      ...(clip === 'none' && group !== 'tensor' ? [{ choice: { ...same, clip: 'mse' }, label: 'Clip the range' }] : []),
+      ...(isWide ? [{ choice: { ...same, group: gentleGroup }, label: `Groups of ${gentleGroup}` }] : []),
+    ]
   },
   async quantizeNearest(name, weight, { settings, kernels, signal }) {
     const { bits, group, isSymmetric, clip } = settings

@@ -26,6 +26,7 @@ const binary: Grid<BinarySettings> = {
   title: '1 bit',
   explanation:
     'Two values for each group of weights, the mean magnitude above and below their mean or zero. For models trained for it, or to see the limit.',
+  order: 9,
   isNamedAlone: false,
   fields: [
     groupField('two values', 64),

@@ -29,6 +29,7 @@ const codebook: Grid<CodeBookSettings> = {
   kind: 'codebook',
   title: 'Code books',
   explanation: 'Sixteen uneven values times the largest weight of a block. What bitsandbytes and QLoRA load.',
+  order: 3,
   isNamedAlone: true,
   importanceUse: () => 'ignored',
   fields: [
@@ -88,6 +89,10 @@ const codebook: Grid<CodeBookSettings> = {
   // Blocks run over the end of rows, and the last one may be short.
   supports: () => true,
   values: (limit, { book }) => Array.from(codeBooks[book], (value) => value * limit),
+  gentler: ({ book, blockSize, isNested }) =>
+    blockSize > defaultBlock
+      ? [{ choice: { kind: 'codebook', book, block: defaultBlock, double: isNested }, label: `Blocks of ${defaultBlock}` }]
+      : [],
   async quantizeNearest(name, weight, { settings, kernels, signal }) {
     const { rows, columns } = weight
     const { book, blockSize, isNested } = settings

@@ -76,6 +76,7 @@ const ggml: Grid<{ readonly type: BlockType }> = {
   kind: 'ggml',
   title: 'ggml blocks',
   explanation: 'Blocks of 32 or 256 weights with their scales beside them. What GGUF files for llama.cpp hold.',
+  order: 2,
   isNamedAlone: true,
   fields: [
     {

@@ -30,6 +30,7 @@ const hqq: Grid<HqqSettings> = {
   title: 'HQQ',
   explanation:
     'Evenly spaced values placed between codes where the error is least: a fitted, fractional zero point for each group. Needs no text.',
+  order: 6,
   isNamedAlone: true,
   fields: [
     {

@@ -24,6 +24,7 @@ const int8Rows: Grid<Int8RowsSettings> = {
   kind: 'int8-rows',
   title: 'int8 rows',
   explanation: 'Whole numbers of 8 bits with one scale a row. With 8-bit inputs this is LLM.int8() of bitsandbytes.',
+  order: 4,
   isNamedAlone: true,
   importanceUse: () => 'ignored',
   fields: [

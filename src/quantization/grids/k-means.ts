@@ -30,6 +30,7 @@ const kMeans: Grid<KMeansSettings> = {
   title: 'k-means tables',
   explanation:
     'A table of values for each row, placed where its weights are (as SqueezeLLM does, by importance where a text was read). Least error for its bits; few runtimes read it.',
+  order: 5,
   isNamedAlone: true,
   fields: [
     {

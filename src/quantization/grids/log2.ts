@@ -15,6 +15,7 @@ const log2: Grid<{ readonly group: number }> = {
   title: 'Powers of two',
   explanation:
     'Zero and the largest weight of a group halved up to six times: multiplying is shifting. Fine near zero, coarse far from it.',
+  order: 7,
   isNamedAlone: true,
   importanceUse: () => 'ignored',
   fields: [

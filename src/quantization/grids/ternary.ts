@@ -21,6 +21,7 @@ const ternary: Grid<{ readonly group: Group }> = {
   title: '1.58 bit',
   explanation:
     'Minus one, zero and one times the mean magnitude of each group, five weights to a byte. The rule of BitNet b1.58, for models trained by it.',
+  order: 8,
   isNamedAlone: false,
   fields: [groupField('a scale', 64)],
   exampleLabels: exampleGroups.map((group) => `1.58bit-${groupLabel(group)}`),

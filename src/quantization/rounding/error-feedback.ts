@@ -8,6 +8,7 @@ const errorFeedback: Rounding<FeedbackSettings> = {
   kind: 'gptq',
   title: 'Error feedback (GPTQ)',
   explanation: 'Column by column; what one column loses, the columns after it make up for on the calibration text.',
+  order: 2,
   fields: feedbackFields,
   parse: parseFeedback,
   label: feedbackLabel,

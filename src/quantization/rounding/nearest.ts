@@ -5,6 +5,7 @@ const nearest: Rounding<null> = {
   kind: 'nearest',
   title: 'Nearest',
   explanation: 'Each weight takes the closest allowed value. Needs no text and takes seconds.',
+  order: 1,
   fields: [],
   parse: (choice) => parseWithoutSettings('nearest rounding', choice),
   label: () => 'nearest',

@@ -6,6 +6,7 @@ const weighted: Rounding<null> = {
   kind: 'weighted',
   title: 'Weighted by importance',
   explanation: 'Scales fit best where the inputs are largest on the calibration text. What llama.cpp calls an importance matrix.',
+  order: 3,
   fields: [],
   parse: (choice) => parseWithoutSettings('rounding weighted by importance', choice),
   label: () => 'imatrix',

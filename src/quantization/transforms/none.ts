@@ -6,6 +6,7 @@ const none: Transform<null> = {
   kind: 'none',
   title: 'None',
   explanation: 'The weights are quantized as they are.',
+  order: 1,
   fields: [],
   parse: (choice) => parseWithoutSettings('the transform "none"', choice),
   label: () => '',

@@ -1,4 +1,6 @@
 import { Modal } from '@mantine/core'
+import type { LayerResult } from '../../../evaluation/result.ts'
+import { findingGroups, findingText } from '../../../state/findings.ts'
 import type { Result } from '../../../state/results.ts'
 import * as format from '../../format/numbers.ts'
 import { Pairs } from '../../parts/small-parts.tsx'
@@ -35,11 +37,30 @@ export function DetailsDialog({ data, result, onClose }: DetailsDialogProps) {
               ),
             ]}
           />
+          <FindingList layers={result.report.layers} />
           <pre className="qs-compare-json" tabIndex={0} role="region" aria-label="Recipe as JSON">
             {JSON.stringify(result.report.recipe, null, 2)}
           </pre>
         </>
       )}
     </Modal>
+  )
+}
+
+/** What did not go as asked, layer by layer. */
+function FindingList({ layers }: { readonly layers: readonly LayerResult[] }) {
+  const groups = findingGroups(layers)
+  if (groups.length === 0) return null
+  return (
+    <>
+      <h3>What went otherwise</h3>
+      <ul className="qs-finding-list">
+        {groups.map((group) => (
+          <li key={group.tried}>
+            {findingText(group)} <span className="qs-muted">{group.layers.map(({ name }) => name).join(', ')}</span>
+          </li>
+        ))}
+      </ul>
+    </>
   )
 }

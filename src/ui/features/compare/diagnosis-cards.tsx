@@ -89,6 +89,12 @@ function apply(remedy: Remedy): void {
       if (recipesStore.getState().pins[remedy.pin] !== remedy.id) pinRecipe(remedy.pin, remedy.id)
       return
     }
+    case 'calibrate': {
+      textsStore.setState({ calibrationTokens: remedy.tokens })
+      notify(`The next run calibrates on up to ${remedy.tokens.toLocaleString('en-US')} tokens, as far as the text goes.`)
+      location.hash = 'recipes'
+      return
+    }
     case 'measure': {
       textsStore.setState({ maxTokens: remedy.tokens })
       notify(`The next run measures up to ${remedy.tokens.toLocaleString('en-US')} tokens, as far as the text goes.`)

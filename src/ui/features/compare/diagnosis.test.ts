@@ -128,3 +128,24 @@ test('an embedding that is a large part of the file is named with what quantizin
   expect(card?.remedy).toMatchObject({ kind: 'copy', label: 'Quantize it, −94.2 MB', recipe: { embedding: 'grid', head: 'grid' } })
   expect(found(result('A', 0, { bytes: 900e6 }), null)).toEqual([])
 })
+
+describe('what a method could not do as asked', () => {
+  const finding = {
+    cause: 'Inputs are copies.',
+    tried: 'The matrix was rounded to nearest.',
+    remedy: 'More text.',
+    isFallback: true,
+    wantsText: true,
+  }
+  const fallen = quiet.map((one) => (one.block === 3 && one.role === 'down' ? { ...one, findings: [finding] } : one))
+
+  test('is the first card, with more text as its remedy where there was a text', () => {
+    const a = result('gptq-4bit', 0, { layers: fallen })
+    const report = { ...reportOf([a]), calibration: { textName: 'Stories', windows: 32, contextLength: 256, tokens: 8192 } }
+    const [card] = diagnose({ report, results: [a], a, b: null, tensors })
+    expect(card?.title).toBe('gptq-4bit fell back in 1 layer')
+    expect(card?.block).toBe(3)
+    expect(card?.remedy).toEqual({ kind: 'calibrate', label: 'Calibrate on 256 windows', tokens: 65_536 })
+    expect(found(a, null)[0]?.remedy).toBeNull()
+  })
+})

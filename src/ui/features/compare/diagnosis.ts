@@ -1,6 +1,7 @@
 import type { LayerResult } from '../../../evaluation/result.ts'
 import type { MeasuredRun, RecipeReport } from '../../../pipeline/report.ts'
 import type { AxisChoice, Recipe } from '../../../quantization/recipe.ts'
+import { findingGroups, findingText, findingTitle, moreWindows } from '../../../state/findings.ts'
 import { isWithinError, type Result } from '../../../state/results.ts'
 import * as format from '../../format/numbers.ts'
 import { widerGrid, withOverrides } from './edited-copy.ts'
@@ -21,6 +22,8 @@ export type Remedy =
   | { readonly kind: 'copy'; readonly label: string; readonly recipe: Recipe }
   | { readonly kind: 'pin'; readonly label: string; readonly pin: 'a' | 'b'; readonly id: string }
   | { readonly kind: 'measure'; readonly label: string; readonly tokens: number }
+  /** Calibrates the next run on this many tokens. */
+  | { readonly kind: 'calibrate'; readonly label: string; readonly tokens: number }
 
 /** A tensor of the open model, as far as sizes go. */
 export interface TensorSize {
@@ -48,7 +51,7 @@ export function diagnose(facts: DiagnosisFacts): readonly Diagnosis[] {
     { name: 'A', pin: 'a', result: facts.a },
     { name: 'B', pin: 'b', result: facts.b },
   ] as const
-  const found: (Diagnosis | null)[] = [tooFewTokens(facts)]
+  const found: (Diagnosis | null)[] = [...wentOtherwise(facts), tooFewTokens(facts)]
   for (const { name, pin, result } of pinned) {
     if (result === null) continue
     found.push(dominated(name, pin, result, facts), fewLayers(name, result.report, facts), floatShare(name, result.report, facts))
@@ -149,6 +152,26 @@ function dominated(name: string, pin: 'a' | 'b', result: Result, { results, a, b
     block: null,
     remedy: { kind: 'pin', label: `Pin ${better.recipe.id} as ${name}`, pin, id: better.recipe.id },
   }
+}
+
+/** What a method could not do as asked, of every recipe: its figures are not what its name promises. */
+function wentOtherwise({ report, results }: DiagnosisFacts): readonly Diagnosis[] {
+  const { calibration } = report
+  return results.flatMap(({ recipe, report: { layers } }) =>
+    findingGroups(layers).map((group): Diagnosis => {
+      const { windows, tokens } = moreWindows(calibration?.windows ?? 1, calibration?.contextLength ?? 1)
+      return {
+        key: `otherwise-${recipe.id}-${group.tried}`,
+        title: findingTitle(recipe.id, group),
+        text: findingText(group),
+        block: group.layers[0]?.block ?? null,
+        remedy:
+          group.wantsText && calibration !== null
+            ? { kind: 'calibrate', label: `Calibrate on ${format.count(windows)} windows`, tokens }
+            : null,
+      }
+    }),
+  )
 }
 
 /** More tokens than this would not change a decision anyone makes. */

@@ -2,12 +2,16 @@ import { Button, Select } from '@mantine/core'
 import { useMediaQuery } from '@mantine/hooks'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { memo, useMemo, useRef, useState } from 'react'
+import { useStore } from 'zustand'
+import type { LayerResult } from '../../../evaluation/result.ts'
+import { modelStore } from '../../../state/model-store.ts'
 import { toCsv } from '../../charts/csv.ts'
 import { pictureFileName, saveBlob } from '../../charts/picture.ts'
 import * as format from '../../format/numbers.ts'
 import { Card } from '../../parts/card.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { type LayerKey, type LayerRow, layerRows, sortLayers } from './layer-rows.ts'
+import { nearestTwin } from './nearest-twin.ts'
 import type { CompareData } from './use-compare.ts'
 
 const rowHeight = 28
@@ -27,9 +31,19 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
   const { a, b } = data.pins
   const shown = data.results.find((result) => result.recipe.id === chosen) ?? a ?? data.results[0]
   const rival = shown === b ? a : b
+  const axes = useStore(modelStore, (state) => state.catalogue?.axes)
+  const twin = useMemo(
+    () => (shown === undefined || axes === undefined ? null : nearestTwin(shown, data.results, axes)),
+    [shown, data.results, axes],
+  )
   const rows = useMemo(
-    () => sortLayers(layerRows(shown?.report.layers ?? [], rival?.report.layers ?? []), sort.key, sort.isDescending),
-    [shown, rival, sort],
+    () =>
+      sortLayers(
+        layerRows(shown?.report.layers ?? [], rival?.report.layers ?? [], twin?.report.layers ?? null),
+        sort.key,
+        sort.isDescending,
+      ),
+    [shown, rival, twin, sort],
   )
 
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => scroll.current, estimateSize: () => rowHeight, overscan: 8 })
@@ -48,13 +62,25 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
             text: ({ other }: LayerRow) => (other === null ? '–' : format.layerError(other)),
           } as const,
         ]),
+    ...(twin === null
+      ? []
+      : [
+          {
+            key: 'gain',
+            title: 'Over nearest',
+            text: ({ gain }: LayerRow) => (gain === null ? '–' : format.changePercent(gain)),
+          } as const,
+        ]),
     { key: 'sqnr', title: 'SQNR', text: ({ layer }) => format.decibels(layer.sqnrDb) },
     { key: 'relative', title: 'Weight error', text: ({ layer }) => format.layerError(layer.relativeError) },
     { key: 'cosine', title: 'Cosine', text: ({ layer }) => layer.cosine.toFixed(5) },
+    ...(rows.some(({ layer }) => layer.findings !== undefined)
+      ? [{ key: 'note', title: 'Went otherwise', text: ({ layer }: LayerRow) => noteOf(layer) } as const]
+      : []),
   ]
-  const heads = isNarrow ? all.filter(({ key }) => key === 'name' || key === 'error' || key === 'other') : all
+  const heads = isNarrow ? all.filter(({ key }) => key === 'name' || key === 'error' || key === 'other' || key === 'gain') : all
   const saveCsv = (): void => {
-    const table = rows.map(({ layer, other }) => [
+    const table = rows.map(({ layer, other, gain }) => [
       layer.name,
       layer.block,
       layer.role,
@@ -66,6 +92,8 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
       layer.relativeError,
       layer.cosine,
       layer.mse,
+      gain,
+      noteOf(layer),
     ])
     const names = [
       'layer',
@@ -79,6 +107,8 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
       'weight error',
       'cosine',
       'mse',
+      'change over nearest',
+      'went otherwise',
     ]
     saveBlob(
       new Blob([toCsv(names, table)], { type: 'text/csv;charset=utf-8' }),
@@ -145,7 +175,13 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
               return (
                 <tr key={row.layer.name} aria-rowindex={item.index + 2} style={{ height: rowHeight }}>
                   {heads.map(({ key, text }) => (
-                    <td key={key} className={key === 'name' || key === 'grid' ? 'qs-compare-mono' : undefined}>
+                    <td
+                      key={key}
+                      className={key === 'name' || key === 'grid' ? 'qs-compare-mono' : key === 'note' ? 'qs-layer-note' : undefined}
+                      title={
+                        key === 'note' ? (row.layer.findings ?? []).map(({ cause, remedy }) => `${cause} ${remedy}`).join(' ') : undefined
+                      }
+                    >
                       {text(row)}
                     </td>
                   ))}
@@ -163,3 +199,5 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
     </Card>
   )
 })
+
+const noteOf = ({ findings = [] }: LayerResult): string => findings.map(({ tried }) => tried).join(' ')

@@ -7,6 +7,7 @@ import { LayerErrorChart } from '../../charts/layer-error-chart.tsx'
 import { type LayerSeries, layerSeries, rolesOf } from '../../charts/layer-series.ts'
 import * as format from '../../format/numbers.ts'
 import { blockCursor, pointAtBlock } from './block-cursor.ts'
+import { BoughtCard } from './bought-card.tsx'
 import { changeEditedCopy } from './copies.ts'
 import { blockPattern, withOverrides } from './edited-copy.ts'
 import { LayerTable } from './layer-table.tsx'
@@ -77,6 +78,7 @@ export function LayersSection({ data, layers }: LayersSectionProps) {
             : { onOverride: override, overrideNote: `Enter or a click gives this block that width in a copy of A, ${a.recipe.id}.` })}
         />
       </section>
+      {data !== null && <BoughtCard data={data} />}
       {data !== null && <LayerTable data={data} />}
     </>
   )

@@ -12,6 +12,7 @@ import { EmptyState, Pairs } from '../../parts/small-parts.tsx'
 import { usePickers } from '../open/drop-card.tsx'
 import { OpenState } from '../open/open-state.tsx'
 import { Diagnoses } from './diagnoses.tsx'
+import { RiskNotes } from './risk-notes.tsx'
 import { SelectedTensor } from './selected-tensor.tsx'
 import { bytesByPart } from './tensor-rows.ts'
 import { TensorTable } from './tensor-table.tsx'
@@ -127,6 +128,7 @@ export function InspectScreen() {
           </Card>
           <WhereTheBytesAre summary={summary} />
           <Diagnoses summary={summary} />
+          <RiskNotes />
         </div>
         <div className="qs-stack">
           <TensorTable summary={summary} />

@@ -10,6 +10,7 @@ import { useActions } from '../../actions.ts'
 import { bytes, counted, duration } from '../../format/numbers.ts'
 import { Icon } from '../../parts/icon.tsx'
 import { FaultNote } from '../../parts/note.tsx'
+import { groupIssues } from './group-issues.ts'
 
 function Fact({
   value,
@@ -45,15 +46,16 @@ function Issues({ issues }: { readonly issues: readonly PlanIssue[] }) {
   if (issues.length === 0) return null
   return (
     <ul className="qs-plan-issues" aria-label="Worth knowing before the run">
-      {issues.map((issue) => (
-        <li key={`${issue.recipeId ?? ''}${issue.title}`} data-severity={issue.severity}>
+      {groupIssues(issues).map(({ issue, recipeIds }) => (
+        <li key={`${recipeIds.join()}${issue.title}`} data-severity={issue.severity}>
           <Icon name={issue.severity === 'note' ? 'info' : 'warning'} />
           <span>
             <b>
-              {issue.recipeId === null ? '' : `${issue.recipeId}: `}
+              {recipeIds.length === 0 ? '' : `${recipeIds.join(', ')}: `}
               {issue.title}.
             </b>{' '}
-            {issue.text} {issue.remedy}{' '}
+            {recipeIds.length > 1 ? '' : `${issue.text} `}
+            {issue.remedy}{' '}
             {hasBundled && issue.recipeId === null && issue.severity === 'error' ? (
               <button type="button" className="qs-link" onClick={takeBundledText}>
                 Use the bundled text

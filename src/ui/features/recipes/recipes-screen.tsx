@@ -9,6 +9,7 @@ import { Headline } from '../../parts/headline.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { Note } from '../../parts/note.tsx'
 import { EmptyState } from '../../parts/small-parts.tsx'
+import { RiskNotes } from '../inspect/risk-notes.tsx'
 import { CalibrationSettings } from './calibration-settings.tsx'
 import { Editor } from './editor.tsx'
 import { PlanBar } from './plan-bar.tsx'
@@ -16,13 +17,16 @@ import { RecipeList } from './recipe-list.tsx'
 import { TextSettings } from './text-settings.tsx'
 import './recipes.css'
 
+/** Sets that are offered at once; the others are under "All presets". */
+const setsOnTop = 5
+
 function PresetSets() {
   const { addSet } = useActions()
   const catalogue = useStore(modelStore, (state) => state.catalogue)
   if (catalogue === null) return null
   return (
     <div className="qs-sets" role="group" aria-label="Preset sets">
-      {catalogue.sets.map((set) => (
+      {catalogue.sets.slice(0, setsOnTop).map((set) => (
         <button key={set.id} type="button" className="qs-set" onClick={() => void addSet(set.id)}>
           <b>{set.title}</b>
           <span>{set.text}</span>
@@ -30,7 +34,7 @@ function PresetSets() {
       ))}
       <button type="button" className="qs-set" aria-haspopup="dialog" onClick={() => uiStore.setState({ sheet: 'presets' })}>
         <b>All presets</b>
-        <span>{catalogue.presets.length} recipes, by name</span>
+        <span>{catalogue.presets.length} recipes, by grid or by question</span>
       </button>
     </div>
   )
@@ -116,6 +120,7 @@ export function RecipesScreen() {
         <RecipeList />
         <div className="qs-stack">
           {entry === undefined ? null : <Editor entry={entry} />}
+          {isOpen ? <RiskNotes isQuiet /> : null}
           {isOpen && isLearning ? <CalibrationSettings /> : null}
           {isOpen ? <TextSettings hasCalibration={!isLearning} /> : null}
         </div>

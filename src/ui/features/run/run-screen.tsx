@@ -15,6 +15,7 @@ import { Headline } from '../../parts/headline.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { FaultNote, Note } from '../../parts/note.tsx'
 import { EmptyState, Pairs, Progress } from '../../parts/small-parts.tsx'
+import { Findings } from './findings.tsx'
 import { LiveLayers } from './live-layers.tsx'
 import { runHeadline, runPhase, runSentence } from './run-text.ts'
 import { Walk } from './walk.tsx'
@@ -243,6 +244,7 @@ export function RunScreen() {
               {storedBlocks} of {blocks} blocks are kept.
             </Note>
           ) : null}
+          <Findings />
           <Warnings />
           <Messages />
         </div>
