@@ -5,16 +5,16 @@ import { INFINITY_BITS, largestF32, magnitudeBits, smallestF32 } from './lanes'
 export const HIGHS: usize = memory.data(64, 16)
 export const LOWS: usize = memory.data(64, 16)
 
-/** The larger of each pair of neighbours that the two vectors have in lanes 0 and 1, 2 and 3 when read as columns. */
+/** The largest of each vector, as signed integers: of `a` in lane 0, `b` in 1, `c` in 2, `d` in 3. */
 @inline
-function columnsLargestS(a: v128, b: v128, c: v128, d: v128): v128 {
+function largestOfEachS(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = i32x4.max_s(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7))
   const cd = i32x4.max_s(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7))
   return i32x4.max_s(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3))
 }
 
 @inline
-function columnsLargestU(a: v128, b: v128, c: v128, d: v128): v128 {
+function largestOfEachU(a: v128, b: v128, c: v128, d: v128): v128 {
   const ab = i32x4.max_u(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7))
   const cd = i32x4.max_u(v128.shuffle<i32>(c, d, 0, 4, 1, 5), v128.shuffle<i32>(c, d, 2, 6, 3, 7))
   return i32x4.max_u(v128.shuffle<i64>(ab, cd, 0, 2), v128.shuffle<i64>(ab, cd, 1, 3))
@@ -59,8 +59,8 @@ export function findRanges(x: usize, many: i32): bool {
     v128.store(HIGHS + (<usize>k << 4), high)
     v128.store(LOWS + (<usize>k << 4), low)
   }
-  const most = columnsLargestS(v128.load(HIGHS), v128.load(HIGHS, 16), v128.load(HIGHS, 32), v128.load(HIGHS, 48))
-  const least = columnsLargestU(v128.load(LOWS), v128.load(LOWS, 16), v128.load(LOWS, 32), v128.load(LOWS, 48))
+  const most = largestOfEachS(v128.load(HIGHS), v128.load(HIGHS, 16), v128.load(HIGHS, 32), v128.load(HIGHS, 48))
+  const least = largestOfEachU(v128.load(LOWS), v128.load(LOWS, 16), v128.load(LOWS, 32), v128.load(LOWS, 48))
   // 0 where there is none of that sign.
   const high = v128.andnot(most, i32x4.shr_s(most, 31))
   const low = v128.and(least, i32x4.shr_s(least, 31))
