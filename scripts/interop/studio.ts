@@ -119,7 +119,9 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
   }
 }
 
-function tellFigures({ evaluation, recipes }: RunReport): void {
+function tellFigures(report: RunReport): void {
+  if (report.evaluation === null) return
+  const { evaluation, recipes } = report
   const tell = (figures: Record<string, unknown>): boolean => process.stdout.write(`${JSON.stringify(figures)}\n`)
   tell({ recipe: 'float', perplexity: evaluation.float.perplexity })
   for (const { id, perplexity, klDivergence, sameTopToken, bytes, seconds } of recipes) {

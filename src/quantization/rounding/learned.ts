@@ -6,6 +6,7 @@ import type { Rounding } from '../rounding.ts'
 /** Learned rounding, of the kind of AdaRound and AutoRound, with the layer's exact loss; see `kernels/contract/descent.ts`. */
 const learned: Rounding<LearnedSettings> = {
   kind: 'learned',
+  order: 4,
   title: 'Learned rounding',
   explanation: "From GPTQ's codes on, each weight learns whether its neighbour suits the calibration text better. Slower, never worse.",
   fields: learnedFields,

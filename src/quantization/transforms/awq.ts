@@ -14,6 +14,7 @@ const unclipped: ReadonlySet<string> = new Set(['q', 'k'])
 /** Activation-aware weight quantization (Lin et al. 2023), on any grid. */
 const awq: Transform<AwqSettings> = {
   kind: 'awq',
+  order: 2,
   title: 'AWQ scales',
   explanation: 'Columns with large inputs are made larger before rounding, so that they lose less; the layer before takes the scale back.',
   fields: awqFields,

@@ -22,6 +22,7 @@ const familiarName = 'smoothquant-w8a8'
 /** SmoothQuant (Xiao et al. 2023): loud input channels are divided, the weights that meet them multiplied; inputs in 8 bits. */
 const smoothquant: Transform<SmoothQuantSettings> = {
   kind: 'smoothquant',
+  order: 3,
   title: 'SmoothQuant',
   explanation: 'Loud input channels hand a part of their range to the weights, so that inputs fit in 8 bits as well as weights do.',
   fields: smoothQuantFields,
