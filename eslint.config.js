@@ -33,7 +33,7 @@ export default defineConfig(
     ],
   },
   {
-    files: ['src/**/*.{ts,tsx}', 'workers/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts', 'scripts/interop/*.ts'],
+    files: ['src/**/*.{ts,tsx}', 'workers/**/*.ts', 'e2e/**/*.ts', 'bench/**/*.ts', 'scripts/{interop,quality}/*.ts'],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: {
       parserOptions: {

@@ -1,5 +1,6 @@
 // Seconds of GPTQ on one layer: the studio's kernels beside torch on the CPU (gptq_speed.py), one thread each, rounds in turn.
-//   node scripts/interop/gptq-speed.mjs VENV/bin/python [ROUNDS] [ROWSxCOLUMNSxTOKENS …]
+//   [OTHER=SCRIPT.py] node scripts/interop/gptq-speed.mjs VENV/bin/python [ROUNDS] [ROWSxCOLUMNSxTOKENS …]
+// OTHER answers the same lines as gptq_speed.py and takes its place.
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -13,7 +14,7 @@ if (python === undefined) {
 const urlOf = await bundleForNode('interop-gptq-speed', { speed: 'scripts/interop/gptq-speed.ts' })
 const { studioLayer } = await import(urlOf('speed').href)
 const studio = await studioLayer()
-const script = fileURLToPath(new URL('gptq_speed.py', import.meta.url))
+const script = process.env['OTHER'] ?? fileURLToPath(new URL('gptq_speed.py', import.meta.url))
 const torch = spawn(python, [script], { env: { ...process.env, OMP_NUM_THREADS: '1' }, stdio: ['pipe', 'pipe', 'inherit'] })
 const answers = createInterface({ input: torch.stdout })[Symbol.asyncIterator]()
 

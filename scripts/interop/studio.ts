@@ -14,6 +14,8 @@ import { nodeWorkerPort } from '../../src/kernels/port.ts'
 import { EngineSupply } from '../../src/pipeline/engine-supply.ts'
 import { executeRun } from '../../src/pipeline/execute-run.ts'
 import { generateAll } from '../../src/pipeline/generate-run.ts'
+import type { CalibrationSettings } from '../../src/pipeline/plan.ts'
+import type { RunReport } from '../../src/pipeline/report.ts'
 import { type RunResult, requireResult } from '../../src/pipeline/run-result.ts'
 import { readStored } from '../../src/pipeline/stored-tensor.ts'
 import { dequantize } from '../../src/pipeline/weights.ts'
@@ -22,8 +24,8 @@ import { createOnnxEngine } from '../../src/runtime/engines/onnxruntime.ts'
 import { createTokenizer } from '../../src/runtime/engines/tokenizer.ts'
 
 /**
- * What the studio itself makes of a model, for comparison with other programs: runs the recipes, then prints a JSON line
- * for float and for each recipe with its greedy text, and writes `WEIGHTS/<recipe id>/model.safetensors`, the dequantized
+ * What the studio itself makes of a model, for comparison with other programs: runs the recipes, then prints JSON lines
+ * for float and for each recipe with its perplexity and its greedy text, and writes `WEIGHTS/<recipe id>/model.safetensors`, the dequantized
  * matrices that its own forward passes multiply by.
  */
 export async function main(argv: readonly string[], kernelWorker: URL): Promise<void> {
@@ -36,11 +38,16 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
       prompt: { type: 'string', default: 'Once upon a time' },
       tokens: { type: 'string', default: '64' },
       weights: { type: 'string' },
+      calibration: { type: 'string' },
+      'calibration-tokens': { type: 'string', default: '8192' },
+      'max-tokens': { type: 'string', default: '1024' },
     },
   })
   const [folder] = positionals
   if (folder === undefined || values.recipe.length === 0 || values.text === undefined) {
-    throw new Error('usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--prompt TEXT] [--tokens N] [--weights FOLDER]')
+    throw new Error(
+      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
+    )
   }
   const signal = new AbortController().signal
   const storeFolder = await mkdtemp(join(tmpdir(), 'studio-'))
@@ -64,9 +71,9 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
             textName: basename(values.text),
             protocol: 'windows',
             contextLength: 256,
-            maxTokens: 1024,
+            maxTokens: Number(values['max-tokens']),
           },
-          calibration: null,
+          calibration: await calibrationOf(values.calibration, Number(values['calibration-tokens'])),
           importance: null,
           seed: 0,
         },
@@ -76,24 +83,28 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
       () => undefined,
       signal,
     )
+    tellFigures(report)
     const result = await requireResult(store, report.planHash)
     const { runner } = await engines.get(signal)
-    const continuations = await generateAll(
-      { checkpoint, tokenizer, store, kernels, runner, residentBytes: totalmem(), now },
-      {
-        request: {
-          prompt: values.prompt,
-          maxTokens: Number(values.tokens),
-          temperature: 0,
-          seed: 0,
-          planHash: report.planHash,
-          recipeIds: values.recipe.map((recipe) => parseRecipe(recipe).id),
-        },
-        result,
-      },
-      () => undefined,
-      signal,
-    )
+    const continuations =
+      values.tokens === '0'
+        ? []
+        : await generateAll(
+            { checkpoint, tokenizer, store, kernels, runner, residentBytes: totalmem(), now },
+            {
+              request: {
+                prompt: values.prompt,
+                maxTokens: Number(values.tokens),
+                temperature: 0,
+                seed: 0,
+                planHash: report.planHash,
+                recipeIds: values.recipe.map((recipe) => parseRecipe(recipe).id),
+              },
+              result,
+            },
+            () => undefined,
+            signal,
+          )
     for (const { recipeId, tokenIds, text } of continuations) {
       process.stdout.write(`${JSON.stringify({ recipe: recipeId ?? 'float', greedy: { ids: tokenIds, text } })}\n`)
     }
@@ -106,6 +117,21 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
     await checkpoint.close()
     await rm(storeFolder, { recursive: true, force: true })
   }
+}
+
+function tellFigures(report: RunReport): void {
+  if (report.evaluation === null) return
+  const { evaluation, recipes } = report
+  const tell = (figures: Record<string, unknown>): boolean => process.stdout.write(`${JSON.stringify(figures)}\n`)
+  tell({ recipe: 'float', perplexity: evaluation.float.perplexity })
+  for (const { id, perplexity, klDivergence, sameTopToken, bytes, seconds } of recipes) {
+    tell({ recipe: id, perplexity, kl: klDivergence.mean, sameTop: sameTopToken, bytes, seconds })
+  }
+}
+
+async function calibrationOf(file: string | undefined, maxTokens: number): Promise<CalibrationSettings | null> {
+  if (file === undefined) return null
+  return { text: await readFile(file, 'utf8'), textName: basename(file), maxTokens, contextLength: 256, usesChatTemplate: false }
 }
 
 async function writeWeights(

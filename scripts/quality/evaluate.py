@@ -1,0 +1,45 @@
+"""One evaluator for everybody: perplexity and KL divergence to float of dequantized matrices, forward in torch float32.
+
+    python evaluate.py MODEL WINDOWS.json FOLDER…
+
+Every FOLDER holds a model.safetensors with some of the model's matrices; the others stay as they are. Prints a JSON line each:
+perplexity, mean KL(float || quantized) in nats, share of positions with the same likeliest token.
+"""
+
+import json
+import sys
+
+import torch
+from model import load_model, load_weights, load_windows
+
+
+@torch.inference_mode()
+def forward(model, windows, reference=None):
+    """Sum over scored tokens of loss, divergence and agreement; also the log-probabilities when there is no reference yet."""
+    loss = divergence = same = count = 0
+    kept = []
+    for index, ids in enumerate(windows):
+        predictions = torch.log_softmax(model(ids).logits[0, :-1], dim=-1)
+        loss -= predictions.gather(1, ids[0, 1:, None]).double().sum().item()
+        count += ids.shape[1] - 1
+        if reference is None:
+            kept.append(predictions)
+            continue
+        wanted = reference[index]
+        divergence += (wanted.exp() * (wanted - predictions)).double().sum().item()
+        same += (wanted.argmax(1) == predictions.argmax(1)).sum().item()
+    figures = {"tokens": count, "perplexity": round(float(torch.tensor(loss / count).double().exp()), 4)}
+    if reference is not None:
+        figures |= {"kl": round(divergence / count, 6), "sameTop": round(same / count, 4)}
+    return figures, kept
+
+
+model_folder, windows_file, *folders = sys.argv[1:]
+evaluation = load_windows(windows_file, "evaluation")
+model = load_model(model_folder)
+original = {name: value.clone() for name, value in model.state_dict().items()}
+figures, reference = forward(model, evaluation)
+print(json.dumps({"weights": "float"} | figures), flush=True)
+for folder in folders:
+    model.load_state_dict(original | load_weights(folder))
+    print(json.dumps({"weights": folder} | forward(model, evaluation, reference)[0]), flush=True)
