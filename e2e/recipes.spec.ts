@@ -5,14 +5,14 @@ test('code books, tables and error feedback on the sample; what cannot be is gre
   await page.getByRole('button', { name: 'Open the sample' }).click()
   await expect(page.getByRole('link', { name: 'Choose recipes' })).toBeVisible()
   await studio.goTo('Recipes')
-  await studio.pasteRecipes('["nf4", "kmeans-3bit", "Q4_K", "Q4_K+gptq", "nearest-4bit-channel"]')
+  await studio.pasteRecipes('["int8-rows", "kmeans-3bit", "Q4_K", "Q4_K+gptq", "nearest-4bit-channel"]')
   await studio.evaluateOn({ name: 'short.txt', text: shortText })
 
   const rounding = page.getByRole('radiogroup', { name: 'Rounding' })
   const feedback = rounding.getByRole('radio', { name: 'Error feedback (GPTQ)' })
   await expect(feedback).toHaveAttribute('aria-disabled', 'true')
   await feedback.hover()
-  await expect(page.getByText(/nf4 cannot be rounded with error feedback/)).toBeVisible()
+  await expect(page.getByText(/int8-rows cannot be rounded with error feedback/)).toBeVisible()
   await feedback.click({ force: true })
   await expect(rounding.getByRole('radio', { name: 'Nearest' })).toHaveAttribute('aria-checked', 'true')
 
@@ -27,7 +27,7 @@ test('code books, tables and error feedback on the sample; what cannot be is gre
   await expect(page.getByRole('group', { name: /^Recipe nearest-4bit-(g32|channel-mse)/ })).toBeVisible()
 
   await studio.run()
-  for (const id of ['nf4', 'kmeans-3bit', 'Q4_K', 'Q4_K+gptq', 'nearest-4bit-channel']) {
+  for (const id of ['int8-rows', 'kmeans-3bit', 'Q4_K', 'Q4_K+gptq', 'nearest-4bit-channel']) {
     await expect(studio.rowOf(id).first()).toContainText(/\d\.\d{3}/)
   }
   const bought = page.getByRole('listitem').filter({ hasText: /Q4_K\+gptq .* less than Q4_K/ })
