@@ -219,7 +219,7 @@ export async function benchScaling(threadFile: URL, { threads = 2, rounds = 7 } 
   const weights = normal(4096, 2048)
   const [affine] = quantizers(weights)
   const q4 = blocks(weights).find(({ operation }) => operation === 'Q4_0')
-  const q4K = blocks(normal(512, 2048)).find(({ operation }) => operation === 'Q4_K')
+  const q4K = blocks(normal(2048, 2048)).find(({ operation }) => operation === 'Q4_K')
   const rows: ScalingRow[] = []
   for (const bench of [affine, q4, q4K, gram(2048, 1024)]) {
     if (bench === undefined) continue

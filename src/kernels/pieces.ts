@@ -7,7 +7,7 @@ import type { Cut } from './executor.ts'
  * milliseconds, large enough that handing it over costs little. Sums in f64 are taken by piece and added in order, so this
  * is also what makes them the same for any number of threads.
  */
-export const pieceBytes = 4 * 2 ** 20
+export const pieceBytes = 2 ** 20
 
 /** A range of rows; `end` is exclusive. */
 export interface RowRange {
