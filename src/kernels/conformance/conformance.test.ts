@@ -19,7 +19,7 @@ test('WASM does what the reference does', async () => {
   expect(verdicts.map(({ operation }) => operation).sort()).toEqual(operationsOf(wasm).sort())
   columns.push(columnOf(wasm.backend, verdicts))
   await wasm.close()
-}, 60_000)
+}, 240_000)
 
 test('the same cases give rates: of every operation with a large case, and of every ggml type', async () => {
   const wasm = await createWasmKernels()
@@ -35,7 +35,7 @@ test('the same cases give rates: of every operation with a large case, and of ev
   expect(rates.every(({ rates: [rate = 0] }) => rate > 0)).toBe(true)
   expect(rateTable(['wasm'], rates.slice(0, 1)).split('\n')[0]).toBe('| operation | case | wasm, millions/s |')
   await wasm.close()
-}, 60_000)
+}, 240_000)
 
 test('WebGPU does what the reference does, for every operation it has', async (context) => {
   const gpu = await nodeGpu()
