@@ -4,6 +4,7 @@ import { rowPieces } from '../src/export/float-pieces.ts'
 import { interleaveRows } from '../src/export/gguf/head-rows.ts'
 import { modelEntries, tokenizerPart } from '../src/export/gguf/metadata.ts'
 import { planTensors } from '../src/export/gguf/tensors.ts'
+import { defaultExportOptions } from '../src/export/options.ts'
 import { encodeMetadata, layoutGguf } from '../src/formats/gguf/layout.ts'
 import { readGguf } from '../src/formats/gguf/read.ts'
 import { writeGguf } from '../src/formats/gguf/write.ts'
@@ -18,7 +19,13 @@ const compareBytes = 16 * 2 ** 20
 export async function writeFloatGguf(folder: string, path: string): Promise<void> {
   const files = await nodeFolderFiles(folder)
   const checkpoint = await openCheckpoint({ name: 'whole', originKind: 'files', files }, new AbortController().signal)
-  const planned = planTensors({ checkpoint, recipe: parseRecipe('F16'), encodings: new Map(), importance: null })
+  const planned = planTensors({
+    checkpoint,
+    recipe: parseRecipe('F16'),
+    options: defaultExportOptions,
+    encodings: new Map(),
+    importance: null,
+  })
   const tensors = planned.map((tensor) => ({ ...tensor, spec: { ...tensor.spec, type: 'F32' as const } }))
   const { encoded } = tokenizerPart(checkpoint)
   if (encoded === null) throw new Error('this tokenizer has no form in GGUF')

@@ -5,11 +5,13 @@ import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
 import type { Recipe } from '../quantization/recipe.ts'
+import type { ExportOptions } from './options.ts'
 
 /** What an export may read. Tensors are fetched one at a time; the walk's storage is behind it. */
 export interface ExportSource {
   readonly checkpoint: Checkpoint
   readonly recipe: Recipe
+  readonly options: ExportOptions
   /**
    * Checkpoint name of every tensor that the walk stored to how it is stored: on a grid, or as floats (encoding `float`) where a
    * transform changed it. Tensors not in it are those of the checkpoint.

@@ -21,6 +21,8 @@ export interface CliArguments {
   readonly context: number | null
   readonly maxTokens: number | null
   readonly targets: readonly string[]
+  /** `null`: weights are not split into files. */
+  readonly maxFileBytes: number | null
   readonly out: string | null
   readonly seed: number
   readonly threads: number | null
@@ -47,6 +49,7 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --context N           tokens a window (default: 256, or what the model reads if that is less)
 --max-tokens N        run at most N tokens of the evaluation text (default: all)
 --export T,...        gguf, gptq; a recipe that a format cannot hold is left out there, with the reason
+--max-file-size SIZE   split files of weights above this size (500M, 4G), where the format has parts
 --out DIR             where report.json and DIR/<recipe id>/<target id>/ go (default: quantized/<model name>)
 --seed N              draws the calibration windows (default: 0)
 --threads N           default: as many as cores, at most 16
@@ -68,6 +71,7 @@ const options = {
   context: { type: 'string' },
   'max-tokens': { type: 'string' },
   export: { type: 'string', multiple: true },
+  'max-file-size': { type: 'string' },
   out: { type: 'string' },
   seed: { type: 'string' },
   threads: { type: 'string' },
@@ -104,6 +108,7 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     context: wholeNumber('--context', values.context, 2),
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 1),
     targets: (values.export ?? []).flatMap((list) => list.split(',')).filter((id) => id !== ''),
+    maxFileBytes: fileSize(values['max-file-size']),
     out: values.out ?? null,
     seed: wholeNumber('--seed', values.seed, 0) ?? 0,
     threads: wholeNumber('--threads', values.threads, 1),
@@ -121,6 +126,17 @@ function wholeNumber(name: string, text: string | undefined, least: number): num
     throw usage(`${name} takes a whole number from ${least} on, not "${text}"`)
   }
   return value
+}
+
+const sizeUnits: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, G: 1e9 }
+
+/** A size as llama.cpp's splitter takes it: decimal units. */
+function fileSize(text: string | undefined): number | null {
+  if (text === undefined) return null
+  const [, digits, unit] = /^(\d+)([KMG]?)$/.exec(text) ?? []
+  const bytes = Number(digits) * (sizeUnits[unit ?? ''] ?? Number.NaN)
+  if (!Number.isSafeInteger(bytes) || bytes < 1e6) throw usage(`--max-file-size takes a size from 1M on, as in 500M or 4G, not "${text}"`)
+  return bytes
 }
 
 function usage(message: string): StudioError {

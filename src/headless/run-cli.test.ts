@@ -229,6 +229,8 @@ describe('the command line', () => {
       'No recipe can be written as gptq',
     ],
     ['a protocol that is not one', (model) => [model, '--recipe', 'Q4_0', '--protocol', 'hf'], 'no protocol "hf"'],
+    ['a file size below the least', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '500K'], 'a size from 1M on'],
+    ['a file size that is not one', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '4GB'], 'not "4GB"'],
     ['a context that is not a number', (model) => [model, '--recipe', 'Q4_0', '--context', '1e3x'], '--context takes a whole number'],
     ['a model that is not there', () => ['./absent', '--recipe', 'Q4_0'], 'no folder "./absent"'],
     ['a text that is not there', (model) => [model, '--recipe', 'Q4_0', '--evaluation', 'absent.txt'], 'absent.txt cannot be read'],

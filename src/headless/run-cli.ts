@@ -160,7 +160,7 @@ async function runAndExport(
     if (args.saveImatrix !== null) await saveImatrix(args.saveImatrix, model, result)
     const artifacts = new Map<string, Artifact[]>()
     for (const recipe of report.recipes) {
-      const source = exportSource(store, model.checkpoint, result, recipe.id)
+      const source = exportSource(store, model.checkpoint, result, recipe.id, { maxFileBytes: args.maxFileBytes })
       const made: Artifact[] = []
       for (const target of targets) {
         const support = target.supports(source)

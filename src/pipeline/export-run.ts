@@ -41,7 +41,7 @@ export async function exportRun(
 ): Promise<ExportResult> {
   const target = exportTarget(request.targetId)
   const result = await requireResult(tools.runs, request.planHash)
-  const source = exportSource(tools.runs, tools.checkpoint, result, request.recipeId)
+  const source = exportSource(tools.runs, tools.checkpoint, result, request.recipeId, request.options)
   const folder = `${request.recipeId}/${target.id}`
   const { destination } = request
   const place = destination === null ? storeDestination(tools.exports, folder) : handleDestination(destination)

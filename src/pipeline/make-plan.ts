@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement } from '../core/dtype.ts'
+import { defaultExportOptions } from '../export/options.ts'
 import type { ExportFacts } from '../export/target.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
@@ -104,7 +105,7 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
   const { checkpoint } = facts
   const importance = importanceSummary(facts.loaded.importance, calibrationSummary(facts.request, facts.texts), checkpoint.graph)
   const encodings = encodingsOf(resolved, changedTensors(checkpoint, recipe, resolved))
-  const exportFacts: ExportFacts = { checkpoint, recipe, encodings, importance }
+  const exportFacts: ExportFacts = { checkpoint, recipe, options: defaultExportOptions, encodings, importance }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
     const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0

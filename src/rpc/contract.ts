@@ -1,3 +1,4 @@
+import type { ExportOptions } from '../export/options.ts'
 import type { ModelConfig, TensorInfo } from '../models/model-graph.ts'
 import type { RunEvent } from '../pipeline/events.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
@@ -243,6 +244,7 @@ export interface ExportRequest {
   readonly planHash: string
   readonly recipeId: string
   readonly targetId: string
+  readonly options: ExportOptions
   /** From the save picker: a file for one-file targets, a folder otherwise; `null` writes to OPFS. */
   readonly destination: FileSystemFileHandle | FileSystemDirectoryHandle | null
 }

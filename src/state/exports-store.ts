@@ -1,4 +1,5 @@
 import { createStore } from 'zustand/vanilla'
+import type { ExportOptions } from '../export/options.ts'
 import type { ExportProgress, ExportResult } from '../rpc/contract.ts'
 import type { Fault } from './fault.ts'
 
@@ -21,11 +22,13 @@ export interface ExportJob extends ExportChoice {
 export interface ExportsState {
   readonly chosen: readonly ExportChoice[]
   readonly jobs: readonly ExportJob[]
+  /** For every file of the next export. */
+  readonly options: ExportOptions
   /** The impossible cell the person looks at. */
   readonly asked: ExportChoice | null
 }
 
-export const initialExportsState: ExportsState = { chosen: [], jobs: [], asked: null }
+export const initialExportsState: ExportsState = { chosen: [], jobs: [], options: { maxFileBytes: null }, asked: null }
 
 export const exportsStore = createStore<ExportsState>(() => initialExportsState)
 

@@ -1,6 +1,7 @@
 import type { Checkpoint, TokenizerFiles } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
 import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../core/float16.ts'
+import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
@@ -77,6 +78,7 @@ export async function madeExportSource(
   }
   return {
     checkpoint,
+    options: defaultExportOptions,
     importance: null,
     recipe: {
       id: recipeId,

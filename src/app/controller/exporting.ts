@@ -31,7 +31,8 @@ export function createExporting({ service }: ControllerContext): ExportActions {
         place === null
           ? null
           : await (await place.getDirectoryHandle(job.recipeId, { create: true })).getDirectoryHandle(job.targetId, { create: true })
-      const request = { planHash, recipeId: job.recipeId, targetId: job.targetId, destination: folder }
+      const { options } = exportsStore.getState()
+      const request = { planHash, recipeId: job.recipeId, targetId: job.targetId, options, destination: folder }
       const result = await service.exportRecipe(request, (progress) => updateJob(job, { progress }), signal)
       updateJob(job, { status: 'done', result, seconds: (performance.now() - started) / 1000 })
       announce(`${job.recipeId} is written and checked.`)
