@@ -39,12 +39,7 @@ export async function generateAll(
   const continuations: Continuation[] = []
   let float: readonly number[] | null = null
   for (const recipeId of [null, ...request.recipeIds]) {
-    const tensors = recipeId === null ? [] : (result.tensors[recipeId] ?? [])
-    const recipe = result.report.recipes.find(({ id }) => id === recipeId)?.recipe
-    const resolved = recipe === undefined ? new Map<string, ResolvedTensor>() : resolveTensors(tools.checkpoint.graph, recipe)
-    const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]))
-    const inputModes = recipeId === null ? [] : (result.inputModes[recipeId] ?? [])
-    const model = new StreamedModel(tools, { stored, resolved, inputModes }, signal)
+    const model = openModel(tools, { result, recipeId }, signal)
     try {
       const made = await continueOne(tools, { model, request, recipeId }, onEvent, signal)
       float ??= made.tokenIds
@@ -56,9 +51,29 @@ export async function generateAll(
   return continuations
 }
 
+/** What computes the logits after each further token, and frees its weights. */
+export interface StoredModel {
+  readonly next: NextLogits
+  release(): Promise<void>
+}
+
+/** The float model (`recipeId` null) or a recipe of a finished run, as the studio itself runs it. */
+export function openModel(
+  tools: GenerateTools,
+  { result, recipeId }: { readonly result: RunResult; readonly recipeId: string | null },
+  signal: AbortSignal,
+): StoredModel {
+  const tensors = recipeId === null ? [] : (result.tensors[recipeId] ?? [])
+  const recipe = result.report.recipes.find(({ id }) => id === recipeId)?.recipe
+  const resolved = recipe === undefined ? new Map<string, ResolvedTensor>() : resolveTensors(tools.checkpoint.graph, recipe)
+  const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]))
+  const inputModes = recipeId === null ? [] : (result.inputModes[recipeId] ?? [])
+  return new StreamedModel(tools, { stored, resolved, inputModes }, signal)
+}
+
 async function continueOne(
   tools: GenerateTools,
-  scope: { readonly model: StreamedModel; readonly request: GenerateRequest; readonly recipeId: string | null },
+  scope: { readonly model: StoredModel; readonly request: GenerateRequest; readonly recipeId: string | null },
   onEvent: (event: GenerateEvent) => void,
   signal: AbortSignal,
 ): Promise<Omit<Continuation, 'firstDifference'>> {
