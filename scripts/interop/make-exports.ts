@@ -111,10 +111,10 @@ async function writeExpected(
   asked: { readonly prompt: readonly number[]; readonly windows: readonly (readonly number[])[]; readonly greedyTokens: number },
 ): Promise<void> {
   const { folder, tools } = scope
-  const onModel = async <T>(use: (next: (id: number) => Promise<Float32Array>) => Promise<T>): Promise<T> => {
+  const onModel = async <T>(work: (next: (id: number) => Promise<Float32Array>) => Promise<T>): Promise<T> => {
     const model = openModel(tools, scope, new AbortController().signal)
     try {
-      return await use((id) => model.next([id]))
+      return await work((id) => model.next([id]))
     } finally {
       await model.release()
     }
