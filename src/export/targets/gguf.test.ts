@@ -47,6 +47,11 @@ const blockTypes = [
   ['MXFP4', 39, 38],
   ['NVFP4', 40, 39],
 ] as const
+function at(files: readonly ExportedFile[], index: number): ExportedFile {
+  const file = files[index]
+  if (file === undefined) throw new Error(`there is no file ${index}`)
+  return file
+}
 const asSource = (): TensorEncoding => ({ encoding: 'source' })
 
 function made(
@@ -238,6 +243,37 @@ describe('GGUF export', () => {
 
   it('knows the same block sizes as the container', () => {
     for (const name of Object.keys(ggmlTypes) as GgmlType[]) expect(ggmlTypes[name]).toMatchObject(tensorTypes[name])
+  })
+})
+
+describe('GGUF in parts', () => {
+  it('cuts at tensors, numbers every part, and gives the first the settings', async () => {
+    const whole = await made(tinyLlamaConfig(), block('Q4_0'))
+    const maxFileBytes = 20_000
+    const source = { ...whole, options: { maxFileBytes } }
+    const files = gguf.layout(source)
+    expect(files.length).toBeGreaterThan(2)
+    const names: string[] = []
+    for (const [index, file] of files.entries()) {
+      expect(file.path).toMatch(new RegExp(`-0000${index + 1}-of-0000${files.length}\\.gguf$`))
+      const bytes = await bytesOf(file, source)
+      expect(bytes.length).toBe(file.sizeBytes)
+      const parsed = await readGguf(memorySource(file.path, bytes))
+      expect(settings(parsed)).toMatchObject({ 'split.no': index, 'split.count': files.length })
+      expect('general.architecture' in settings(parsed)).toBe(index === 0)
+      const data = parsed.tensors.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+      expect(data <= maxFileBytes || parsed.tensors.length === 1).toBe(true)
+      names.push(...parsed.tensors.map(({ name }) => name))
+      await file.verify?.(source, memorySource(file.path, bytes), { kernels })
+      const flipped = bytes.slice()
+      const last = parsed.tensors.at(-1)
+      const position = (last?.offset ?? 0) + 1
+      flipped[position] = (flipped[position] ?? 0) ^ 1
+      await expect(file.verify?.(source, memorySource(file.path, flipped), { kernels })).rejects.toThrow(last?.name)
+    }
+    expect(names).toEqual((await exported(whole)).parsed.tensors.map(({ name }) => name))
+    const first = await readGguf(memorySource('first', await bytesOf(at(files, 0), source)))
+    expect(settings(first)['split.tensors.count']).toBe(names.length)
   })
 })
 

@@ -1,0 +1,68 @@
+import { StudioError, throwIfAborted } from '../../core/errors.ts'
+import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
+import { asMatrix, inPieces, readHalf, rowPieces } from '../float-pieces.ts'
+import type { ExportSource } from '../target.ts'
+import { interleaveRows } from './head-rows.ts'
+import type { PlannedTensor } from './tensors.ts'
+
+/** Rows are handled in whole heads where they are re-ordered. */
+export function piecesOf(tensor: PlannedTensor, headDim: number) {
+  const { rows, columns } = asMatrix(tensor.spec.shape)
+  // A bias is one row of single elements; a re-ordered one is handled whole.
+  return rowPieces(rows, columns, tensor.isInterleaved && tensor.spec.shape.length > 1 ? headDim : 1)
+}
+
+/** Bytes of one row, or of one element of a vector. */
+export function rowBytes({ spec }: PlannedTensor): number {
+  return spec.shape.length > 1 ? ggmlBytes(spec.type, 1, spec.shape.at(-1) ?? 0) : ggmlTypes[spec.type].blockBytes
+}
+
+/** A tensor's bytes in the file, piece by piece. */
+export async function* tensorBytes(
+  tensor: PlannedTensor,
+  source: ExportSource,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const { checkpoint } = source
+  const { from, spec, isInterleaved } = tensor
+  const order = { headDim: checkpoint.graph.config.headDim, rowBytes: rowBytes(tensor) }
+  const arrange = (bytes: Uint8Array<ArrayBuffer>) => (isInterleaved ? interleaveRows(bytes, order) : bytes)
+  switch (from.kind) {
+    case 'computed':
+      yield new Uint8Array(from.values.slice().buffer)
+      return
+    case 'stored': {
+      const { blocks } = await readBlocks(source, from.name, signal)
+      if (!isInterleaved) {
+        yield* inPieces(blocks)
+        return
+      }
+      for (const { rowStart, rowEnd } of piecesOf(tensor, order.headDim)) {
+        throwIfAborted(signal)
+        yield arrange(blocks.subarray(rowStart * order.rowBytes, rowEnd * order.rowBytes))
+      }
+      return
+    }
+    case 'float':
+      for (const rows of piecesOf(tensor, order.headDim)) {
+        throwIfAborted(signal)
+        const values =
+          spec.type === 'F16' ? await readHalf(source, from.name, rows, signal) : await source.readFloat(from.name, rows, signal)
+        yield arrange(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+      }
+  }
+}
+
+/** Throws `storage-fault` when blocks were not stored. */
+export async function readBlocks(source: ExportSource, name: string, signal?: AbortSignal) {
+  const stored = await source.readQuantized(name, signal)
+  if (stored.encoding !== 'ggml') {
+    throw new StudioError('storage-fault', {
+      title: 'What is stored does not fit the recipe',
+      message: `${name} is stored as ${stored.encoding}, but the recipe says blocks.`,
+      remedy: 'Run the recipe again, then export again.',
+      details: { tensor: name },
+    })
+  }
+  return stored
+}
