@@ -1,21 +1,22 @@
 /** The layering rule of the studio. A room may import its own files and the rooms listed for it, nothing else. */
-const rooms = ['core', 'io', 'kernels', 'models', 'formats', 'checkpoint', 'runtime', 'quantization', 'calibration', 'evaluation', 'export', 'pipeline', 'rpc', 'state', 'ui', 'app', 'headless', 'testing'];
+const rooms = ['core', 'io', 'kernels', 'models', 'devices', 'formats', 'checkpoint', 'runtime', 'quantization', 'calibration', 'evaluation', 'export', 'pipeline', 'rpc', 'state', 'ui', 'app', 'headless', 'testing'];
 const mayImport = {
   core: [],
   io: ['core'],
   kernels: ['core'],
   models: ['core'],
+  devices: ['core', 'models'],
   formats: ['core', 'io'],
   checkpoint: ['core', 'io', 'formats', 'models'],
   runtime: ['core', 'io', 'formats', 'kernels', 'models'],
   quantization: ['core', 'kernels', 'models'],
   calibration: ['core', 'kernels', 'models', 'runtime'],
   evaluation: ['core', 'kernels', 'models', 'runtime'],
-  export: ['core', 'io', 'kernels', 'formats', 'models', 'checkpoint', 'quantization'],
+  export: ['core', 'io', 'kernels', 'formats', 'models', 'devices', 'checkpoint', 'quantization'],
   pipeline: ['core', 'io', 'kernels', 'models', 'formats', 'checkpoint', 'runtime', 'quantization', 'calibration', 'evaluation', 'export'],
   rpc: ['core'],
   state: ['core', 'rpc'],
-  ui: ['core', 'state'],
+  ui: ['core', 'state', 'devices'],
   app: ['core', 'rpc', 'state', 'ui'],
   headless: rooms.filter((r) => !['state', 'ui', 'app', 'testing'].includes(r)),
   testing: rooms.filter((r) => !['state', 'ui', 'app'].includes(r)),

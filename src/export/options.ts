@@ -2,7 +2,9 @@
 export interface ExportOptions {
   /** Files of weights are split at tensors so that none is larger, where the format has parts; `null` never splits. */
   readonly maxFileBytes: number | null
+  /** Id of the device that the README beside the files is for (`src/devices`); `null` names the usual ways. */
+  readonly device: string | null
 }
 
 /** As other tools write them: one file, whatever its size. */
-export const defaultExportOptions: ExportOptions = { maxFileBytes: null }
+export const defaultExportOptions: ExportOptions = { maxFileBytes: null, device: null }

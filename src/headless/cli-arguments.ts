@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { StudioError } from '../core/errors.ts'
+import { deviceById, devices } from '../devices/device.ts'
 import type { ProtocolId } from '../evaluation/result.ts'
 
 export interface CliArguments {
@@ -23,6 +24,8 @@ export interface CliArguments {
   readonly targets: readonly string[]
   /** `null`: weights are not split into files. */
   readonly maxFileBytes: number | null
+  /** Whose README and commands come with the files. */
+  readonly device: string | null
   readonly out: string | null
   readonly seed: number
   readonly threads: number | null
@@ -50,6 +53,8 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --max-tokens N        run at most N tokens of the evaluation text (default: all)
 --export T,...        gguf, gptq; a recipe that a format cannot hold is left out there, with the reason
 --max-file-size SIZE   split files of weights above this size (500M, 4G), where the format has parts
+--device ID           whose commands the README beside the files has: pi-5-8gb, jetson-orin-nano-8gb, android-mid,
+                      browser-webgpu-igpu, rtx-4060, esp32-s3, … (an unknown one lists them all)
 --out DIR             where report.json and DIR/<recipe id>/<target id>/ go (default: quantized/<model name>)
 --seed N              draws the calibration windows (default: 0)
 --threads N           default: as many as cores, at most 16
@@ -72,6 +77,7 @@ const options = {
   'max-tokens': { type: 'string' },
   export: { type: 'string', multiple: true },
   'max-file-size': { type: 'string' },
+  device: { type: 'string' },
   out: { type: 'string' },
   seed: { type: 'string' },
   threads: { type: 'string' },
@@ -108,6 +114,7 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     context: wholeNumber('--context', values.context, 2),
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 1),
     targets: (values.export ?? []).flatMap((list) => list.split(',')).filter((id) => id !== ''),
+    device: knownDevice(values.device),
     maxFileBytes: fileSize(values['max-file-size']),
     out: values.out ?? null,
     seed: wholeNumber('--seed', values.seed, 0) ?? 0,
@@ -126,6 +133,12 @@ function wholeNumber(name: string, text: string | undefined, least: number): num
     throw usage(`${name} takes a whole number from ${least} on, not "${text}"`)
   }
   return value
+}
+
+function knownDevice(id: string | undefined): string | null {
+  if (id === undefined) return null
+  if (deviceById(id) === null) throw usage(`There is no device "${id}"; there are ${devices.map((device) => device.id).join(', ')}`)
+  return id
 }
 
 const sizeUnits: Readonly<Record<string, number>> = { '': 1, K: 1e3, M: 1e6, G: 1e9 }

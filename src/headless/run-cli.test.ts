@@ -229,6 +229,7 @@ describe('the command line', () => {
       'No recipe can be written as gptq',
     ],
     ['a protocol that is not one', (model) => [model, '--recipe', 'Q4_0', '--protocol', 'hf'], 'no protocol "hf"'],
+    ['a device that is not known', (model) => [model, '--recipe', 'Q4_0', '--device', 'toaster'], 'no device "toaster"; there are pi-'],
     ['a file size below the least', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '500K'], 'a size from 1M on'],
     ['a file size that is not one', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '4GB'], 'not "4GB"'],
     ['a context that is not a number', (model) => [model, '--recipe', 'Q4_0', '--context', '1e3x'], '--context takes a whole number'],

@@ -5,12 +5,15 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { defaultHubEndpoint, openHubFiles } from '../checkpoint/hub.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { isAbort, StudioError } from '../core/errors.ts'
+import { writeChecksums } from '../export/kit/checksums.ts'
+import { withKit } from '../export/kit/kit.ts'
 import { type Hasher, writeExport } from '../export/write-export.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
 import { executeRun, type OpenModel, planRun } from '../pipeline/execute-run.ts'
 import { exportTarget } from '../pipeline/export-run.ts'
+import { kitContents } from '../pipeline/kit-contents.ts'
 import { imatrixFile } from '../pipeline/measured-importance.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import { bytesText } from '../pipeline/plan-issues.ts'
@@ -160,7 +163,9 @@ async function runAndExport(
     if (args.saveImatrix !== null) await saveImatrix(args.saveImatrix, model, result)
     const artifacts = new Map<string, Artifact[]>()
     for (const recipe of report.recipes) {
-      const source = exportSource(store, model.checkpoint, result, recipe.id, { maxFileBytes: args.maxFileBytes })
+      const options = { maxFileBytes: args.maxFileBytes, device: args.device }
+      const source = { ...exportSource(store, model.checkpoint, result, recipe.id), options }
+      const contents = kitContents(report, recipe.id)
       const made: Artifact[] = []
       for (const target of targets) {
         const support = target.supports(source)
@@ -174,8 +179,10 @@ async function runAndExport(
           openWritten: (path: string) => nodeFileSource(join(partial, folder, path)),
           removeWritten: (path: string) => rm(join(partial, folder, path), { force: true }),
         }
-        const written = await writeExport({ target, source, kernels, ...place, createSha256: nodeSha256 }, () => undefined, signal)
-        made.push({ target: target.id, files: written.files.map((file) => ({ ...file, path: `${folder}/${file.path}` })) })
+        const job = { target: withKit(target, contents), source, kernels, ...place, createSha256: nodeSha256 }
+        const written = await writeExport(job, () => undefined, signal)
+        const files = [...written.files, await writeChecksums(place, written.files)]
+        made.push({ target: target.id, files: files.map((file) => ({ ...file, path: `${folder}/${file.path}` })) })
       }
       artifacts.set(recipe.id, made)
     }

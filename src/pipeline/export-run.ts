@@ -1,5 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
+import { writeChecksums } from '../export/kit/checksums.ts'
+import { withKit } from '../export/kit/kit.ts'
 import { exportTargets } from '../export/registry.ts'
 import type { ExportTarget } from '../export/target.ts'
 import { type ExportDestination, writeExport } from '../export/write-export.ts'
@@ -9,6 +11,7 @@ import { fileHandleSink } from '../io/handle-sink.ts'
 import { storageError } from '../io/store-path.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ExportProgress, ExportRequest, ExportResult } from '../rpc/contract.ts'
+import { kitContents } from './kit-contents.ts'
 import { exportSource, requireResult } from './run-result.ts'
 
 /** Between two progress messages of a file that is written in many pieces. */
@@ -39,9 +42,9 @@ export async function exportRun(
   onProgress: (progress: ExportProgress) => void,
   signal: AbortSignal,
 ): Promise<ExportResult> {
-  const target = exportTarget(request.targetId)
   const result = await requireResult(tools.runs, request.planHash)
-  const source = exportSource(tools.runs, tools.checkpoint, result, request.recipeId, request.options)
+  const target = withKit(exportTarget(request.targetId), kitContents(result.report, request.recipeId))
+  const source = { ...exportSource(tools.runs, tools.checkpoint, result, request.recipeId), options: request.options }
   const folder = `${request.recipeId}/${target.id}`
   const { destination } = request
   const place = destination === null ? storeDestination(tools.exports, folder) : handleDestination(destination)
@@ -53,11 +56,12 @@ export async function exportRun(
     onProgress(progress)
   }
   const written = await writeExport({ target, source, kernels: tools.kernels, ...place }, tell, signal)
+  const files = [...written.files, await writeChecksums(place, written.files)]
   return {
     recipeId: request.recipeId,
     target: target.id,
-    files: written.files,
-    storedPaths: destination === null ? written.files.map(({ path }) => `${folder}/${path}`) : [],
+    files,
+    storedPaths: destination === null ? files.map(({ path }) => `${folder}/${path}`) : [],
     notes: target.notes(source),
   }
 }

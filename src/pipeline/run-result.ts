@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
-import { defaultExportOptions, type ExportOptions } from '../export/options.ts'
+import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
@@ -56,21 +56,15 @@ export async function requireResult(store: FileStore, planHash: string): Promise
   })
 }
 
-/** One recipe of a finished run as exports read it. */
-export function exportSource(
-  store: FileStore,
-  checkpoint: Checkpoint,
-  result: RunResult,
-  recipeId: string,
-  options: ExportOptions = defaultExportOptions,
-): ExportSource {
+/** One recipe of a finished run as exports read it, with nothing chosen about the files. */
+export function exportSource(store: FileStore, checkpoint: Checkpoint, result: RunResult, recipeId: string): ExportSource {
   const report = result.report.recipes.find(({ id }) => id === recipeId)
   if (report === undefined) throw storageFault(resultPath(result.report.planHash), `The run has no recipe ${recipeId}`)
   const tensors = new Map((result.tensors[recipeId] ?? []).map((tensor) => [tensor.name, tensor]))
   return {
     checkpoint,
     recipe: report.recipe,
-    options,
+    options: defaultExportOptions,
     importance: result.report.importance,
     encodings: new Map([...tensors].map(([name, { encoding }]) => [name, encoding])),
     async readFloat(name, rows, signal) {

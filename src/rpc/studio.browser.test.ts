@@ -72,7 +72,7 @@ describe('the studio in its worker', () => {
     expect(continued?.pieces.join('')).toBe(continued?.text)
 
     const exported = await studio.exportRecipe(
-      { planHash: plan.hash, recipeId: 'Q8_0', targetId: 'gguf', options: { maxFileBytes: null }, destination: null },
+      { planHash: plan.hash, recipeId: 'Q8_0', targetId: 'gguf', options: { maxFileBytes: null, device: null }, destination: null },
       () => undefined,
       signal,
     )

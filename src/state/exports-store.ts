@@ -28,7 +28,7 @@ export interface ExportsState {
   readonly asked: ExportChoice | null
 }
 
-export const initialExportsState: ExportsState = { chosen: [], jobs: [], options: { maxFileBytes: null }, asked: null }
+export const initialExportsState: ExportsState = { chosen: [], jobs: [], options: { maxFileBytes: null, device: null }, asked: null }
 
 export const exportsStore = createStore<ExportsState>(() => initialExportsState)
 
