@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import type { GgmlType } from '../src/kernels/contract/ggml.ts'
 import { benchConformance } from './conformance.ts'
 import { benchForward, forwardTable } from './forward.ts'
+import { benchGraphics } from './graphics.ts'
 import { benchKernels, benchScaling, kernelTable, scalingTable } from './kernels.ts'
 import { benchNative, nativeMarkdown, nativeTable } from './native.ts'
 
@@ -31,6 +32,12 @@ async function native(): Promise<string> {
   return options.markdown ? nativeMarkdown(rows) : nativeTable(rows, label)
 }
 
+async function graphics(): Promise<string> {
+  const { text, isEqual } = await benchGraphics(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })
+  if (!isEqual) process.exitCode = 1
+  return text
+}
+
 async function conformance(): Promise<string> {
   const { text, isEqual } = await benchConformance()
   if (!isEqual) process.exitCode = 1
@@ -40,6 +47,7 @@ async function conformance(): Promise<string> {
 const parts: Readonly<Record<string, () => Promise<string>>> = {
   native,
   conformance,
+  graphics,
   kernels: async () => kernelTable(await benchKernels(rounds)),
   scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
   forward: async () => forwardTable(await benchForward({ threads, ...rounds })),

@@ -1,5 +1,5 @@
 // npm run bench: speed of kernels and forward passes, each beside what it is compared with in the same run.
-//   npm run bench -- native      one part: native, conformance, kernels, scaling, forward
+//   npm run bench -- native      one part: native, conformance, kernels, scaling, graphics, forward
 //   npm run bench -- native --type Q4_K --type Q4_0 --rounds 15 --markdown
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -20,6 +20,7 @@ const parts = [
   ['conformance'],
   ['kernels'],
   ['scaling', '--threads', threads],
+  ['graphics', '--threads', threads],
   ['forward', '--threads', '1'],
   ['forward', '--threads', threads],
 ].filter(([part]) => wanted === undefined || part === wanted)

@@ -30,6 +30,8 @@ export function routeKernels(kernels: Kernels, accelerator: Accelerator, checked
       router.run('traceThroughGram', (delta.rows * delta.columns ** 2) / 2, (at) => at.traceThroughGram(delta, gram, signal)),
     quantizeGgml: (input, type, options, signal) =>
       router.run('quantizeGgml', input.rows * input.columns, (at) => at.quantizeGgml(input, type, options, signal)),
+    sweepColumns: (input, options, signal) =>
+      router.run('sweepColumns', (input.rows * input.columns ** 2) / 2, (at) => at.sweepColumns(input, options, signal)),
     async close() {
       accelerator.close()
       await kernels.close()

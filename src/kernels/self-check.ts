@@ -1,5 +1,6 @@
 import { createRandom } from '../core/random.ts'
 import type { AcceleratedMethod, AcceleratedOperations, Accelerator } from './contract/accelerator.ts'
+import type { SweepOptions } from './contract/feedback.ts'
 import type { Matrix } from './contract/matrix.ts'
 import { bytes, firstDifference, relative, type Tolerance, type Values } from './tolerance.ts'
 
@@ -11,6 +12,8 @@ export const acceleratedTolerances: Readonly<Record<AcceleratedMethod, Tolerance
   traceThroughGram: relative(1e-5),
   // Goes into files. Divisions and roots are put right in integers; what they cannot follow is left to other backends.
   quantizeGgml: bytes,
+  // Goes into files as well, and a wrong bit in one column spreads over all after it.
+  sweepColumns: bytes,
 }
 
 /** An operation on the card: allowed or why not, and from how much work of a call on it was measured to pay. */
@@ -80,7 +83,61 @@ function checks(): readonly Check[] {
       probe: (operations) => operations.quantizeGgml(large, 'Q4_K'),
       probeWork: probeSize ** 2,
     },
+    sweepCheck(large),
   ]
+}
+
+/** A factor as error feedback has them: the diagonal outweighs the rest. */
+function factor(columns: number): Float32Array<ArrayBuffer> {
+  const { data } = matrix(columns, columns)
+  return data.map((value, at) => {
+    const [row, column] = [Math.floor(at / columns), at % columns]
+    return column < row ? 0 : column === row ? value + 1 : value / columns
+  })
+}
+
+/** Both kinds of grids and the fit, a block and a rest, in an order of their own. */
+function sweepCheck(large: Matrix): Check {
+  const columns = 150
+  const rows = 67
+  const size = 32
+  const groups = Math.ceil(columns / size)
+  const weights = matrix(rows, columns)
+  const groupOf = Int32Array.from({ length: columns }, (_, position) => Math.floor(position / size))
+  const shared = { upper: factor(columns), block: 128, groups, groupOf }
+  const lists = { scales: matrix(rows, groups).data, offsets: matrix(groups, rows).data }
+  const order = Int32Array.from({ length: columns }, (_, position) => (position * 7) % columns)
+  const values = async (operations: AcceleratedOperations, options: SweepOptions): Promise<Values> => {
+    const { codes, fitted, losses } = await operations.sweepColumns(weights, options)
+    return [codes, fitted.steps, fitted.zeroPoints, losses]
+  }
+  const fit = { kind: 'fit', bits: 4, isSymmetric: false, clip: 'none' } as const
+  const probe = {
+    upper: factor(probeSize),
+    order: null,
+    block: 128,
+    groups: 1,
+    groupOf: new Int32Array(probeSize),
+    grid: fit,
+  }
+  return {
+    method: 'sweepColumns',
+    sample: async (operations) => [
+      ...(await values(operations, { ...shared, order: null, grid: fit })),
+      ...(await values(operations, {
+        ...shared,
+        order,
+        grid: { kind: 'uniform', largestCode: 15, zeroPoints: lists.scales.map(() => 8), ...lists },
+      })),
+      ...(await values(operations, {
+        ...shared,
+        order,
+        grid: { kind: 'levels', levels: Float32Array.of(-3, -1, 0, 2, 5), tables: 'shared', ...lists },
+      })),
+    ],
+    probe: (operations) => operations.sweepColumns(large, probe),
+    probeWork: probeSize ** 3 / 2,
+  }
 }
 
 /**

@@ -119,7 +119,8 @@ function requireOrder(order: Int32Array, columns: number): void {
   if (seen.includes(0)) throw contractBroken('An order of columns does not name every column once.')
 }
 
-function requireSweep(input: Matrix, { upper, order, block, groups, groupOf, grid }: SweepOptions): void {
+/** Refuses what breaks the contract of a sweep. */
+export function requireSweep(input: Matrix, { upper, order, block, groups, groupOf, grid }: SweepOptions): void {
   const { rows, columns } = input
   requireLength('A matrix', input.data.length, rows * columns)
   requireLength('A factor', upper.length, columns * columns)

@@ -2,8 +2,10 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { accelerateKernels } from './accelerate.ts'
 import { sampleImportance, sampleMatrix } from './conformance/inputs.ts'
 import type { Accelerator } from './contract/accelerator.ts'
+import type { SweepOptions, SweepResult } from './contract/feedback.ts'
 import type { Kernels } from './contract/kernels.ts'
 import { createReferenceKernels } from './reference/index.ts'
+import { bytes, firstDifference } from './tolerance.ts'
 import { openWebGpuKernels, webGpuShaders } from './webgpu/index.ts'
 
 // Under a software adapter every call takes its time.
@@ -42,6 +44,60 @@ test('a matrix larger than a buffer goes in bands and chunks', async () => {
   expect(await accelerator.operations.accumulateGram(before, wide)).toEqual(expected)
   const trace = await reference.traceThroughGram(wide, expected)
   expect(Math.abs((await accelerator.operations.traceThroughGram(wide, expected)) / trace - 1)).toBeLessThan(1e-5)
+})
+
+test('a matrix of several pieces comes to the card and back whole', async () => {
+  const wide = sampleMatrix('normal', 3, 1801)
+  const before = Float32Array.from({ length: 1801 ** 2 }, (_, at) => at % 1013)
+  const { operations } = await openCard()
+  expect(firstDifference([await reference.accumulateGram(before, wide)], [await operations.accumulateGram(before, wide)], bytes)).toBe(null)
+})
+
+describe('a sweep', () => {
+  const columns = 150
+  const groupOf = Int32Array.from({ length: columns }, (_, position) => Math.floor(position / 32))
+  const fit = { kind: 'fit', bits: 4, isSymmetric: false, clip: 'none' } as const
+  const upper = Float32Array.from({ length: columns ** 2 }, (_, at) => {
+    const [row, column] = [Math.floor(at / columns), at % columns]
+    return column < row ? 0 : column === row ? 1.25 : 0.01 * Math.sin(at)
+  })
+  const options: SweepOptions = { upper, order: null, block: 64, groups: 5, groupOf, grid: fit }
+  const values = ({ codes, fitted, losses }: SweepResult) => [codes, fitted.steps, fitted.zeroPoints, losses]
+  const left = { name: 'AcceleratorFault', isLasting: false }
+
+  test('of more rows and a larger factor than a buffer holds goes in parts', async () => {
+    const accelerator = await openWebGpuKernels({ bufferBytes: 70 * columns * 4 })
+    if (typeof accelerator === 'string') throw new Error(accelerator)
+    opened.push(accelerator)
+    const weights = sampleMatrix('heavy tails', 163, columns)
+    const there = await accelerator.operations.sweepColumns(weights, options)
+    expect(firstDifference(values(await reference.sweepColumns(weights, options)), values(there), bytes)).toBe(null)
+  })
+
+  test('that the buffers, the shaders or f32 on a card cannot follow is left to others, and only that call', async () => {
+    const accelerator = await openWebGpuKernels({ bufferBytes: 4096 })
+    if (typeof accelerator === 'string') throw new Error(accelerator)
+    opened.push(accelerator)
+    const weights = sampleMatrix('normal', 3, columns)
+    await expect(accelerator.operations.sweepColumns(weights, options)).rejects.toMatchObject(left)
+    const { operations } = await openCard()
+    await expect(operations.sweepColumns(weights, { ...options, grid: { ...fit, clip: 'mse' } })).rejects.toMatchObject(left)
+    const changed = (change: (data: Float32Array) => void) => {
+      const data = weights.data.slice()
+      change(data)
+      return { ...weights, data }
+    }
+    const first = changed((data) => data.fill(1e-35, 0, 1))
+    const afterTheBlock = changed((data) => data.fill(NaN, 140, 141))
+    for (const weight of [first, afterTheBlock]) await expect(operations.sweepColumns(weight, options)).rejects.toMatchObject(left)
+    for (const at of [1, 140, 149 * columns + 149]) {
+      const tiny = upper.slice()
+      tiny[at] = 1e-20
+      await expect(operations.sweepColumns(weights, { ...options, upper: tiny })).rejects.toMatchObject(left)
+    }
+    await expect(operations.sweepColumns(weights, { ...options, groups: 1 })).rejects.toMatchObject({ code: 'internal' })
+    expect((await operations.sweepColumns({ ...weights, rows: 0, data: new Float32Array(0) }, options)).codes).toHaveLength(0)
+  })
 })
 
 test('a row too wide for any buffer is left to others, and only this call', async () => {

@@ -43,6 +43,7 @@ export function acceleratorDouble({
     accumulateGram: (gram, input, signal) => call('accumulateGram', () => inner.accumulateGram(gram, input, signal)),
     traceThroughGram: (delta, gram, signal) => call('traceThroughGram', () => inner.traceThroughGram(delta, gram, signal)),
     quantizeGgml: (input, type, options, signal) => call('quantizeGgml', () => inner.quantizeGgml(input, type, options, signal)),
+    sweepColumns: (input, options, signal) => call('sweepColumns', () => inner.sweepColumns(input, options, signal)),
   }
   return {
     accelerator: {

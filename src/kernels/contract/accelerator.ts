@@ -21,7 +21,7 @@ export interface Accelerator {
   close(): void
 }
 
-export type AcceleratedOperations = Pick<Kernels, 'accumulateGram' | 'traceThroughGram' | 'quantizeGgml'>
+export type AcceleratedOperations = Pick<Kernels, 'accumulateGram' | 'traceThroughGram' | 'quantizeGgml' | 'sweepColumns'>
 export type AcceleratedMethod = keyof AcceleratedOperations
 
 /** A call that the accelerator could not do and another backend can: never shown to a person as an error. */

@@ -24,27 +24,22 @@ export async function accumulateGram(
   const { rows: tokens, columns, data } = input
   requireLength('A Gram matrix', gram.length, columns * columns)
   requireLength('A matrix', data.length, tokens * columns)
-  const result = gram.slice()
-  if (tokens === 0) return result
+  if (tokens === 0) return gram.slice()
+  const result = new Float32Array(columns * columns)
   const bandRows = rowsInBuffer(runner, columns, tile)
   const chunkTokens = rowsInBuffer(runner, columns, gramTokenBlock)
   for (let firstRow = 0; firstRow < columns; firstRow += bandRows) {
     const rows = Math.min(bandRows, columns - firstRow)
-    const band = runner.upload('gram', gram.subarray(firstRow * columns, (firstRow + rows) * columns))
+    const band = await runner.upload('gram', gram.subarray(firstRow * columns, (firstRow + rows) * columns))
     for (let token = 0; token < tokens; token += chunkTokens) {
       throwIfAborted(signal)
       const count = Math.min(chunkTokens, tokens - token)
-      const x = runner.upload('tokens', data.subarray(token * columns, (token + count) * columns))
+      const x = await runner.upload('tokens', data.subarray(token * columns, (token + count) * columns))
       const groups = [Math.ceil(columns / tile), Math.ceil(rows / tile)] as const
       await runner.dispatch('gram', { call: Uint32Array.of(count, columns, firstRow, rows, 0), buffers: [x, band], groups })
     }
-    await runner.read(band, 4 * rows * columns, (bytes) => {
-      const values = new Float32Array(bytes)
-      for (let row = 0; row < rows; row++) {
-        const diagonal = firstRow + row
-        result.set(values.subarray(row * columns + diagonal, (row + 1) * columns), diagonal * columns + diagonal)
-      }
-    })
+    // What lies below the diagonal went to the card and stayed as it was.
+    await runner.read(band, result.subarray(firstRow * columns, (firstRow + rows) * columns))
   }
   return result
 }
@@ -63,15 +58,16 @@ export async function traceThroughGram(
   let trace = 0
   for (let firstRow = 0; firstRow < columns; firstRow += bandRows) {
     const rows = Math.min(bandRows, columns - firstRow)
-    const band = runner.upload('gram', (gram as Float32Array<ArrayBuffer>).subarray(firstRow * columns, (firstRow + rows) * columns))
+    const band = await runner.upload('gram', (gram as Float32Array<ArrayBuffer>).subarray(firstRow * columns, (firstRow + rows) * columns))
     for (let first = 0; first < deltaRows; first += bandRows) {
       throwIfAborted(signal)
       const count = Math.min(bandRows, deltaRows - first)
-      const d = runner.upload('tokens', data.subarray(first * columns, (first + count) * columns))
+      const d = await runner.upload('tokens', data.subarray(first * columns, (first + count) * columns))
       const groups = [Math.ceil(rows / tile), Math.ceil(count / tile)] as const
       const parts = runner.storage('parts', 4 * groups[0] * groups[1])
       await runner.dispatch('trace', { call: Uint32Array.of(count, columns, firstRow, rows), buffers: [d, band, parts], groups })
-      trace += await runner.read(parts, 4 * groups[0] * groups[1], (bytes) => new Float32Array(bytes).reduce((sum, part) => sum + part, 0))
+      const sums = await runner.read(parts, new Float32Array(groups[0] * groups[1]))
+      trace += sums.reduce((sum, part) => sum + part, 0)
     }
   }
   return trace

@@ -6,10 +6,15 @@ import division from './exact-division.wgsl?raw'
 import ggml from './ggml.wgsl?raw'
 import { accumulateGram, traceThroughGram } from './gram.ts'
 import gram from './gram.wgsl?raw'
+import ordinary from './ordinary.wgsl?raw'
 import q4K from './q4-k.wgsl?raw'
 import { quantizedTypes, quantizeGgml } from './quantize-ggml.ts'
 import { reasonAgainst } from './reasons.ts'
 import { GpuRunner, largestBufferBytes, type Shader } from './runner.ts'
+import sweep from './sweep.wgsl?raw'
+import { sweepColumns } from './sweep-columns.ts'
+import sweepPack from './sweep-pack.wgsl?raw'
+import sweepUpdate from './sweep-update.wgsl?raw'
 import trace from './trace.wgsl?raw'
 
 /** The shaders by name; a test replaces one to see it noticed. */
@@ -17,6 +22,9 @@ export const webGpuShaders: Readonly<Record<string, Shader>> = {
   gram: { code: `${exact}${gram}`, constants: { tokenBlock: gramTokenBlock } },
   trace: { code: trace },
   'q4-k': { code: `${exact}${division}${ggml}${q4K}` },
+  sweep: { code: `${exact}${division}${ordinary}${ggml}${sweep}` },
+  'sweep-update': { code: `${exact}${division}${ordinary}${sweepUpdate}` },
+  'sweep-pack': { code: sweepPack },
 }
 
 export interface WebGpuOptions {
@@ -45,13 +53,17 @@ export async function openWebGpuKernels({
       quantizedTypes.includes(type)
         ? runner.exclusively(() => quantizeGgml(runner, { input, type, importance }, signal))
         : Promise.reject(new AcceleratorFault(`${type} is not written for the graphics card.`, { isLasting: false })),
+    sweepColumns: (input, options, signal) => runner.exclusively(() => sweepColumns(runner, { input, options }, signal)),
   }
   return {
     name,
     isSoftware,
     operations,
     supports: (operation) => (operation in operations ? true : reasonAgainst(operation)),
-    notes: { quantizeGgml: `${quantizedTypes.join(' and ')} only: their searches take WASM longer than the way to the card.` },
+    notes: {
+      quantizeGgml: `${quantizedTypes.join(' and ')} only: their searches take WASM longer than the way to the card.`,
+      sweepColumns: 'Not where the range of each group is searched for on the way.',
+    },
     lost: device.lost.then(({ message, reason }) => (message === '' ? reason : message)),
     close: () => runner.close(),
   }

@@ -55,21 +55,23 @@ export async function quantizeGgml(
   const blocks = new Uint8Array(ggmlBytes(type, rows, columns))
   const rowsAtOnce = Math.floor(runner.bufferBytes / (4 * columns))
   if (rowsAtOnce === 0) throw new AcceleratorFault(`Rows of ${columns} are too wide for a buffer.`, { isLasting: false })
-  const weights = runner.upload('importance', importance === null ? new Float32Array(1) : Float32Array.from(importance))
-  const uncertain = runner.upload('uncertain', new Uint32Array(1))
+  const weights = await runner.upload('importance', importance === null ? new Float32Array(1) : Float32Array.from(importance))
+  const uncertain = await runner.upload('uncertain', new Uint32Array(1))
   for (let row = 0; row < rows; row += rowsAtOnce) {
     throwIfAborted(signal)
     const end = Math.min(rows, row + rowsAtOnce)
     const superBlocks = ((end - row) * columns) / superBlock
     const outBytes = ggmlBytes(type, end - row, columns)
-    const x = runner.upload('tokens', data.subarray(row * columns, end * columns))
+    const x = await runner.upload('tokens', data.subarray(row * columns, end * columns))
     const out = runner.storage('blocks', outBytes)
     const call = callOf(search, { superBlocks, columns }, importance !== null)
     const groups = [Math.ceil(superBlocks / perGroup), 1] as const
     await runner.dispatch('q4-k', { call, buffers: [x, weights, out, uncertain], groups })
-    await runner.read(out, outBytes, (bytes) => blocks.set(new Uint8Array(bytes), ggmlBytes(type, row, columns)))
+    const at = ggmlBytes(type, row, columns)
+    await runner.read(out, blocks.subarray(at, at + outBytes))
   }
-  if (await runner.read(uncertain, 4, (bytes) => new Uint32Array(bytes)[0] !== 0)) {
+  const [isUncertain] = await runner.read(uncertain, new Uint32Array(1))
+  if (isUncertain !== 0) {
     throw new AcceleratorFault('A weight or an importance is too small, too large or not finite.', { isLasting: false })
   }
   return blocks

@@ -1,5 +1,6 @@
 import { StudioError } from '../../core/errors.ts'
 import { AcceleratorFault } from '../contract/accelerator.ts'
+import { Staging } from './staging.ts'
 
 /** A shader and what stands in for its `override` constants. */
 export interface Shader {
@@ -13,15 +14,14 @@ interface Slot {
   readonly sizeBytes: number
 }
 
-/** Storage and copies of a slot are for shaders, `read` is where results are fetched from. */
 const usages = {
   storage: 0x80 | 0x08 | 0x04, // STORAGE, COPY_DST, COPY_SRC
   uniform: 0x40 | 0x08, // UNIFORM, COPY_DST
-  read: 0x01 | 0x08, // MAP_READ, COPY_DST
 } as const
-const mapRead = 1
+/** Up to here the queue's own way to the card costs less than waiting for a staging buffer. */
+const smallBytes = 64 * 1024
 
-/** Bytes one buffer of ours has at most: with four of them, what the studio holds on a graphics card. */
+/** Bytes one buffer of ours has at most: with four of them and `stagingBytes`, what the studio holds on a graphics card. */
 export const largestBufferBytes = 64 * 2 ** 20
 
 /**
@@ -34,6 +34,7 @@ export class GpuRunner {
   readonly #shaders: Readonly<Record<string, Shader>>
   readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>()
   readonly #slots = new Map<string, Slot>()
+  readonly #staging: Staging
   #last: Promise<unknown> = Promise.resolve()
   #lostReason: string | null = null
 
@@ -43,6 +44,7 @@ export class GpuRunner {
   ) {
     this.#device = device
     this.#shaders = shaders
+    this.#staging = new Staging(device)
     this.bufferBytes = Math.min(bufferBytes, device.limits.maxStorageBufferBindingSize, device.limits.maxBufferSize)
     void device.lost.then(({ message, reason }) => {
       this.#lostReason = message === '' ? reason : message
@@ -78,9 +80,10 @@ export class GpuRunner {
   }
 
   /** Copies `data` into the slot's buffer. */
-  upload(slot: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>): GPUBuffer {
+  async upload(slot: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): Promise<GPUBuffer> {
     const buffer = this.storage(slot, data.byteLength)
-    this.#device.queue.writeBuffer(buffer, 0, data)
+    if (data.byteLength <= smallBytes) this.#device.queue.writeBuffer(buffer, 0, data)
+    else await this.#staging.write(buffer, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     return buffer
   }
 
@@ -110,24 +113,20 @@ export class GpuRunner {
     this.#device.queue.submit([encoder.finish()])
   }
 
-  /** Shows `take` the first `sizeBytes` of a buffer; the view is gone when it returns. */
-  async read<Result>(buffer: GPUBuffer, sizeBytes: number, take: (bytes: ArrayBuffer) => Result): Promise<Result> {
-    const staging = this.#slot('read', sizeBytes, usages.read)
-    const encoder = this.#device.createCommandEncoder()
-    encoder.copyBufferToBuffer(buffer, 0, staging, 0, sizeBytes)
-    this.#device.queue.submit([encoder.finish()])
-    await staging.mapAsync(mapRead, 0, sizeBytes)
-    try {
-      return take(staging.getMappedRange(0, sizeBytes))
-    } finally {
-      staging.unmap()
-    }
+  /** Fills `target` with what the buffer begins with. */
+  async read<Target extends Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>>(
+    buffer: GPUBuffer,
+    target: Target,
+  ): Promise<Target> {
+    await this.#staging.read(buffer, new Uint8Array(target.buffer, target.byteOffset, target.byteLength))
+    return target
   }
 
   /** Gives every buffer back and the device up. */
   close(): void {
     for (const { buffer } of this.#slots.values()) buffer.destroy()
     this.#slots.clear()
+    this.#staging.close()
     this.#device.destroy()
   }
 
