@@ -53,15 +53,17 @@ function searchCases(rows: number, columns: number): GraphicsCase[] {
 async function sweepCase(kernels: Kernels, rows: number, columns: number): Promise<GraphicsCase> {
   const gram = await kernels.accumulateGram(new Float32Array(columns * columns), normal(columns + 64, columns))
   const mean = gram.reduce((sum, value, at) => sum + (at % (columns + 1) === 0 ? value : 0), 0) / columns
+  const start = performance.now()
   const factor = await kernels.factorInverse(gram, { order: null, damping: 0.01 * mean })
   if (factor.kind !== 'factor') throw new Error('a damped Gram matrix has a factor')
+  const seconds = ((performance.now() - start) / 1000).toFixed(1)
   const weights = normal(rows, columns)
   const groupOf = Int32Array.from({ length: columns }, (_, position) => Math.floor(position / 128))
   const grid = { kind: 'fit', bits: 4, isSymmetric: true, clip: 'none' } as const
   const options = { upper: factor.upper, order: null, block: 128, groups: Math.ceil(columns / 128), groupOf, grid }
   return {
     method: 'sweepColumns',
-    name: `${rows} x ${columns}`,
+    name: `${rows} x ${columns} (its factor, in f64 on one thread: ${seconds} s)`,
     async run(operations) {
       const { codes, fitted, losses } = await operations.sweepColumns(weights, options)
       return [codes, fitted.steps, fitted.zeroPoints, losses]
@@ -77,7 +79,6 @@ export async function graphicsCases(kernels: Kernels): Promise<readonly Graphics
     gramCase(4096, 4096),
     await traceCase(kernels, 1024, 1024),
     await traceCase(kernels, 2048, 2048),
-    await traceCase(kernels, 4096, 4096),
     await sweepCase(kernels, 512, 512),
     await sweepCase(kernels, 1024, 1024),
     await sweepCase(kernels, 512, 2048),

@@ -90,6 +90,20 @@ describe('the check', () => {
     expect(results.get('traceThroughGram')?.support).toBe(true)
   })
 
+  test('switches off a sweep with one wrong code', async () => {
+    const { accelerator } = acceleratorDouble({
+      change: {
+        async sweepColumns(input, options) {
+          const result = await reference.sweepColumns(input, options)
+          if (options.grid.kind === 'levels') result.codes[149] = 5 - (result.codes[149] ?? 0)
+          return result
+        },
+      },
+    })
+    const results = await checkAccelerator(accelerator, reference, options)
+    expect(results.get('sweepColumns')?.support).toMatch(/^The graphics card computes it wrongly \(array 8, value 149: /)
+  })
+
   test('lets a sum be off by its tolerance and no more', async () => {
     const off = (by: number) =>
       acceleratorDouble({ change: { traceThroughGram: async (delta, gram) => (await reference.traceThroughGram(delta, gram)) * (1 + by) } })

@@ -35,13 +35,15 @@ interface Check {
   readonly method: AcceleratedMethod
   /** Tails, several tiles and token blocks, small enough for a software adapter. */
   readonly sample: (operations: AcceleratedOperations) => Promise<Values>
-  /** A call of the smallest size that is worth sending away, and its multiply-adds or weights. */
-  readonly probe: (operations: AcceleratedOperations) => Promise<unknown>
+  /** Makes a call of the smallest size that is worth sending away; its multiply-adds or weights. */
+  readonly probe: () => (operations: AcceleratedOperations) => Promise<unknown>
   readonly probeWork: number
 }
 
 /** Columns and rows of the probes: the smallest linears of models that take long enough to matter. */
 const probeSize = 1024
+/** Of a sweep: its blocks wait for each other, so a card gains on wide matrices first. */
+const probeColumns = 2048
 
 function matrix(rows: number, columns: number): Matrix {
   const random = createRandom(columns)
@@ -51,12 +53,14 @@ function matrix(rows: number, columns: number): Matrix {
 function checks(): readonly Check[] {
   const columns = 70
   const square = matrix(columns, columns).data
-  const large = matrix(probeSize, probeSize)
   return [
     {
       method: 'accumulateGram',
       sample: async (operations) => [await operations.accumulateGram(square, matrix(530, columns))],
-      probe: (operations) => operations.accumulateGram(large.data, large),
+      probe() {
+        const large = matrix(probeSize, probeSize)
+        return (operations) => operations.accumulateGram(large.data, large)
+      },
       probeWork: probeSize ** 3 / 2,
     },
     {
@@ -65,7 +69,10 @@ function checks(): readonly Check[] {
         const gram = Float32Array.from({ length: columns * columns }, (_, at) => (at % (columns + 1) === 0 ? 8 : (square[at] ?? 0)))
         return [Float64Array.of(await operations.traceThroughGram(matrix(67, columns), gram))]
       },
-      probe: (operations) => operations.traceThroughGram(large, large.data),
+      probe() {
+        const large = matrix(probeSize, probeSize)
+        return (operations) => operations.traceThroughGram(large, large.data)
+      },
       probeWork: probeSize ** 3 / 2,
     },
     {
@@ -80,10 +87,13 @@ function checks(): readonly Check[] {
           await operations.quantizeGgml(weights, 'Q5_K', { importance }),
         ]
       },
-      probe: (operations) => operations.quantizeGgml(large, 'Q4_K'),
+      probe() {
+        const large = matrix(probeSize, probeSize)
+        return (operations) => operations.quantizeGgml(large, 'Q4_K')
+      },
       probeWork: probeSize ** 2,
     },
-    sweepCheck(large),
+    sweepCheck(),
   ]
 }
 
@@ -97,7 +107,7 @@ function factor(columns: number): Float32Array<ArrayBuffer> {
 }
 
 /** Both kinds of grids and the fit, a block and a rest, in an order of their own. */
-function sweepCheck(large: Matrix): Check {
+function sweepCheck(): Check {
   const columns = 150
   const rows = 67
   const size = 32
@@ -112,14 +122,6 @@ function sweepCheck(large: Matrix): Check {
     return [codes, fitted.steps, fitted.zeroPoints, losses]
   }
   const fit = { kind: 'fit', bits: 4, isSymmetric: false, clip: 'none' } as const
-  const probe = {
-    upper: factor(probeSize),
-    order: null,
-    block: 128,
-    groups: 1,
-    groupOf: new Int32Array(probeSize),
-    grid: fit,
-  }
   return {
     method: 'sweepColumns',
     sample: async (operations) => [
@@ -135,8 +137,13 @@ function sweepCheck(large: Matrix): Check {
         grid: { kind: 'levels', levels: Float32Array.of(-3, -1, 0, 2, 5), tables: 'shared', ...lists },
       })),
     ],
-    probe: (operations) => operations.sweepColumns(large, probe),
-    probeWork: probeSize ** 3 / 2,
+    probe() {
+      const large = matrix(probeSize, probeColumns)
+      const groupOf = new Int32Array(probeColumns)
+      const options = { upper: factor(probeColumns), order: null, block: 128, groups: 1, groupOf, grid: fit }
+      return (operations) => operations.sweepColumns(large, options)
+    },
+    probeWork: (probeSize * probeColumns ** 2) / 2,
   }
 }
 
@@ -168,8 +175,9 @@ async function judge(
     const difference = firstDifference(await sample(trusted), await sample(operations), acceleratedTolerances[method])
     if (difference !== null) return `The graphics card computes it wrongly (${difference}).`
     if (!isTimed) return true
+    const call = probe()
     // The first call of each pays for buffers and caches.
-    const [card, processor] = [await timeOf(() => probe(operations), now), await timeOf(() => probe(trusted), now)]
+    const [card, processor] = [await timeOf(() => call(operations), now), await timeOf(() => call(trusted), now)]
     return card < processor ? true : `Measured here, it takes ${card.toFixed(1)} ms there and ${processor.toFixed(1)} ms with WASM.`
   } catch (error) {
     return `The graphics card failed at it: ${error instanceof Error ? error.message : String(error)}`

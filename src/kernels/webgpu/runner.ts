@@ -21,7 +21,7 @@ const usages = {
 /** Up to here the queue's own way to the card costs less than waiting for a staging buffer. */
 const smallBytes = 64 * 1024
 
-/** Bytes one buffer of ours has at most: with four of them and `stagingBytes`, what the studio holds on a graphics card. */
+/** Bytes one buffer of ours has at most: with about four of them, what the studio holds on a graphics card. */
 export const largestBufferBytes = 64 * 2 ** 20
 
 /**

@@ -1,8 +1,6 @@
 /** Bytes of a staging buffer, and how many there are each way: one is filled or emptied while the card copies the other. */
 const pieceBytes = 4 * 2 ** 20
 const buffersEachWay = 2
-/** What they hold together, in memory that processor and card share. */
-export const stagingBytes = 2 * buffersEachWay * pieceBytes
 
 const usages = {
   write: 0x02 | 0x04, // MAP_WRITE, COPY_SRC

@@ -8,7 +8,7 @@ import { requireSweep, rowsOf } from '../split-feedback.ts'
 import type { GpuRunner } from './runner.ts'
 
 /** Rows of a workgroup that rounds a block; rows and positions of one that passes its errors on; words of one that packs. */
-const rowsPerGroup = 64
+const rowsPerGroup = 128
 const tile = 64
 const wordsPerGroup = 256
 /** Numbers of the kinds of grids in sweep.wgsl. */

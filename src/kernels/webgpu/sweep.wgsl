@@ -41,7 +41,7 @@ struct Call {
 // Set when a thread met what it cannot compute exactly.
 @group(0) @binding(8) var<storage, read_write> uncertain: atomic<u32>;
 
-const threads = 64u;
+const threads = 128u;
 const smallestNormalHalf = 6.103515625e-5;
 const smallestHalf = 5.9604644775390625e-8;
 const largestHalf = 65504.0;
@@ -55,12 +55,38 @@ struct Rounded {
   value: f32,
 }
 
-fn weightAt(row: u32, position: u32) -> f32 {
-  let value = bitcast<f32>(weights[row * call.columns + places[position].x]);
+// What the row's group at work is rounded to.
+struct Group {
+  index: u32,
+  scale: f32,
+  zeroPoint: f32,
+  offset: f32,
+  // Where its table of levels begins.
+  table: u32,
+}
+const noGroup = 0xffffffffu;
+var<private> held = Group(noGroup, 0.0, 0.0, 0.0, 0u);
+
+fn weightAt(row: u32, index: u32) -> f32 {
+  if (index >= call.count) {
+    return 0.0;
+  }
+  let value = bitcast<f32>(weights[row * call.columns + places[call.first + index].x]);
   if (call.first == 0u) {
     requireWeight(value);
   }
   return value;
+}
+
+fn fourWeights(row: u32, index: u32) -> vec4f {
+  return vec4f(weightAt(row, index), weightAt(row, index + 1u), weightAt(row, index + 2u), weightAt(row, index + 3u));
+}
+
+// Component k of eight. An index that is not known beforehand would keep the vectors out of registers.
+fn pick(low: vec4f, high: vec4f, k: u32) -> f32 {
+  let four = select(low, high, (k & 4u) != 0u);
+  let two = select(four.xy, four.zw, (k & 2u) != 0u);
+  return select(two.x, two.y, (k & 1u) != 0u);
 }
 
 fn fourOfFactor(m: u32, position: u32) -> vec4f {
@@ -75,8 +101,7 @@ fn fourOfFactor(m: u32, position: u32) -> vec4f {
 }
 
 // Step and zero point of the group that begins at `position`, from the weights as the finished blocks have left them.
-fn fit(row: u32, position: u32, at: u32) {
-  let group = places[position].y;
+fn fit(row: u32, position: u32, group: u32, at: u32) {
   var least = 0.0;
   var largest = 0.0;
   for (var other = position; other < call.columns && places[other].y == group; other++) {
@@ -102,6 +127,18 @@ fn fit(row: u32, position: u32, at: u32) {
   }
   grid[at] = step;
   grid[call.rows * call.groups + at] = zeroPoint;
+}
+
+fn holdGroup(row: u32, position: u32, group: u32) {
+  let at = row * call.groups + group;
+  if (call.kind == 0u && (position == 0u || places[position - 1u].y != group)) {
+    fit(row, position, group, at);
+  }
+  let plane = call.rows * call.groups;
+  held = Group(group, grid[at], grid[plane + at], grid[2u * plane + at], at * call.tableStride);
+  requireScale(held.scale);
+  requireZeroPoint(held.zeroPoint);
+  requireWeight(held.offset);
 }
 
 // A step that no half holds to 11 bits becomes the half next to it.
@@ -131,45 +168,37 @@ fn nearestLevel(table: u32, quotient: f32) -> u32 {
   return low;
 }
 
-fn roundTo(at: u32, weight: f32) -> Rounded {
-  let scale = grid[at];
-  let offset = grid[2u * call.rows * call.groups + at];
-  requireScale(scale);
-  requireWeight(offset);
+fn rounded(weight: f32) -> Rounded {
   var quotient = 0.0;
-  if (scale != 0.0) {
-    quotient = divide(weight - offset, scale);
+  if (held.scale != 0.0) {
+    quotient = divide(weight - held.offset, held.scale);
   }
   if (call.kind == 2u) {
-    let table = at * call.tableStride;
-    let code = nearestLevel(table, quotient);
-    let level = levels[table + code];
+    let code = nearestLevel(held.table, quotient);
+    let level = levels[held.table + code];
     requireLevel(level);
-    return Rounded(code, alone(scale * level) + offset);
+    return Rounded(code, alone(held.scale * level) + held.offset);
   }
-  let zeroPoint = grid[call.rows * call.groups + at];
-  requireZeroPoint(zeroPoint);
-  let shifted = round(quotient) + zeroPoint;
+  let shifted = round(quotient) + held.zeroPoint;
   let code = select(0.0, min(call.largestCode, shifted), shifted > 0.0);
-  return Rounded(u32(code), alone(scale * (code - zeroPoint)) + offset);
+  return Rounded(u32(code), alone(held.scale * (code - held.zeroPoint)) + held.offset);
 }
 
 // Rounds one position; its error.
 fn roundPosition(row: u32, index: u32, weight: f32, pivot: f32) -> f32 {
   let position = call.first + index;
   let place = places[position];
-  let at = row * call.groups + place.y;
-  if (call.kind == 0u && (position == 0u || places[position - 1u].y != place.y)) {
-    fit(row, position, at);
+  if (place.y != held.index) {
+    holdGroup(row, position, place.y);
   }
-  let rounded = roundTo(at, weight);
-  weights[row * call.columns + place.x] = rounded.code;
-  let error = divide(weight - rounded.value, pivot);
+  let chosen = rounded(weight);
+  weights[row * call.columns + place.x] = chosen.code;
+  let error = divide(weight - chosen.value, pivot);
   requireTerm(error);
   return error;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(128)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let row = group.x * threads + index;
   let isInside = row < call.rows;
@@ -185,34 +214,33 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     workgroupBarrier();
     if (isInside) {
       // Errors of even and of odd places in the block come off two sums, as in the reference.
-      var even = array(vec4f(0.0), vec4f(0.0));
-      var odd = array(vec4f(0.0), vec4f(0.0));
-      let eight = min(8u, call.count - start);
-      for (var k = 0u; k < eight; k++) {
-        even[k / 4u][k % 4u] = weightAt(row, call.first + start + k);
-      }
+      var even0 = fourWeights(row, start);
+      var even1 = fourWeights(row, start + 4u);
+      var odd0 = vec4f(0.0);
+      var odd1 = vec4f(0.0);
       for (var m = 0u; m < start; m += 2u) {
-        even[0] -= alone4(own[m] * factor[2u * m]);
-        even[1] -= alone4(own[m] * factor[2u * m + 1u]);
-        odd[0] -= alone4(own[m + 1u] * factor[2u * m + 2u]);
-        odd[1] -= alone4(own[m + 1u] * factor[2u * m + 3u]);
+        let evenError = own[m];
+        let oddError = own[m + 1u];
+        even0 -= alone4(evenError * factor[2u * m]);
+        even1 -= alone4(evenError * factor[2u * m + 1u]);
+        odd0 -= alone4(oddError * factor[2u * m + 2u]);
+        odd1 -= alone4(oddError * factor[2u * m + 3u]);
       }
-      for (var k = 0u; k < eight; k++) {
+      for (var k = 0u; k < min(8u, call.count - start); k++) {
         let at = start + k;
         let right0 = factor[2u * at];
         let right1 = factor[2u * at + 1u];
-        let pivot = select(right0, right1, k >= 4u)[k % 4u];
-        let error = roundPosition(row, at, even[k / 4u][k % 4u] + odd[k / 4u][k % 4u], pivot);
+        let error = roundPosition(row, at, pick(even0, even1, k) + pick(odd0, odd1, k), pick(right0, right1, k));
         own[at] = error;
         errors[at * call.rows + row] = error;
         loss += alone(error * error);
         // What this does to the positions up to k is not read any more.
-        if (k % 2u == 0u) {
-          even[0] -= alone4(error * right0);
-          even[1] -= alone4(error * right1);
+        if ((k & 1u) == 0u) {
+          even0 -= alone4(error * right0);
+          even1 -= alone4(error * right1);
         } else {
-          odd[0] -= alone4(error * right0);
-          odd[1] -= alone4(error * right1);
+          odd0 -= alone4(error * right0);
+          odd1 -= alone4(error * right1);
         }
       }
     }

@@ -10,6 +10,7 @@ const words: Readonly<Record<string, string>> = {
   describeWeights: 'histograms',
   accumulateGram: 'Gram matrices',
   traceThroughGram: 'layer errors',
+  sweepColumns: 'rounding with error feedback',
   accumulateLogits: 'perplexity and divergence',
 }
 
