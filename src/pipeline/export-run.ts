@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
 import { writeChecksums } from '../export/kit/checksums.ts'
-import { withKit } from '../export/kit/kit.ts'
+import { firstCommand, withKit } from '../export/kit/kit.ts'
 import { exportTargets } from '../export/registry.ts'
 import type { ExportTarget } from '../export/target.ts'
 import { type ExportDestination, writeExport } from '../export/write-export.ts'
@@ -43,7 +43,8 @@ export async function exportRun(
   signal: AbortSignal,
 ): Promise<ExportResult> {
   const result = await requireResult(tools.runs, request.planHash)
-  const target = withKit(exportTarget(request.targetId), kitContents(result.report, request.recipeId))
+  const format = exportTarget(request.targetId)
+  const target = withKit(format, kitContents(result.report, request.recipeId))
   const source = { ...exportSource(tools.runs, tools.checkpoint, result, request.recipeId), options: request.options }
   const folder = `${request.recipeId}/${target.id}`
   const { destination } = request
@@ -62,6 +63,7 @@ export async function exportRun(
     target: target.id,
     files,
     storedPaths: destination === null ? files.map(({ path }) => `${folder}/${path}`) : [],
+    firstCommand: firstCommand(format, source),
     notes: target.notes(source),
   }
 }

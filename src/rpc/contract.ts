@@ -262,6 +262,8 @@ export interface ExportResult extends Artifact {
   readonly recipeId: string
   /** OPFS paths for `readExport`, empty when a destination was given. */
   readonly storedPaths: readonly string[]
+  /** What to type on the device, from the README. */
+  readonly firstCommand: string | null
   readonly notes: readonly string[]
 }
 

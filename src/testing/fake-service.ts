@@ -329,6 +329,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
         target: request.targetId,
         files: [{ path, bytes, sha256: `${report.recipe.id.length}f2c41d7`.repeat(8).slice(0, 64) }],
         recipeId: request.recipeId,
+        firstCommand: `llama-server -m ${request.recipeId}.gguf -c 2048`,
         storedPaths: request.destination === null ? [path] : [],
         notes: ['The embedding stays F16.'],
       }

@@ -7,6 +7,8 @@ import { useResults } from '../../frame/use-results.ts'
 import { Headline } from '../../parts/headline.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { EmptyState } from '../../parts/small-parts.tsx'
+import { DevicePicker, useDevice } from './device-picker.tsx'
+import { FitCard } from './fit-card.tsx'
 import { FormatMatrix } from './format-matrix.tsx'
 import { ImportanceCard } from './importance-card.tsx'
 import { Proof } from './proof.tsx'
@@ -56,6 +58,8 @@ function ExportActions() {
 /** Which format, and the proof that the file is what was measured. */
 export function ExportScreen() {
   const { quantized, pins } = useResults()
+  const device = useDevice()
+  const looked = useStore(exportsStore, (state) => state.chosen.at(-1)?.recipeId)
   if (quantized.length === 0)
     return (
       <EmptyState
@@ -71,12 +75,14 @@ export function ExportScreen() {
     )
   return (
     <>
-      <Headline title="Which file will you take?" actions={<ExportActions />}>
-        Nothing is quantized again; the stored tensors are written out, read back and compared.
+      <Headline title="Where will it run?" actions={<ExportActions />}>
+        The device decides the format. Nothing is quantized again; the stored tensors are written out, read back and compared.
       </Headline>
+      <DevicePicker />
       <div className="qs-grid qs-grid-7-5">
         <FormatMatrix results={quantized} pinned={pins.a?.recipe.id ?? null} />
         <div className="qs-stack">
+          {device === null ? null : <FitCard device={device} recipeId={looked ?? pins.a?.recipe.id ?? quantized[0]?.recipe.id ?? ''} />}
           <Proof />
           <ImportanceCard />
         </div>

@@ -1,3 +1,4 @@
+import { NativeSelect } from '@mantine/core'
 import { useId } from 'react'
 import { useStore } from 'zustand'
 import type { RecipePlan } from '../../../pipeline/plan.ts'
@@ -10,6 +11,7 @@ import { Card } from '../../parts/card.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { PinBadge, Why } from '../../parts/small-parts.tsx'
 import { Marker } from '../../theme/recipe-style.tsx'
+import { useDevice } from './device-picker.tsx'
 
 interface CellProps extends ExportChoice {
   readonly title: string
@@ -107,13 +109,47 @@ function Reason({
   )
 }
 
+const splits = [
+  { value: '', label: 'never' },
+  { value: '500000000', label: '500 MB' },
+  { value: '2000000000', label: '2 GB' },
+  { value: '4000000000', label: '4 GB' },
+]
+
+/** For file systems and mail that stop at a size. */
+function SplitChoice() {
+  const maxFileBytes = useStore(exportsStore, (state) => state.options.maxFileBytes)
+  return (
+    <div className="qs-file-split">
+      <NativeSelect
+        size="xs"
+        label="Split files of weights above"
+        value={maxFileBytes === null ? '' : String(maxFileBytes)}
+        onChange={({ currentTarget: { value } }) =>
+          exportsStore.setState(({ options }) => ({ options: { ...options, maxFileBytes: value === '' ? null : Number(value) } }))
+        }
+        data={splits}
+      />
+    </div>
+  )
+}
+
 /** Recipes by formats: a box where a format can hold the recipe, a dash with its reason where it cannot. */
 export function FormatMatrix({ results, pinned }: { readonly results: readonly Quantized[]; readonly pinned: string | null }) {
-  const targets = useStore(modelStore, (state) => state.catalogue?.targets ?? [])
+  const all = useStore(modelStore, (state) => state.catalogue?.targets ?? [])
+  const device = useDevice()
+  // The device's own formats first, in its order.
+  const place = (id: string): number => (device?.targets.includes(id) === true ? device.targets.indexOf(id) : all.length)
+  const targets = all.toSorted((one, other) => place(one.id) - place(other.id))
+  const own = targets.filter(({ id }) => device?.targets.includes(id) === true)
+  const subtitle =
+    device === null
+      ? 'Several can be written in one go.'
+      : `For this device: ${own.map(({ title }) => title).join(', ')}. Other formats can be added to the same download.`
   const plans = useStore(runStore, (state) => state.plan?.recipes) ?? []
   const whyId = useId()
   return (
-    <Card title="Recipe and format" subtitle="Several can be written in one go." isFlush>
+    <Card title="Recipe and format" subtitle={subtitle} isFlush>
       <div className="qs-scroll-x" style={{ marginTop: 8 }}>
         <table className="qs-export">
           <thead>
@@ -121,7 +157,7 @@ export function FormatMatrix({ results, pinned }: { readonly results: readonly Q
               <th scope="col">Recipe</th>
               <th scope="col">MB</th>
               {targets.map((target) => (
-                <th key={target.id} scope="col" title={target.explanation}>
+                <th key={target.id} scope="col" title={target.explanation} data-own={own.includes(target) ? true : undefined}>
                   {target.title}
                 </th>
               ))}
@@ -149,6 +185,7 @@ export function FormatMatrix({ results, pinned }: { readonly results: readonly Q
         </table>
       </div>
       <Reason results={results} plans={plans} id={whyId} />
+      <SplitChoice />
     </Card>
   )
 }

@@ -107,6 +107,11 @@ function JobProof({ job }: { readonly job: ExportJob }) {
               </li>
             ))}
           </ul>
+          {job.result.firstCommand === null ? null : (
+            <p className="qs-small">
+              On the device, from the README: <code className="qs-command">{job.result.firstCommand}</code>
+            </p>
+          )}
           {job.result.notes.map((note) => (
             <p key={note} className="qs-small qs-muted">
               {note}
