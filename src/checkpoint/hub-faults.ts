@@ -1,12 +1,25 @@
 import { StudioError } from '../core/errors.ts'
 
+export type RepoKind = 'model' | 'dataset'
+
 /** What a request was for, for the text of its fault. */
 export interface HubTarget {
+  readonly kind: RepoKind
   /** `owner/name`. */
   readonly repo: string
   readonly revision: string
   readonly hasToken: boolean
   readonly endpoint: string
+}
+
+/** The repository in addresses of the Hub outside its API. */
+export function repoPath({ kind, repo }: HubTarget): string {
+  return kind === 'dataset' ? `datasets/${repo}` : repo
+}
+
+/** What the person calls it. */
+function noun({ kind }: HubTarget): string {
+  return kind === 'dataset' ? 'data set' : 'model'
 }
 
 /**
@@ -37,7 +50,7 @@ export function refusal(response: Response, target: HubTarget): StudioError {
     return new StudioError('hub-not-found', {
       title: 'No such file on the Hub',
       message: `A file of ${target.repo} that was listed is not there any more.`,
-      remedy: 'Open the model again.',
+      remedy: `Open the ${noun(target)} again.`,
       details,
     })
   }
@@ -52,9 +65,9 @@ export function refusal(response: Response, target: HubTarget): StudioError {
   }
   if (status === 401 || status === 404) {
     return new StudioError('hub-not-found', {
-      title: 'No such model',
-      message: `The Hub shows no model ${target.repo}.`,
-      remedy: 'Check spelling of owner/name; for a private model give a read token.',
+      title: `No such ${noun(target)}`,
+      message: `The Hub shows no ${noun(target)} ${target.repo}.`,
+      remedy: `Check spelling of owner/name; for a private ${noun(target)} give a read token.`,
       details,
     })
   }
@@ -68,7 +81,7 @@ export function refusal(response: Response, target: HubTarget): StudioError {
 
 function forbidden(target: HubTarget, details: Readonly<Record<string, string | number>>): StudioError {
   return new StudioError('hub-forbidden', {
-    title: 'This model asks for permission',
+    title: `This ${noun(target)} asks for permission`,
     message: `The Hub answered "gated" for ${target.repo}.`,
     remedy: target.hasToken
       ? 'Accept its terms there with the account of this token, then try again.'

@@ -1,12 +1,11 @@
-import { listFiles, modelInfo } from '@huggingface/hub'
-import { isAbort, StudioError, throwIfAborted } from '../core/errors.ts'
+import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { type CacheBudget, cachedSource, createCacheBudget } from '../io/cached-source.ts'
 import type { FileStore } from '../io/file-store.ts'
-import { type HttpAccess, request } from '../io/http-request.ts'
+import type { HttpAccess } from '../io/http-request.ts'
 import { httpSource } from '../io/http-source.ts'
-import { readText } from '../io/read-text.ts'
-import { type HubTarget, refusal, unreachable } from './hub-faults.ts'
+import { type HubTarget, type RepoKind, refusal, repoPath, unreachable } from './hub-faults.ts'
+import { knownListing, type ListedFile } from './hub-listing.ts'
 
 /** The endpoint when the settings name no mirror. */
 export const defaultHubEndpoint = 'https://huggingface.co'
@@ -14,11 +13,10 @@ export const defaultHubEndpoint = 'https://huggingface.co'
 /** What the cache may hold by default: two models of 7 billion parameters in bf16. The browser's quota ends it earlier. */
 const defaultCacheBytes = 32_000_000_000
 
-/** The listing of a repository is kept for offline use; protects memory from a broken one. */
-const maxListingBytes = 16_000_000
-
 export interface HubOpenRequest {
-  /** `owner/name` or `owner/name@revision`; the address of the model's page also works. */
+  /** Default a model. */
+  readonly kind?: RepoKind
+  /** `owner/name` or `owner/name@revision`; the address of its page also works. */
   readonly id: string
   /** Sent to the endpoint's host only, never stored. */
   readonly accessToken: string | null
@@ -50,23 +48,24 @@ export interface HubFiles {
 }
 
 /**
- * Lists a model of the Hub; its files become sources that fetch ranges. Throws `usage` for a malformed id, `hub-not-found`,
- * `hub-forbidden`, `hub-busy`, `hub-unreachable`, `aborted`; reading throws the same. A model that was opened before opens
- * again without a connection as far as its ranges are cached.
+ * Lists a model or data set of the Hub; its files become sources that fetch ranges. Throws `usage` for a malformed id,
+ * `hub-not-found`, `hub-forbidden`, `hub-busy`, `hub-unreachable`, `aborted`; reading throws the same. What was opened before
+ * opens again without a connection as far as its ranges are cached.
  */
 export async function openHubFiles(
   { fetch = (...call: Parameters<typeof globalThis.fetch>) => globalThis.fetch(...call), ...options }: HubOpenRequest,
   onProgress: (progress: HubProgress) => void,
   signal?: AbortSignal,
 ): Promise<HubFiles> {
-  const { repo, revision } = parseHubId(options.id)
+  const { kind = 'model' } = options
+  const { repo, revision } = parseHubId(options.id, kind)
   const endpoint = checkedEndpoint(options.endpoint, options.accessToken !== null)
-  const target: HubTarget = { repo, revision: revision ?? 'main', hasToken: options.accessToken !== null, endpoint }
+  const target: HubTarget = { kind, repo, revision: revision ?? 'main', hasToken: options.accessToken !== null, endpoint }
   const access = hubAccess(target, { ...options, fetch }, onProgress)
   const listing = await knownListing(target, { access, cache: options.cache }, signal)
   const { cache } = options
   const budget = cache === null ? null : await createCacheBudget(cache, options.cacheLimitBytes ?? defaultCacheBytes)
-  const files = listing.files.map((file) => [file.path, hubFile(file, { target, listing, access, cache, budget })] as const)
+  const files = listing.files.map((file) => [file.path, hubFile(file, { target, commit: listing.commit, access, cache, budget })] as const)
   return { name: revision === null ? repo : `${repo}@${revision}`, commit: listing.commit, files: new Map(files) }
 }
 
@@ -86,7 +85,7 @@ function checkedEndpoint(endpoint: string, hasToken: boolean): string {
     throw new StudioError('usage', {
       title: 'The token was not sent',
       message: `${url.host} is asked over http, where others on the way could read the token.`,
-      remedy: 'Use the https:// address of the mirror, or open the model without a token.',
+      remedy: 'Use the https:// address of the mirror, or go on without a token.',
       details: { endpoint },
     })
   }
@@ -94,15 +93,19 @@ function checkedEndpoint(endpoint: string, hasToken: boolean): string {
 }
 
 /** Splits an id. Throws `usage` when it is none. */
-export function parseHubId(id: string): { readonly repo: string; readonly revision: string | null } {
-  const path = id.trim().replace(/^https?:\/\/[^/]+\//, '')
+export function parseHubId(id: string, kind: RepoKind = 'model'): { readonly repo: string; readonly revision: string | null } {
+  const page = id.trim().replace(/^https?:\/\/[^/]+\//, '')
+  const path = kind === 'dataset' ? page.replace(/^datasets\//, '') : page
   const match = /^([\w.-]+\/[\w.-]+?)(?:(?:@|\/tree\/)([\w./-]+))?\/?$/.exec(path)
   const [, repo, revision] = match ?? []
   if (repo !== undefined && !path.includes('..')) return { repo, revision: revision ?? null }
   throw new StudioError('usage', {
-    title: 'This is not the name of a model',
+    title: kind === 'dataset' ? 'This is not the name of a data set' : 'This is not the name of a model',
     message: `"${id}" is not of the form owner/name or owner/name@revision.`,
-    remedy: 'Copy the name from the top of the model page, for example HuggingFaceTB/SmolLM2-135M.',
+    remedy:
+      kind === 'dataset'
+        ? 'Copy the name from the top of its page, for example Salesforce/wikitext.'
+        : 'Copy the name from the top of the model page, for example HuggingFaceTB/SmolLM2-135M.',
     details: { id },
   })
 }
@@ -144,86 +147,18 @@ async function timer(milliseconds: number, signal?: AbortSignal): Promise<void> 
   })
 }
 
-interface ListedFile {
-  readonly path: string
-  readonly sizeBytes: number
-  /** Hash of the content, as git or LFS knows it. */
-  readonly oid: string
-}
-
-interface Listing {
-  readonly commit: string
-  readonly files: readonly ListedFile[]
-}
-
-interface ListingContext {
-  readonly access: HttpAccess
-  readonly cache: FileStore | null
-}
-
-/** The listing from the hub, or the one kept from before when the hub cannot be reached. */
-async function knownListing(target: HubTarget, { access, cache }: ListingContext, signal?: AbortSignal): Promise<Listing> {
-  const path = `listings/${target.repo}/${target.revision.replaceAll('/', '--')}.json`
-  try {
-    const listing = await fetchListing(target, access, signal)
-    if (cache !== null) await keepListing(cache, path, listing)
-    return listing
-  } catch (error) {
-    const isOffline = error instanceof StudioError && error.code === 'hub-unreachable'
-    const kept = isOffline && cache !== null ? await keptListing(cache, path) : null
-    if (kept === null) throw error
-    return kept
-  }
-}
-
-async function fetchListing({ repo, revision, endpoint }: HubTarget, access: HttpAccess, signal?: AbortSignal): Promise<Listing> {
-  // The library builds addresses and reads answers; repeating, tokens and faults are those of `access`.
-  const fetch: typeof globalThis.fetch = (input, init) => request(addressOf(input), init ?? {}, access, signal)
-  try {
-    const info = await modelInfo({ name: repo, revision, additionalFields: ['sha'], hubUrl: endpoint, fetch })
-    const files: ListedFile[] = []
-    for await (const entry of listFiles({ repo, revision: info.sha, hubUrl: endpoint, fetch })) {
-      const oid = entry.lfs?.oid ?? entry.oid
-      if (entry.type === 'file' && oid !== undefined) files.push({ path: entry.path, sizeBytes: entry.lfs?.size ?? entry.size, oid })
-    }
-    return { commit: info.sha, files }
-  } catch (error) {
-    if (error instanceof StudioError || isAbort(error)) throw error
-    throw access.unreachable(error) // an answer that is not the Hub's
-  }
-}
-
-function addressOf(input: RequestInfo | URL): string {
-  return typeof input === 'string' ? input : input instanceof URL ? input.href : input.url
-}
-
-async function keepListing(cache: FileStore, path: string, listing: Listing): Promise<void> {
-  const sink = await cache.create(path).catch(() => null)
-  try {
-    await sink?.write(new TextEncoder().encode(JSON.stringify(listing)))
-    await sink?.close()
-  } catch {
-    await sink?.abort() // it only serves offline use
-  }
-}
-
-async function keptListing(cache: FileStore, path: string): Promise<Listing | null> {
-  const file = await cache.open(path).catch(() => null)
-  // Written by `keepListing`; a store holds whole files only.
-  return file === null ? null : (JSON.parse(await readText(file, maxListingBytes)) as Listing)
-}
-
 interface FileContext {
   readonly target: HubTarget
-  readonly listing: Listing
+  /** Commit the files are of. */
+  readonly commit: string
   readonly access: HttpAccess
   readonly cache: FileStore | null
   readonly budget: CacheBudget | null
 }
 
-function hubFile({ path, sizeBytes, oid }: ListedFile, { target, listing, access, cache, budget }: FileContext): ByteSource {
+function hubFile({ path, sizeBytes, oid }: ListedFile, { target, commit, access, cache, budget }: FileContext): ByteSource {
   const address = path.split('/').map(encodeURIComponent).join('/')
-  const url = `${target.endpoint}/${target.repo}/resolve/${listing.commit}/${address}`
+  const url = `${target.endpoint}/${repoPath(target)}/resolve/${commit}/${address}`
   const contentId = /^[\w-]{8,128}$/.test(oid) ? oid : encodeURIComponent(oid).slice(0, 128)
   const spill = cache === null ? null : { store: cache, path: `whole/${contentId}` }
   let isLocal = false

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { Readable } from 'node:stream'
 
 /** Where a repository's files are: a folder, or bytes by name. */
@@ -28,6 +28,8 @@ export interface HubBehaviour {
   drop: { afterBytes: number; times: number } | null
   /** Answer 200 with the whole file to questions for a part. */
   ignoresRange: boolean
+  /** Entries of a listing in one answer; the rest follows by its `Link` header, as the Hub does after 1,000. */
+  listingPage: number
   /** Whether weights are redirected to the storage host, as the Hub does, or served by the hub itself. */
   redirects: boolean
 }
@@ -44,10 +46,12 @@ export interface HubServer {
 /**
  * A stand-in for huggingface.co on two local ports: the paths, redirects to another host, ranges, headers and refusals
  * that the studio depends on (observed form: `/api/models/ID/revision/REV`, `/api/models/ID/tree/REV`,
- * `/ID/resolve/REV/FILE`). Answers carry CORS and CORP headers, since the page is cross-origin isolated.
+ * `/ID/resolve/REV/FILE`, and the same with `datasets` for data sets). Answers carry CORS and CORP headers, since the page
+ * is cross-origin isolated. Keys: `owner/name` a model, `datasets/owner/name` a data set, either with `@branch` for a branch
+ * other than main.
  */
 export async function startHubServer(repos: Readonly<Record<string, RepoContent>>): Promise<HubServer> {
-  const behaviour: HubBehaviour = { refuse: null, gated: new Map(), drop: null, ignoresRange: false, redirects: true }
+  const behaviour: HubBehaviour = { refuse: null, gated: new Map(), drop: null, ignoresRange: false, listingPage: 1000, redirects: true }
   const requests: HubRequestRecord[] = []
   const stage: Stage = { repos, behaviour, endpoint: '', storageOrigin: '' }
   const serve = (host: 'hub' | 'storage', answer: (call: Call) => Promise<void>) =>
@@ -139,22 +143,23 @@ async function fail(response: ServerResponse, status: number, errorCode: string)
 /** API and resolve addresses. */
 async function answerHub(call: Call): Promise<void> {
   const { response, url, stage, request } = call
-  const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/([^/]+)\/?$/.exec(decodeURIComponent(url.pathname))
-  const resolve = /^\/([^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(decodeURIComponent(url.pathname))
-  const id = api?.[1] ?? resolve?.[1] ?? ''
-  const revision = api?.[3] ?? resolve?.[2] ?? ''
-  const content = stage.repos[id]
-  if (content === undefined) return fail(response, request.headers.authorization === undefined ? 401 : 404, 'RepoNotFound')
+  const path = decodeURIComponent(url.pathname)
+  const api = /^\/api\/(models|datasets)\/([^/]+\/[^/]+)\/(revision|tree)\/(.+?)\/?$/.exec(path)
+  const resolve = /^\/((?:datasets\/)?[^/]+\/[^/]+)\/resolve\/([^/]+)\/(.+)$/.exec(path)
+  const id = api === null ? (resolve?.[1] ?? '') : `${api[1] === 'datasets' ? 'datasets/' : ''}${api[2] ?? ''}`
+  const revision = api?.[4] ?? resolve?.[2] ?? ''
+  const branches = await branchesOf(stage, id)
+  if (branches.length === 0) return fail(response, request.headers.authorization === undefined ? 401 : 404, 'RepoNotFound')
   const token = stage.behaviour.gated.get(id)
-  // The Hub lists gated models to everybody and refuses their files.
+  // The Hub lists what is gated to everybody and refuses its files.
   if (token !== undefined && resolve !== null && request.headers.authorization !== `Bearer ${token}`) {
     return fail(response, request.headers.authorization === undefined ? 401 : 403, 'GatedRepo')
   }
-  const files = await listContent(content)
-  const commit = sha('sha1', id + files.map(({ path, oid }) => path + oid).join('\n'))
-  if (!['main', 'HEAD', commit].includes(revision)) return fail(response, 404, 'RevisionNotFound')
+  const found = branches.find(({ names }) => names.includes(revision))
+  if (found === undefined) return fail(response, 404, 'RevisionNotFound')
+  const { commit, files } = found
   response.setHeader('X-Repo-Commit', commit)
-  if (api?.[2] === 'revision') {
+  if (api?.[3] === 'revision') {
     const info = {
       _id: commit.slice(0, 24),
       id,
@@ -167,22 +172,60 @@ async function answerHub(call: Call): Promise<void> {
     }
     return sendJson(response, info)
   }
-  if (api !== null) return sendJson(response, files.map(treeEntry))
+  if (api !== null) return sendTree(call, files)
   const file = files.find(({ path }) => path === resolve?.[3])
   if (file === undefined) return fail(response, 404, 'EntryNotFound')
   response.setHeader('ETag', `"${file.oid}"`)
   if (!isLarge(file.path) || !stage.behaviour.redirects) return sendFile(call, file)
   response.setHeader('X-Linked-Size', String(file.sizeBytes))
   response.setHeader('X-Linked-ETag', `"${file.oid}"`)
-  const location = `${stage.storageOrigin}/${id}/${file.oid}/${encodeURIComponent(file.path)}?Signature=stand-in`
+  const location = `${stage.storageOrigin}/${file.oid}/${encodeURIComponent(file.path)}?Signature=stand-in`
   response.writeHead(302, { Location: location }).end()
+}
+
+interface Branch {
+  /** What a request may call it: branch, `HEAD`, commit. */
+  readonly names: readonly string[]
+  readonly commit: string
+  readonly files: readonly ListedFile[]
+}
+
+async function branchesOf({ repos }: Stage, id: string): Promise<readonly Branch[]> {
+  const mine = Object.entries(repos).filter(([key]) => key === id || key.startsWith(`${id}@`))
+  return Promise.all(
+    mine.map(async ([key, content]) => {
+      const files = await listContent(content)
+      const commit = sha('sha1', key + files.map(({ path, oid }) => path + oid).join('\n'))
+      return { names: key === id ? ['main', 'HEAD', commit] : [key.slice(id.length + 1), commit], commit, files }
+    }),
+  )
+}
+
+/** A listing, page by page. Without `recursive`, folders stand for what is in them. */
+async function sendTree({ response, url, stage }: Call, files: readonly ListedFile[]): Promise<void> {
+  const isRecursive = url.searchParams.get('recursive') === 'true'
+  const folders = new Set(files.flatMap(({ path }) => (path.includes('/') ? [path.slice(0, path.indexOf('/'))] : [])))
+  const entries = isRecursive
+    ? files.map(treeEntry)
+    : [
+        ...[...folders].map((path) => ({ type: 'directory', path, size: 0, oid: sha('sha1', path) })),
+        ...files.filter(({ path }) => !path.includes('/')).map(treeEntry),
+      ]
+  const from = Number(url.searchParams.get('cursor') ?? 0)
+  const end = from + stage.behaviour.listingPage
+  if (end < entries.length) {
+    const next = new URL(url.pathname + url.search, stage.endpoint)
+    next.searchParams.set('cursor', String(end))
+    response.setHeader('Link', `<${next.href}>; rel="next"`)
+  }
+  await sendJson(response, entries.slice(from, end))
 }
 
 /** Signed links of large files. */
 async function answerStorage(call: Call): Promise<void> {
-  const [, id, path] = /^\/([^/]+\/[^/]+)\/[^/]+\/(.+)$/.exec(decodeURIComponent(call.url.pathname)) ?? []
-  const content = call.stage.repos[id ?? '']
-  const file = content === undefined ? undefined : (await listContent(content)).find((listed) => listed.path === path)
+  const [, oid] = /^\/([^/]+)\/[^/]+$/.exec(call.url.pathname) ?? []
+  const listed = await Promise.all(Object.values(call.stage.repos).map(listContent))
+  const file = listed.flat().find((one) => one.oid === oid)
   if (file === undefined) return fail(call.response, 404, '')
   await sendFile(call, file)
 }
@@ -196,7 +239,7 @@ interface ListedFile {
 }
 
 function isLarge(path: string): boolean {
-  return path.endsWith('.safetensors')
+  return path.endsWith('.safetensors') || path.endsWith('.parquet')
 }
 
 async function listContent(content: RepoContent): Promise<readonly ListedFile[]> {
@@ -208,7 +251,8 @@ async function listContent(content: RepoContent): Promise<readonly ListedFile[]>
       body: (start, end) => Readable.from([Buffer.from(bytes.subarray(start, end))]),
     }))
   }
-  const names = (await readdir(content, { withFileTypes: true })).filter((entry) => !entry.isDirectory()).map(({ name }) => name)
+  const entries = await readdir(content, { withFileTypes: true, recursive: true })
+  const names = entries.filter((entry) => !entry.isDirectory()).map((entry) => relative(content, join(entry.parentPath, entry.name)))
   return Promise.all(
     names.sort().map(async (path) => {
       const full = join(content, path)
