@@ -53,7 +53,7 @@ export async function main(argv: readonly string[]): Promise<void> {
         importance: null,
         seed: Number(seed),
       },
-      createTokenizer(checkpoint.tokenizerFiles),
+      { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) },
     )
     const idsOf = (windows: typeof texts.calibration): number[][] => windows.map(({ ids }) => [...ids])
     process.stdout.write(`${JSON.stringify({ calibration: idsOf(texts.calibration), evaluation: idsOf(texts.evaluation) })}\n`)

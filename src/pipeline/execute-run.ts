@@ -39,9 +39,9 @@ export async function planRun(
   request: RunRequest,
   machine: Machine,
 ): Promise<{ readonly plan: Plan; readonly texts: PreparedTexts; readonly loaded: LoadedImportance }> {
-  const { checkpoint, tokenizer } = model
+  const { checkpoint } = model
   const hash = await planHash(checkpoint.origin.fingerprint, request)
-  const texts = prepareTexts(request, tokenizer)
+  const texts = prepareTexts(request, model)
   const loaded = await loadImportance(request, checkpoint)
   const held = await machine.store.list(runFolder(hash))
   const { freeBytes } = await machine.store.estimate()

@@ -6,7 +6,7 @@ import { checksumOf, isUnchanged, type RunFile, readJson, writeJson } from './ru
 import type { StoredTensor } from './stored-tensor.ts'
 
 /** Raised when what is stored means something else than before: an older journal is then not resumed. */
-export const journalVersion = 3
+export const journalVersion = 4
 
 /** What one recipe left behind in one block (or in the embedding, or in the head). */
 export interface StoredPart {

@@ -53,6 +53,7 @@ export function makePlan(facts: PlanFacts): Plan {
     evaluationTokens: texts.evaluationTokens,
     scoredTokens: texts.scoredTokens,
     calibrationTokens: texts.calibrationTokens,
+    calibrationCoverage: texts.calibrationTokens === 0 ? null : texts.calibrationCoverage,
     seconds: facts.rates.map(({ backend, operationsPerSecond }) => ({
       backend,
       // A run without forward passes takes no time by this measure, and a real one by the clock.

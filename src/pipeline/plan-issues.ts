@@ -1,4 +1,3 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { encodings, roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
@@ -73,7 +72,6 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
       remedy: `Use windows of at most ${count(maxPositions)} tokens.`,
     })
   }
-  if (request.calibration?.usesChatTemplate === true) issues.push(chatTemplateIssue(checkpoint))
   if (texts.scoredTokens > 0 && texts.scoredTokens < fewTokens) {
     issues.push({
       severity: 'note',
@@ -84,20 +82,6 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
     })
   }
   return issues
-}
-
-/** Templates are programs in Jinja, and the tokenizer library has no interpreter for them. */
-function chatTemplateIssue({ tokenizerFiles }: Checkpoint): PlanIssue {
-  return {
-    severity: 'error',
-    recipeId: null,
-    title: 'The chat template cannot be used',
-    text:
-      tokenizerFiles.chatTemplate !== null
-        ? 'The chat template of this model is a program in Jinja, which the tokenizer here does not run.'
-        : 'This model has no chat template.',
-    remedy: 'Calibrate without it, or on a text that has the markers of the template in it already.',
-  }
 }
 
 function learningIssues({ request }: PlanFacts, recipe: Recipe): PlanIssue[] {

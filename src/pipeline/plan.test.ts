@@ -25,7 +25,7 @@ function plan(model: OpenModel, request: RunRequest, change: Partial<PlanFacts> 
     checkpoint: model.checkpoint,
     request,
     hash: 'hash',
-    texts: prepareTexts(request, model.tokenizer),
+    texts: prepareTexts(request, model),
     loaded: { importance: null, findings: [] },
     targets: exportTargets,
     threads: 2,
@@ -111,7 +111,7 @@ describe('the plan', () => {
       'Calibration and evaluation text overlap',
     ],
     [
-      'a chat template that cannot be run',
+      'a chat template that the model lacks',
       (r) => ({
         request: { ...r, calibration: { text: tinyText, textName: '', maxTokens: 64, contextLength: 16, usesChatTemplate: true } },
       }),

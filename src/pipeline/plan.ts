@@ -20,7 +20,10 @@ export interface CalibrationSettings {
   readonly maxTokens: number
   /** Tokens a window. */
   readonly contextLength: number
-  /** Whether each document of the text, up to an empty line, is put into the model's chat template. */
+  /**
+   * Whether each document of the text (a line of JSON lines, else some paragraphs) is put into the model's chat template: a
+   * conversation as it is, a text as the answer to a neutral request.
+   */
   readonly usesChatTemplate: boolean
 }
 
@@ -86,6 +89,8 @@ export interface Plan {
   readonly scoredTokens: number
   /** 0 without a calibration text. */
   readonly calibrationTokens: number
+  /** Different ids among the calibration tokens, and ids in the vocabulary; `null` without a calibration text. */
+  readonly calibrationCoverage: { readonly distinct: number; readonly vocabulary: number } | null
   /** Estimate per backend, from flops and this machine's measured rates; `null` before a rate is known. */
   readonly seconds: readonly { readonly backend: string; readonly seconds: number | null }[]
   readonly issues: readonly PlanIssue[]

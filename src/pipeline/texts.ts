@@ -1,16 +1,34 @@
-import { calibrationWindows } from '../calibration/windows.ts'
+import { distinctTokens, sharedRuns } from '../calibration/coverage.ts'
+import { plainText } from '../calibration/documents.ts'
+import { calibrationWindows, conversationWindows } from '../calibration/windows.ts'
+import type { TokenizerFiles } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
 import { makeWindows, targetsOf, type WindowSet } from '../evaluation/windows.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { CalibrationSummary, ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { TokenWindow } from './batches.ts'
+import { chatTokens } from './chat-tokens.ts'
 import type { Importance } from './importance.ts'
 import { learningOf, learnsFromText } from './learning.ts'
 import type { EvaluationSettings, PlanIssue, RunRequest } from './plan.ts'
 
 /** Tokens whose activations make G when no calibration text is given; more changes the layer errors in the third digit. */
 export const gramTokensOfEvaluation = 4096
+/** Less than this of a calibration text is in any other by chance, such as a saying or a form of words. */
+const notableShare = 0.01
+
+export interface TokenCoverage {
+  readonly distinct: number
+  readonly vocabulary: number
+}
+
+/** Where the tokens of a text come from: an open model. */
+export interface TextReader {
+  readonly tokenizer: Tokenizer
+  readonly checkpoint: { readonly tokenizerFiles: TokenizerFiles }
+}
+
 /** The texts of a request as token windows, and what is wrong with them. */
 export interface PreparedTexts {
   /** `null` when nothing is measured, or when the text cannot be measured on; `findings` says why. */
@@ -21,22 +39,26 @@ export interface PreparedTexts {
   readonly evaluationTokens: number
   readonly scoredTokens: number
   readonly calibrationTokens: number
+  /** Different ids among the calibration tokens, of how many there are. */
+  readonly calibrationCoverage: TokenCoverage
   readonly findings: readonly Omit<PlanIssue, 'recipeId'>[]
 }
 
-/** Tokenises and cuts. Pure but for the tokenizer's caches; a text that does not do becomes a finding, not a fault. */
-export function prepareTexts(request: RunRequest, tokenizer: Tokenizer): PreparedTexts {
+/** Tokenises and cuts. Pure but for caches of tokens; a text that does not do becomes a finding, not a fault. */
+export function prepareTexts(request: RunRequest, reader: TextReader): PreparedTexts {
   const findings: Omit<PlanIssue, 'recipeId'>[] = []
   const { evaluation: settings } = request
+  const { tokenizer } = reader
   const windowSet = settings === null ? null : attempt(findings, () => evaluationWindows(settings, tokenizer))
   const evaluation = windowSet?.windows.map((ids) => ({ ids, targets: targetsOf(windowSet, ids) })) ?? []
-  const calibration = needsCalibration(request) ? (attempt(findings, () => calibrationSet(request, tokenizer)) ?? []) : []
-  const shared = sharedLines(request)
-  if (shared > 0) {
+  const calibration = needsCalibration(request) ? (attempt(findings, () => calibrationSet(request, reader)) ?? []) : []
+  const calibrationIds = calibration.map(({ ids }) => ids)
+  const shared = sharedRuns(calibrationIds, windowSet?.windows ?? [], tokenizer.bosTokenId)
+  if (shared >= notableShare) {
     findings.push({
       severity: 'warning',
       title: 'Calibration and evaluation text overlap',
-      text: `${Math.ceil(100 * shared)} % of the calibration text's lines are in the evaluation text, so results look better than they are.`,
+      text: `${Math.ceil(100 * shared)} % of what is calibrated on is in the evaluation text too, so results look better than they are.`,
       remedy: 'Use another text for one of the two.',
     })
   }
@@ -50,6 +72,7 @@ export function prepareTexts(request: RunRequest, tokenizer: Tokenizer): Prepare
     evaluationTokens,
     scoredTokens: windowSet?.scoredTokens ?? 0,
     calibrationTokens,
+    calibrationCoverage: { distinct: distinctTokens(calibrationIds), vocabulary: tokenizer.vocabularySize },
     findings,
   }
 }
@@ -57,8 +80,17 @@ export function prepareTexts(request: RunRequest, tokenizer: Tokenizer): Prepare
 /** `null` without a calibration text, or with one that cannot be used. */
 export function calibrationSummary(request: RunRequest, texts: PreparedTexts): CalibrationSummary | null {
   if (request.calibration === null || texts.calibration.length === 0) return null
-  const { textName, contextLength } = request.calibration
-  return { textName, windows: texts.calibration.length, contextLength, tokens: texts.calibrationTokens }
+  const { textName, contextLength, usesChatTemplate } = request.calibration
+  const { distinct, vocabulary } = texts.calibrationCoverage
+  return {
+    textName,
+    windows: texts.calibration.length,
+    contextLength,
+    tokens: texts.calibrationTokens,
+    distinctTokens: distinct,
+    vocabulary,
+    usesChatTemplate,
+  }
 }
 
 /** Where importance comes from for recipes that use it; `null` when nothing was given to learn it from. */
@@ -80,14 +112,17 @@ function needsCalibration({ evaluation, recipes, importance }: RunRequest): bool
 
 function evaluationWindows(settings: EvaluationSettings, tokenizer: Tokenizer): WindowSet {
   const { text, protocol, contextLength, maxTokens } = settings
-  return makeWindows(tokenizer.encode(text), { protocol, contextLength, maxTokens, bos: tokenizer.bosTokenId })
+  return makeWindows(tokenizer.encode(plainText(text)), { protocol, contextLength, maxTokens, bos: tokenizer.bosTokenId })
 }
 
-function calibrationSet(request: RunRequest, tokenizer: Tokenizer): TokenWindow[] {
+function calibrationSet(request: RunRequest, { tokenizer, checkpoint }: TextReader): TokenWindow[] {
   if (request.calibration === null) return []
-  const { text, maxTokens, contextLength } = request.calibration
-  const options = { contextLength, maxTokens, bos: tokenizer.bosTokenId, seed: request.seed }
-  return calibrationWindows(tokenizer.encode(text), options).map((ids) => ({ ids, targets: new Int32Array(ids.length).fill(-1) }))
+  const { text, maxTokens, contextLength, usesChatTemplate } = request.calibration
+  const options = { contextLength, maxTokens, seed: request.seed }
+  const windows = usesChatTemplate
+    ? conversationWindows(chatTokens(text, tokenizer, checkpoint.tokenizerFiles), options)
+    : calibrationWindows(tokenizer.encode(plainText(text)), { ...options, bos: tokenizer.bosTokenId })
+  return windows.map((ids) => ({ ids, targets: new Int32Array(ids.length).fill(-1) }))
 }
 
 function attempt<T>(findings: Omit<PlanIssue, 'recipeId'>[], run: () => T): T | null {
@@ -98,17 +133,4 @@ function attempt<T>(findings: Omit<PlanIssue, 'recipeId'>[], run: () => T): T | 
     findings.push({ severity: 'error', title: error.title, text: error.message, remedy: error.remedy })
     return null
   }
-}
-
-/** Share of the calibration text's lines (of some length, since short lines repeat by chance) that the evaluation text has too. */
-function sharedLines(request: RunRequest): number {
-  if (request.calibration === null || request.evaluation === null) return 0
-  const lines = (text: string): string[] =>
-    text
-      .split('\n')
-      .map((line) => line.trim())
-      .filter((line) => line.length >= 40)
-  const evaluation = new Set(lines(request.evaluation.text))
-  const calibration = lines(request.calibration.text)
-  return calibration.length === 0 ? 0 : calibration.filter((line) => evaluation.has(line)).length / calibration.length
 }

@@ -68,7 +68,7 @@ async function expectedInputs(
   const { graph } = model.checkpoint
   const { hidden } = graph.config
   const embedding = await model.checkpoint.readFloat(graph.embedding.name)
-  const windows = prepareTexts(requestOf(['Q4_0']), model.tokenizer).calibration
+  const windows = prepareTexts(requestOf(['Q4_0']), model).calibration
   const found = new Map<string, Float64Array>()
   let states: Float64Array[] = windows.map(({ ids }) =>
     Float64Array.from([...ids].flatMap((id) => [...embedding.subarray(id * hidden, (id + 1) * hidden)])),

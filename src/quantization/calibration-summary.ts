@@ -5,6 +5,11 @@ export interface CalibrationSummary {
   /** Tokens a window. */
   readonly contextLength: number
   readonly tokens: number
+  /** Different ids among them, of the vocabulary's so many. */
+  readonly distinctTokens: number
+  readonly vocabulary: number
+  /** Whether its documents were put into the model's chat template. */
+  readonly usesChatTemplate: boolean
 }
 
 /** Where the importance of inputs came from, as reports and files record it. */

@@ -183,7 +183,8 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
       freeStorageBytes: storage.freeBytes,
       evaluationTokens: request.evaluation === null ? 0 : (request.evaluation.maxTokens ?? 24_310),
       scoredTokens: request.evaluation === null ? 0 : 20_400,
-      calibrationTokens: 0,
+      calibrationTokens: request.calibration?.maxTokens ?? 0,
+      calibrationCoverage: request.calibration === null ? null : { distinct: 902, vocabulary: fakeConfig.vocab },
       seconds: [{ backend: 'wasm x2', seconds: 4 + 4 * request.recipes.length }],
       issues:
         request.evaluation !== null && request.evaluation.text.length < 400
@@ -249,7 +250,15 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
           sourceBytes: model?.sourceBytes ?? 1,
           fingerprint: 'f00dfeed',
         },
-        calibration: { textName: 'Bundled stories, calibration', windows: 32, contextLength: 256, tokens: 8192 },
+        calibration: {
+          textName: 'Bundled stories, calibration',
+          windows: 32,
+          contextLength: 256,
+          tokens: 8192,
+          distinctTokens: 902,
+          vocabulary: fakeConfig.vocab,
+          usesChatTemplate: false,
+        },
         importance: null,
         recipes: request.recipes.map(reportOf),
         seconds: (Date.now() - started) / 1000,

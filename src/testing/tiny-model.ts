@@ -18,6 +18,8 @@ export interface TinyModelOptions {
   readonly seed?: number
   /** Tensors that belong to no graph: name to shape. */
   readonly extraTensors?: Readonly<Record<string, readonly number[]>>
+  /** Added to tokenizer_config.json: a chat template, for instance. */
+  readonly tokenizerConfig?: Readonly<Record<string, unknown>>
   /** Tensors to leave out. */
   readonly without?: readonly string[]
 }
@@ -50,7 +52,8 @@ export function tinyModelFiles(options: TinyModelOptions = {}): Map<string, Uint
   const files = new Map<string, Uint8Array<ArrayBuffer>>()
   files.set('config.json', json(config))
   files.set('tokenizer.json', json(tokenizer(config.vocab_size)))
-  files.set('tokenizer_config.json', json({ tokenizer_class: 'PreTrainedTokenizerFast', bos_token: '<s>', eos_token: '</s>' }))
+  const tokenizerConfig = { tokenizer_class: 'PreTrainedTokenizerFast', bos_token: '<s>', eos_token: '</s>', ...options.tokenizerConfig }
+  files.set('tokenizer_config.json', json(tokenizerConfig))
   const random = createRandom(seed)
   const fileOf: Record<string, string> = {}
   for (let shard = 0; shard < shards; shard++) {

@@ -141,7 +141,9 @@ describe('what a method could not do as asked', () => {
 
   test('is the first card, with more text as its remedy where there was a text', () => {
     const a = result('gptq-4bit', 0, { layers: fallen })
-    const report = { ...reportOf([a]), calibration: { textName: 'Stories', windows: 32, contextLength: 256, tokens: 8192 } }
+    const covered = { distinctTokens: 900, vocabulary: 1024, usesChatTemplate: false }
+    const calibration = { textName: 'Stories', windows: 32, contextLength: 256, tokens: 8192, ...covered }
+    const report = { ...reportOf([a]), calibration }
     const [card] = diagnose({ report, results: [a], a, b: null, tensors })
     expect(card?.title).toBe('gptq-4bit fell back in 1 layer')
     expect(card?.block).toBe(3)
