@@ -66,14 +66,15 @@ describe('splits', () => {
 
 describe('the choice of a split', () => {
   const splits = splitsOf(['b/test/0000.parquet', 'b/train/0000.parquet', 'c/validation/0000.parquet'])
-  const choose = (text: string, preferred = 'train') => {
+  const choose = (text: string, ...preferred: readonly string[]) => {
     const { config, split } = chooseSplit(splits, parseDatasetAddress(text), preferred)
     return `${config}/${split}`
   }
 
   it('takes what is asked for, and else the first subset and what the purpose prefers', () => {
-    expect(choose('o/n')).toBe('b/train')
-    expect(choose('o/n', 'test')).toBe('b/test')
+    expect(choose('o/n', 'train')).toBe('b/train')
+    expect(choose('o/n', 'dev', 'test')).toBe('b/test')
+    expect(choose('o/n')).toBe('b/test')
     expect(choose('o/n:c')).toBe('c/validation')
     expect(choose('o/n:b:test')).toBe('b/test')
   })
@@ -84,6 +85,6 @@ describe('the choice of a split', () => {
       code: 'usage',
       message: 'o/n has no split "dev"; it has test, train.',
     })
-    expect(await faultOf(async () => chooseSplit([], parseDatasetAddress('o/n'), 'train'))).toMatchObject({ code: 'usage' })
+    expect(await faultOf(async () => chooseSplit([], parseDatasetAddress('o/n'), []))).toMatchObject({ code: 'usage' })
   })
 })

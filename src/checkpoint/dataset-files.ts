@@ -61,10 +61,10 @@ function splitIn(name: string): string | null {
 }
 
 /**
- * The split that an address asks for; where it leaves that open, the first subset, and `train`, or the first split. Throws
- * `usage` naming what there is.
+ * The split that an address asks for; where it leaves that open, the first subset, and the first of `preferred` that it has, or
+ * its first split. Throws `usage` naming what there is.
  */
-export function chooseSplit(splits: readonly DatasetSplit[], address: DatasetAddress, preferred: string): DatasetSplit {
+export function chooseSplit(splits: readonly DatasetSplit[], address: DatasetAddress, preferred: readonly string[]): DatasetSplit {
   if (splits.length === 0) {
     throw new StudioError('usage', {
       title: 'This data set has no text that can be read here',
@@ -78,7 +78,7 @@ export function chooseSplit(splits: readonly DatasetSplit[], address: DatasetAdd
   const mine = splits.filter((split) => split.config === config)
   if (mine.length === 0) throw absent(address, 'subset', { asked: config ?? '', there: configs })
   const names = mine.map(({ split }) => split)
-  const asked = address.split ?? [preferred, 'train'].find((name) => names.includes(name)) ?? names[0]
+  const asked = address.split ?? preferred.find((name) => names.includes(name)) ?? names[0]
   const chosen = mine.find(({ split }) => split === asked)
   if (chosen === undefined) throw absent(address, 'split', { asked: asked ?? '', there: names })
   return chosen

@@ -36,7 +36,7 @@ function open(
   { accessToken = null, wait = async () => undefined }: { accessToken?: string | null; wait?: () => Promise<void> } = {},
 ) {
   const address = parseDatasetAddress(text)
-  return openDataset({ address, preferredSplit: 'train', accessToken, endpoint: hub.endpoint, cache: null, wait }, () => undefined)
+  return openDataset({ address, preferredSplits: ['train'], accessToken, endpoint: hub.endpoint, cache: null, wait }, () => undefined)
 }
 
 async function take(text: string, seed: number | null, most = Number.POSITIVE_INFINITY): Promise<unknown[]> {

@@ -13,8 +13,8 @@ export const convertedBranch = 'refs/convert/parquet'
 
 export interface DatasetRequest extends Omit<HubOpenRequest, 'id' | 'kind'> {
   readonly address: DatasetAddress
-  /** Taken when the address names no split and the set has it. */
-  readonly preferredSplit: string
+  /** The first of them that the set has is taken when the address names no split. */
+  readonly preferredSplits: readonly string[]
 }
 
 export interface Dataset {
@@ -53,13 +53,13 @@ export async function openDataset(
 
 /** In the Hub's conversion, whose layout says what is what; as the set's owner laid it out where there is none. */
 async function findSplit(
-  { address, preferredSplit, ...options }: DatasetRequest,
+  { address, preferredSplits, ...options }: DatasetRequest,
   onProgress: (progress: HubProgress) => void,
   signal?: AbortSignal,
 ): Promise<{ readonly hub: HubFiles; readonly split: DatasetSplit }> {
   const open = (revision: string | null): Promise<HubFiles> =>
     openHubFiles({ ...options, kind: 'dataset', id: revision === null ? address.repo : `${address.repo}@${revision}` }, onProgress, signal)
-  const choose = (hub: HubFiles) => ({ hub, split: chooseSplit(splitsOf([...hub.files.keys()]), address, preferredSplit) })
+  const choose = (hub: HubFiles) => ({ hub, split: chooseSplit(splitsOf([...hub.files.keys()]), address, preferredSplits) })
   if (address.revision === null) {
     try {
       return choose(await open(convertedBranch))

@@ -1,4 +1,4 @@
-import { openHubFiles } from '../checkpoint/hub.ts'
+import { type HubProgress, openHubFiles } from '../checkpoint/hub.ts'
 import { type HeaderProgress, openCheckpoint } from '../checkpoint/open.ts'
 import { StudioError } from '../core/errors.ts'
 import { modelName } from '../export/gguf/metadata.ts'
@@ -19,6 +19,7 @@ import { type EngineFactory, EngineSupply } from './engine-supply.ts'
 import { executeRun, type Machine, type OpenModel, planRun } from './execute-run.ts'
 import { exportRun } from './export-run.ts'
 import { generateAll } from './generate-run.ts'
+import { readHubText } from './hub-text.ts'
 import { runFolder } from './journal.ts'
 import { imatrixFile } from './measured-importance.ts'
 import { describeTensor, summarizeModel } from './model-view.ts'
@@ -132,6 +133,13 @@ class Studio {
       recipeLink: (recipes) => recipeLink(recipes),
       recipesFromLink: (fragment) => recipesFromLink(fragment),
       commandLine: async (model, recipes, targets) => commandLine(model, recipes, targets),
+      hubText: (request, onProgress, signal) =>
+        readHubText(
+          { ...request, endpoint: this.#settings.hubEndpoint, cache: this.#parts.hub },
+          this.#needModel().tokenizer,
+          ({ tokens, ...progress }) => onProgress(hubProgress(progress, tokens)),
+          signal,
+        ),
       plan: async (request) => (await planRun(this.#needModel(), request, await this.#machine())).plan,
       choices: async (recipe) => choicesOf(recipe, this.#model?.checkpoint.graph ?? null),
       gridValues: async (recipe, tensor, limit) => {
@@ -360,10 +368,12 @@ function headerText({ filesDone, files, bytesRead }: HeaderProgress): string {
   return `${filesDone} of ${files} ${files === 1 ? 'file' : 'shards'}, ${bytesText(bytesRead)} so far`
 }
 
-function hubProgress(progress: Parameters<Parameters<typeof openHubFiles>[1]>[0]): OpenProgress {
+/** `tokens`: of a text so far; `null` where none is read. */
+function hubProgress(progress: HubProgress, tokens: number | null = null): OpenProgress {
   if (progress.kind === 'waiting') {
     const text = `${progress.reason} Trying again in ${Math.ceil(progress.seconds)} s; nothing is lost.`
     return { text, filesDone: 0, files: 0, bytesRead: 0 }
   }
-  return { text: `${bytesText(progress.totalBytes)} received`, filesDone: 0, files: 0, bytesRead: progress.totalBytes }
+  const read = tokens === null || tokens === 0 ? '' : `, ${tokens.toLocaleString('en-US')} tokens`
+  return { text: `${bytesText(progress.totalBytes)} received${read}`, filesDone: 0, files: 0, bytesRead: progress.totalBytes }
 }

@@ -23,6 +23,7 @@ const studioMethods = [
   'recipeLink',
   'recipesFromLink',
   'commandLine',
+  'hubText',
   'plan',
   'choices',
   'gridValues',

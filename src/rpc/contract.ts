@@ -32,6 +32,11 @@ export interface StudioService {
   recipesFromLink(fragment: string): Promise<Recipe[]>
   /** The headless command for these recipes on a model: preset ids where they say it all, JSON otherwise. */
   commandLine(model: string, recipes: readonly Recipe[], targets: readonly string[]): Promise<string>
+  /**
+   * A text of a data set of the Hub to calibrate or measure on, its tokens counted with the open model's tokenizer. Bytes come
+   * from the Hub; nothing but the request goes there.
+   */
+  hubText(request: HubTextQuestion, onProgress: (progress: OpenProgress) => void, signal: AbortSignal): Promise<HubText>
   /** Sizes and bounds of a request on the open model; a request without recipes is fine. */
   plan(request: RunRequest): Promise<Plan>
   /** What a recipe could take on each axis while the others stay, on the open model if there is one; reasons for the rest. */
@@ -99,6 +104,27 @@ export interface HubRequest {
   readonly id: string
   /** Held in memory only. */
   readonly accessToken: string | null
+}
+
+export interface HubTextQuestion {
+  /** `owner/name`, what of it behind colons (`owner/name:subset:split:column`), or the address of its page. */
+  readonly id: string
+  /** Held in memory only. */
+  readonly accessToken: string | null
+  readonly purpose: 'calibration' | 'evaluation'
+  /** Documents are taken until they have so many tokens. */
+  readonly wantedTokens: number
+  /** Draws where a calibration text begins. */
+  readonly seed: number
+}
+
+export interface HubText {
+  /** `owner/name subset split @commit`. */
+  readonly name: string
+  /** Documents with empty lines between them, or JSON lines where they are conversations. */
+  readonly text: string
+  readonly documents: number
+  readonly tokens: number
 }
 
 export interface OpenProgress {

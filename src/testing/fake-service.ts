@@ -174,6 +174,18 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
     },
     commandLine: async (of, recipes, targets) =>
       `npm run quantize -- ${of} ${recipes.map(({ id }) => `--recipe ${id}`).join(' ')} --export ${targets.join(',')}`,
+    hubText: async (request, onProgress, signal) => {
+      onProgress({ text: '1.2 MB received, 40,960 tokens', filesDone: 0, files: 0, bytesRead: 1_200_000 })
+      await pause(pace * 6, signal)
+      if (request.id.includes('gated') && request.accessToken === null)
+        throw new StudioError('hub-forbidden', {
+          title: 'This data set asks for permission',
+          message: `The Hub answered "gated" for ${request.id}.`,
+          remedy: 'Accept its terms there, then give a read token. The token stays in memory and is forgotten when the tab closes.',
+        })
+      const text = 'A sentence of an invented data set, one of many that are alike. '.repeat(2000)
+      return { name: `${request.id.replaceAll(':', ' ')} @0c0ffee`, text, documents: 2000, tokens: request.wantedTokens }
+    },
     plan: async (request) => ({
       hash: `7c1e09b2${request.recipes.length}`,
       recipes: request.recipes.map(planOf),
