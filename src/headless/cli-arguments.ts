@@ -39,13 +39,17 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --recipe R            a preset id (nearest-4bit-g32, nearest-4bit-channel-sym, nearest-8bit-tensor, Q8_0, Q4_K_M, Q4_0,
                       Q4_K_M+imatrix, Q4_K+gptq, gptq-4bit-g128, learned-4bit-g128-sym, awq-4bit-g128, smoothquant-w8a8,
                       nf4, kmeans-4bit, hqq-4bit-g64, F16), a JSON file, or the JSON itself; may be repeated
---evaluation FILE     text to measure on (default: the bundled evaluation text); "none" only quantizes: no perplexity,
+--evaluation TEXT     text to measure on (default: the bundled evaluation text); "none" only quantizes: no perplexity,
                       and the layers have the errors of their weights alone
---calibration FILE    text that recipes learn from, and whose activations weigh the layer errors (default: the bundled
+--calibration TEXT    text that recipes learn from, and whose activations weigh the layer errors (default: the bundled
                       calibration text if a recipe learns or importance is saved, else the beginning of the evaluation text for the errors alone)
+                      TEXT is a file, plain or JSON lines with "text" or "messages", or hub:OWNER/NAME[@REVISION][:SUBSET[:SPLIT[:COLUMN]]],
+                      a data set of the Hub (hub:Salesforce/wikitext:wikitext-2-raw-v1, hub:allenai/c4:en): to measure on, its test split
+                      from the beginning, to calibrate on, its train split from where --seed draws
 --calibration-tokens N   run at most N tokens of it (default: 32 windows)
 --calibration-context N  tokens a window of it (default: as --context)
---chat-template       put each document of it into the model's chat template
+--chat-template       put each document of it into the model's chat template: conversations as they are, a text as the answer to
+                      a neutral request
 --imatrix FILE        weigh errors by this imatrix file of llama.cpp (.gguf or .dat) instead of measuring importance
 --save-imatrix FILE   write the importance that was measured, for llama-quantize (.dat: its older format)
 --protocol P          windows (default) or llama.cpp (scores the second half of each window)
@@ -56,11 +60,11 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --device ID           whose commands the README beside the files has: pi-5-8gb, jetson-orin-nano-8gb, android-mid,
                       browser-webgpu-igpu, rtx-4060, esp32-s3, … (an unknown one lists them all)
 --out DIR             where report.json and DIR/<recipe id>/<target id>/ go (default: quantized/<model name>)
---seed N              draws the calibration windows (default: 0)
+--seed N              draws the calibration windows, and where a text of the Hub begins (default: 0)
 --threads N           default: as many as cores, at most 16
 --help                this text
 
-Environment: HF_ENDPOINT (a mirror of the Hub), HF_TOKEN (for models that ask for permission).
+Environment: HF_ENDPOINT (a mirror of the Hub), HF_TOKEN (for models and data sets that ask for permission).
 Exit codes: 0 done, 2 bad input (one line on stderr says what), 1 a fault of the program, 130 stopped.`
 
 const options = {

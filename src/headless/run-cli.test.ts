@@ -7,6 +7,7 @@ import { createReferenceKernels } from '../kernels/reference/index.ts'
 import type { MeasuredRun, RunReport } from '../pipeline/report.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { startHubServer } from '../testing/hub-server.ts'
+import { parquetFixture } from '../testing/parquet-fixture.ts'
 import { tinyModelFiles } from '../testing/tiny-model.ts'
 import { tinyText } from '../testing/tiny-run.ts'
 import { runCli } from './run-cli.ts'
@@ -116,10 +117,11 @@ describe('the command line', () => {
     }
     expect((await run('plain', ['--recipe', 'Q4_0'])).calibration).toBeNull()
     const bundled = await run('bundled', ['--recipe', 'Q4_0+imatrix'])
-    expect(bundled.calibration).toEqual({ textName: 'Bundled calibration text', windows: 32, contextLength: 16, tokens: 512 })
+    const covered = { distinctTokens: 26, vocabulary: 29, usesChatTemplate: false }
+    expect(bundled.calibration).toEqual({ textName: 'Bundled calibration text', windows: 32, contextLength: 16, tokens: 512, ...covered })
     const named = ['--calibration', join(folder, 'samples', 'evaluation.txt'), '--calibration-tokens', '100', '--calibration-context', '20']
     const own = await run('own', ['--recipe', 'Q4_0+imatrix', ...named])
-    expect(own.calibration).toEqual({ textName: 'evaluation.txt', windows: 5, contextLength: 20, tokens: 100 })
+    expect(own.calibration).toMatchObject({ textName: 'evaluation.txt', windows: 5, contextLength: 20, tokens: 100 })
 
     const saved = join(folder, 'saved', 'tiny.dat')
     expect((await run('saving', ['--recipe', 'Q4_0', '--save-imatrix', saved])).importance?.chunks).toBe(32)
@@ -210,6 +212,48 @@ describe('the command line', () => {
     }
   })
 
+  it('calibrates and measures on data sets of the Hub, with a chat template where asked', async () => {
+    const [zstd, pages] = await Promise.all(['zstd', 'pages'].map(parquetFixture))
+    const files = (entries: readonly (readonly [string, Uint8Array | undefined])[]) =>
+      new Map(entries.flatMap(([path, bytes]) => (bytes === undefined ? [] : [[path, bytes] as const])))
+    const hub = await startHubServer({
+      'datasets/o/stories@refs/convert/parquet': files([
+        ['small/train/0000.parquet', pages],
+        ['small/test/0000.parquet', zstd],
+      ]),
+    })
+    try {
+      const chat = { chat_template: '{% for m in messages %}{{ bos_token ~ m.content ~ eos_token }}{% endfor %}' }
+      const model = await writeModel('chat', (all) => {
+        for (const [path, bytes] of tinyModelFiles({ config: { hidden_size: 32, intermediate_size: 64 }, tokenizerConfig: chat }))
+          all.set(path, bytes)
+      })
+      const env = { HF_ENDPOINT: hub.endpoint, XDG_CACHE_HOME: join(folder, 'text-cache') }
+      const texts = ['--calibration', 'hub:o/stories:small', '--evaluation', 'hub:o/stories:small:test', '--calibration-tokens', '320']
+      const common = [model, '--recipe', 'Q4_0+imatrix', '--context', '16', '--max-tokens', '320', ...texts]
+      const run = async (...more: string[]) => {
+        const out = join(folder, 'hub-texts')
+        const { code, faults, lines } = await command([...common, ...more, '--out', out], { env })
+        expect([code, faults]).toEqual([0, []])
+        return { report: JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as RunReport, lines: lines.join('\n') }
+      }
+      const { report, lines } = await run()
+      expect(report.evaluation?.textName).toMatch(/^o\/stories small test @[0-9a-f]{7}$/)
+      expect(report.calibration).toMatchObject({ windows: 20, tokens: 320, usesChatTemplate: false })
+      expect(report.calibration?.textName).toMatch(/^o\/stories small train @/)
+      expect(lines).toContain('Text of the Hub: o/stories small train')
+      expect(lines).toContain('Calibrated on 320 tokens, ')
+      const templated = (await run('--chat-template')).report
+      expect(templated.calibration).toMatchObject({ usesChatTemplate: true, contextLength: 16 })
+      expect(templated.planHash).not.toBe(report.planHash)
+      expect((await run('--seed', '9')).report.planHash).not.toBe(report.planHash)
+      const absent = await command([...common, '--calibration', 'hub:o/absent', '--out', join(folder, 'refused')], { env })
+      expect([absent.code, absent.faults]).toEqual([2, [expect.stringContaining('No such data set')]])
+    } finally {
+      await hub.close()
+    }
+  })
+
   it('shows its help', async () => {
     const { code, lines } = await command(['--help'])
     expect(code).toBe(0)
@@ -235,6 +279,7 @@ describe('the command line', () => {
     ['a context that is not a number', (model) => [model, '--recipe', 'Q4_0', '--context', '1e3x'], '--context takes a whole number'],
     ['a model that is not there', () => ['./absent', '--recipe', 'Q4_0'], 'no folder "./absent"'],
     ['a text that is not there', (model) => [model, '--recipe', 'Q4_0', '--evaluation', 'absent.txt'], 'absent.txt cannot be read'],
+    ['a data set that is none', (model) => [model, '--recipe', 'Q4_0', '--calibration', 'hub:wikitext'], 'not the name of a data set'],
     [
       'a window longer than the model reads',
       (model) => [model, '--recipe', 'Q4_0', '--context', '300'],

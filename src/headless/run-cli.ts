@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { homedir, totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { defaultHubEndpoint, openHubFiles } from '../checkpoint/hub.ts'
+import { defaultHubEndpoint, type HubOpenRequest, type HubProgress, openHubFiles } from '../checkpoint/hub.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { isAbort, StudioError } from '../core/errors.ts'
 import { writeChecksums } from '../export/kit/checksums.ts'
@@ -13,6 +13,7 @@ import type { Kernels } from '../kernels/contract/kernels.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
 import { executeRun, type OpenModel, planRun } from '../pipeline/execute-run.ts'
 import { exportTarget } from '../pipeline/export-run.ts'
+import { readHubText } from '../pipeline/hub-text.ts'
 import { kitContents } from '../pipeline/kit-contents.ts'
 import { imatrixFile } from '../pipeline/measured-importance.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
@@ -21,8 +22,9 @@ import type { Artifact, QuantizedReport, RunReport } from '../pipeline/report.ts
 import { exportSource, type RunResult, requireResult } from '../pipeline/run-result.ts'
 import type { ForwardEngine } from '../runtime/engine.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
+import type { Tokenizer } from '../runtime/tokenizer.ts'
 import { type CliArguments, help, parseCliArguments } from './cli-arguments.ts'
-import { isKind, makeRequest, readTexts } from './make-request.ts'
+import { type FetchHubText, isKind, makeRequest, readTexts } from './make-request.ts'
 import { nodeFileSource, nodeFolderFiles } from './node-source.ts'
 import { NodeFileStore, nodeFileSink } from './node-store.ts'
 
@@ -81,7 +83,9 @@ async function quantize(args: CliArguments, host: CliHost, signal: AbortSignal):
     const checkpoint = await openCheckpoint({ name: source.name, originKind: source.kind, files: source.files }, signal)
     try {
       const model: OpenModel = { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) }
-      const request = makeRequest(args, texts, checkpoint.graph.config.maxPositions)
+      const { maxPositions } = checkpoint.graph.config
+      const fetchHubText = hubTexts({ host, tokenizer: model.tokenizer, seed: args.seed }, signal)
+      const request = await makeRequest(args, texts, { maxPositions, fetchHubText })
       const report = await runAndExport({ args, host, model, request, partial, targets }, signal)
       await writeFile(join(partial, 'report.json'), `${JSON.stringify(report, null, 2)}\n`)
       await moveInto(partial, out)
@@ -241,20 +245,34 @@ async function findModel(
       remedy: 'Give a folder with config.json and *.safetensors, or owner/name.',
     })
   }
-  const request = {
-    id: model,
-    accessToken: host.env['HF_TOKEN'] ?? null,
-    endpoint: host.env['HF_ENDPOINT'] ?? defaultHubEndpoint,
-    cache: new NodeFileStore(join(host.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quantization-studio', 'hub')),
-  }
-  const { name, files } = await openHubFiles(
-    request,
-    (progress) => {
-      if (progress.kind === 'waiting') host.tell(`${progress.reason} Trying again in ${Math.ceil(progress.seconds)} s.`)
-    },
-    signal,
-  )
+  const { name, files } = await openHubFiles({ id: model, ...hubSettings(host) }, (progress) => tellWaiting(progress, host), signal)
   return { name, kind: 'hub', files }
+}
+
+/** Whom to ask, and where to keep what came. */
+function hubSettings({ env }: CliHost): Pick<HubOpenRequest, 'accessToken' | 'endpoint' | 'cache'> {
+  const cacheFolder = join(env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'quantization-studio', 'hub')
+  return {
+    accessToken: env['HF_TOKEN'] ?? null,
+    endpoint: env['HF_ENDPOINT'] ?? defaultHubEndpoint,
+    cache: new NodeFileStore(cacheFolder),
+  }
+}
+
+function tellWaiting(progress: HubProgress, host: CliHost): void {
+  if (progress.kind === 'waiting') host.tell(`${progress.reason} Trying again in ${Math.ceil(progress.seconds)} s.`)
+}
+
+function hubTexts(
+  { host, tokenizer, seed }: { readonly host: CliHost; readonly tokenizer: Tokenizer; readonly seed: number },
+  signal: AbortSignal,
+): FetchHubText {
+  return async ({ hubId }, wanted) => {
+    const asked = { id: hubId, seed, ...wanted, ...hubSettings(host) }
+    const { name, text, documents, tokens } = await readHubText(asked, tokenizer, (progress) => tellWaiting(progress, host), signal)
+    host.tell(`Text of the Hub: ${name}, ${documents.toLocaleString('en-US')} documents, ${tokens.toLocaleString('en-US')} tokens`)
+    return { name, text }
+  }
 }
 
 /** Replaces what was written before under the same names; everything else in the folder stays. */
@@ -270,6 +288,11 @@ function tellPlan(plan: Plan, host: CliHost): void {
   const recipes = `${plan.recipes.length} ${plan.recipes.length === 1 ? 'recipe' : 'recipes'}`
   const text = plan.scoredTokens === 0 ? 'nothing measured on a text' : `${plan.scoredTokens.toLocaleString('en-US')} scored tokens`
   host.tell(`${recipes}, ${text}, at most ${bytesText(plan.peakMemoryBytes)} of memory`)
+  if (plan.calibrationCoverage !== null) {
+    const { distinct, vocabulary } = plan.calibrationCoverage
+    const [tokens, ids, all] = [plan.calibrationTokens, distinct, vocabulary].map((number) => number.toLocaleString('en-US'))
+    host.tell(`Calibrated on ${tokens ?? ''} tokens, ${ids ?? ''} different ones of the ${all ?? ''} in the vocabulary`)
+  }
   for (const { severity, recipeId, text, remedy } of plan.issues) {
     if (severity !== 'error')
       host.tell(`${severity === 'warning' ? 'Warning' : 'Note'}${recipeId === null ? '' : `, ${recipeId}`}: ${text} ${remedy}`)

@@ -53,7 +53,9 @@ export function createChatTemplate({ chatTemplate, tokenizerConfig }: ChatTempla
         const environment = new Environment()
         const variables = { ...Object.fromEntries(tokens), messages, tools: null, documents: null, add_generation_prompt: false }
         for (const [name, value] of Object.entries({ ...globals, ...variables })) environment.set(name, value)
-        return String(new Interpreter(environment).run(program).value)
+        const { value } = new Interpreter(environment).run(program)
+        if (typeof value !== 'string') throw new Error('it gives no text')
+        return value
       }),
   }
 }
