@@ -117,7 +117,7 @@ describe('the command line', () => {
     }
     expect((await run('plain', ['--recipe', 'Q4_0'])).calibration).toBeNull()
     const bundled = await run('bundled', ['--recipe', 'Q4_0+imatrix'])
-    const covered = { distinctTokens: 26, vocabulary: 29, usesChatTemplate: false }
+    const covered = { distinctTokens: 26, vocabulary: 29, usesChatTemplate: false, sharedWithEvaluation: 0 }
     expect(bundled.calibration).toEqual({ textName: 'Bundled calibration text', windows: 32, contextLength: 16, tokens: 512, ...covered })
     const named = ['--calibration', join(folder, 'samples', 'evaluation.txt'), '--calibration-tokens', '100', '--calibration-context', '20']
     const own = await run('own', ['--recipe', 'Q4_0+imatrix', ...named])

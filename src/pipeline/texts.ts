@@ -3,6 +3,7 @@ import { plainText } from '../calibration/documents.ts'
 import { calibrationWindows, conversationWindows } from '../calibration/windows.ts'
 import type { TokenizerFiles } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
+import { notableOverlap } from '../core/notable-overlap.ts'
 import { makeWindows, targetsOf, type WindowSet } from '../evaluation/windows.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { CalibrationSummary, ImportanceSummary } from '../quantization/calibration-summary.ts'
@@ -15,9 +16,6 @@ import type { EvaluationSettings, PlanIssue, RunRequest } from './plan.ts'
 
 /** Tokens whose activations make G when no calibration text is given; more changes the layer errors in the third digit. */
 export const gramTokensOfEvaluation = 4096
-/** Less than this of a calibration text is in any other by chance, such as a saying or a form of words. */
-const notableShare = 0.01
-
 export interface TokenCoverage {
   readonly distinct: number
   readonly vocabulary: number
@@ -41,6 +39,8 @@ export interface PreparedTexts {
   readonly calibrationTokens: number
   /** Different ids among the calibration tokens, of how many there are. */
   readonly calibrationCoverage: TokenCoverage
+  /** Share of the calibration tokens that the evaluation text has too. */
+  readonly sharedWithEvaluation: number
   readonly findings: readonly Omit<PlanIssue, 'recipeId'>[]
 }
 
@@ -54,7 +54,7 @@ export function prepareTexts(request: RunRequest, reader: TextReader): PreparedT
   const calibration = needsCalibration(request) ? (attempt(findings, () => calibrationSet(request, reader)) ?? []) : []
   const calibrationIds = calibration.map(({ ids }) => ids)
   const shared = sharedRuns(calibrationIds, windowSet?.windows ?? [], tokenizer.bosTokenId)
-  if (shared >= notableShare) {
+  if (shared >= notableOverlap) {
     findings.push({
       severity: 'warning',
       title: 'Calibration and evaluation text overlap',
@@ -73,6 +73,7 @@ export function prepareTexts(request: RunRequest, reader: TextReader): PreparedT
     scoredTokens: windowSet?.scoredTokens ?? 0,
     calibrationTokens,
     calibrationCoverage: { distinct: distinctTokens(calibrationIds), vocabulary: tokenizer.vocabularySize },
+    sharedWithEvaluation: shared,
     findings,
   }
 }
@@ -90,6 +91,7 @@ export function calibrationSummary(request: RunRequest, texts: PreparedTexts): C
     distinctTokens: distinct,
     vocabulary,
     usesChatTemplate,
+    sharedWithEvaluation: texts.sharedWithEvaluation,
   }
 }
 

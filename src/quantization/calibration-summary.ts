@@ -10,6 +10,8 @@ export interface CalibrationSummary {
   readonly vocabulary: number
   /** Whether its documents were put into the model's chat template. */
   readonly usesChatTemplate: boolean
+  /** Share of it that is in the evaluation text too, from 0 to 1. */
+  readonly sharedWithEvaluation: number
 }
 
 /** Where the importance of inputs came from, as reports and files record it. */

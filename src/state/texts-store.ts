@@ -7,9 +7,18 @@ import type { Fault } from './fault.ts'
 export interface ChosenText {
   readonly name: string
   readonly text: string
-  /** Came with the model, or from the person. */
-  readonly origin: 'bundled' | 'own'
+  /** Came with the model, from the person, or from a data set of the Hub. */
+  readonly origin: 'bundled' | 'own' | 'hub'
 }
+
+export type TextPurpose = 'evaluation' | 'calibration'
+
+/** How far a text of the Hub has come. */
+export type HubTextState =
+  | { readonly kind: 'idle' }
+  /** `progress`: a sentence, `null` before the first byte. */
+  | { readonly kind: 'fetching'; readonly progress: string | null }
+  | { readonly kind: 'failed'; readonly fault: Fault }
 
 /** What a run measures on, and the plan that follows from it and the recipes. */
 export interface TextsState {
@@ -21,6 +30,9 @@ export interface TextsState {
   readonly calibrationTokens: number
   /** Tokens a window of the calibration text. */
   readonly calibrationContext: number
+  /** Puts documents of the calibration text into the model's chat template, if it has one. */
+  readonly usesChatTemplate: boolean
+  readonly hub: Readonly<Record<TextPurpose, HubTextState>>
   /** An imatrix file of the person's, instead of measuring importance. */
   readonly importance: ImportanceSettings | null
   readonly protocol: ProtocolId
@@ -40,6 +52,8 @@ export const initialTextsState: TextsState = {
   calibration: null,
   calibrationTokens: 8192,
   calibrationContext: 256,
+  usesChatTemplate: false,
+  hub: { evaluation: { kind: 'idle' }, calibration: { kind: 'idle' } },
   importance: null,
   protocol: 'windows',
   contextLength: 256,

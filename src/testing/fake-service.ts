@@ -270,6 +270,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
           distinctTokens: 902,
           vocabulary: fakeConfig.vocab,
           usesChatTemplate: false,
+          sharedWithEvaluation: 0,
         },
         importance: null,
         recipes: request.recipes.map(reportOf),

@@ -3,6 +3,7 @@ import type { RecipeChoices } from '../quantization/choices.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import type { EngineSettings, RiskCheck, StorageOverview } from '../rpc/contract.ts'
 import type { ExportChoice } from '../state/exports-store.ts'
+import type { TextPurpose } from '../state/texts-store.ts'
 
 /** A file found in a drop or a picker, with its path inside the dropped folder. */
 export interface PickedFile {
@@ -55,6 +56,13 @@ export interface StudioActions {
   readonly takeImportance: (file: File) => Promise<void>
   /** Saves what the last run measured as such a file. */
   readonly saveImportance: (format: 'gguf' | 'dat') => Promise<void>
+
+  /**
+   * Fetches a text of a data set of the Hub (`owner/name:subset:split:column`) and takes it; how far it is and what went wrong is
+   * in the texts store. True when it is taken.
+   */
+  readonly takeHubText: (purpose: TextPurpose, id: string, accessToken: string | null) => Promise<boolean>
+  readonly stopHubText: (purpose: TextPurpose) => void
 
   /** The text that came with the model, instead of the person's own. */
   readonly takeBundledText: () => void

@@ -6,6 +6,7 @@ import type { StudioActions } from '../../ui/actions.ts'
 import type { ControllerContext } from './context.ts'
 import { createExporting, directoryPicker } from './exporting.ts'
 import { createGenerating } from './generating.ts'
+import { createHubText } from './hub-text.ts'
 import { createImportance } from './importance.ts'
 import { createOpening } from './opening.ts'
 import { createRecipeActions } from './recipes.ts'
@@ -22,6 +23,7 @@ export function createActions(service: StudioService): StudioActions {
     ...createGenerating(context),
     ...createExporting(context),
     ...createImportance(context),
+    ...createHubText(context),
     canPickFolder: directoryPicker() !== null,
     async configure(settings) {
       try {

@@ -25,7 +25,12 @@ function bundledText(summary: ModelSummary, id: 'calibration' | 'evaluation'): C
   return found === undefined ? null : { name: found.name, text: found.text, origin: 'bundled' }
 }
 
-/** The model is in: what was measured on the one before is gone, texts of the person's own stay. */
+/** A text that did not come with the model before. */
+function keptText(text: ChosenText | null): ChosenText | null {
+  return text?.origin === 'bundled' ? null : text
+}
+
+/** The model is in: what was measured on the one before is gone, texts that were chosen stay. */
 function adopt(summary: ModelSummary): void {
   modelStore.setState({
     summary,
@@ -40,8 +45,8 @@ function adopt(summary: ModelSummary): void {
   generationStore.setState((state) => ({ ...initialGenerationState, prompt: state.prompt }), true)
   exportsStore.setState(initialExportsState, true)
   textsStore.setState((state) => ({
-    evaluation: state.evaluation?.origin === 'own' ? state.evaluation : bundledText(summary, 'evaluation'),
-    calibration: state.calibration?.origin === 'own' ? state.calibration : bundledText(summary, 'calibration'),
+    evaluation: keptText(state.evaluation) ?? bundledText(summary, 'evaluation'),
+    calibration: keptText(state.calibration) ?? bundledText(summary, 'calibration'),
     contextLength: Math.min(state.contextLength, summary.config.maxPositions),
     importance: null,
     calibrationContext: Math.min(state.calibrationContext, summary.config.maxPositions),

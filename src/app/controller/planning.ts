@@ -7,7 +7,8 @@ import type { ControllerContext } from './context.ts'
 
 /** The request as the page stands; `null` without a model. */
 export function currentRequest(): RunRequest | null {
-  if (modelStore.getState().summary === null) return null
+  const { summary } = modelStore.getState()
+  if (summary === null) return null
   const texts = textsStore.getState()
   return {
     recipes: recipesStore.getState().entries.map((entry) => entry.recipe),
@@ -28,7 +29,7 @@ export function currentRequest(): RunRequest | null {
             textName: texts.calibration.name,
             maxTokens: texts.calibrationTokens,
             contextLength: texts.calibrationContext,
-            usesChatTemplate: false,
+            usesChatTemplate: texts.usesChatTemplate && summary.hasChatTemplate,
           },
     importance: texts.importance,
     seed: texts.seed,
@@ -42,6 +43,7 @@ const keys = [
   'calibration',
   'calibrationTokens',
   'calibrationContext',
+  'usesChatTemplate',
   'importance',
   'protocol',
   'contextLength',

@@ -105,6 +105,7 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
         calibration: calibration === null ? null : { name: calibration.textName, text: calibration.text, origin: 'own' },
         calibrationTokens: calibration?.maxTokens ?? textsStore.getState().calibrationTokens,
         calibrationContext: calibration?.contextLength ?? textsStore.getState().calibrationContext,
+        usesChatTemplate: calibration?.usesChatTemplate ?? textsStore.getState().usesChatTemplate,
         importance,
         isMeasuring: evaluation !== null,
         seed,

@@ -4,6 +4,7 @@ import { exportsStore } from '../../state/exports-store.ts'
 import { modelStore } from '../../state/model-store.ts'
 import { recipesStore } from '../../state/recipes-store.ts'
 import { runStore } from '../../state/run-store.ts'
+import { textsStore } from '../../state/texts-store.ts'
 import { type Step, steps, uiStore } from '../../state/ui-store.ts'
 import { Icon } from '../parts/icon.tsx'
 import { useScheme } from '../theme/use-scheme.ts'
@@ -58,9 +59,11 @@ function Steps() {
   )
 }
 
-/** "Nothing leaves this tab", or where bytes come from when a Hub model is open. */
+/** "Nothing leaves this tab", or where bytes come from when the model or a text is of the Hub. */
 function usePrivacyClaim(): string {
-  const isHub = useStore(modelStore, (state) => state.summary?.originKind === 'hub')
+  const isHubModel = useStore(modelStore, (state) => state.summary?.originKind === 'hub')
+  const isHubText = useStore(textsStore, ({ evaluation, calibration }) => [evaluation, calibration].some((text) => text?.origin === 'hub'))
+  const isHub = isHubModel || isHubText
   const endpoint = useStore(modelStore, (state) => state.environment?.hubEndpoint ?? state.settings.hubEndpoint)
   return isHub && URL.canParse(endpoint) ? `Reads from ${new URL(endpoint).host}, sends nothing` : 'Nothing leaves this tab'
 }

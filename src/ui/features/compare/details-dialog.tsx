@@ -1,4 +1,5 @@
 import { Modal } from '@mantine/core'
+import { notableOverlap } from '../../../core/notable-overlap.ts'
 import type { LayerResult } from '../../../evaluation/result.ts'
 import { findingGroups, findingText } from '../../../state/findings.ts'
 import type { Result } from '../../../state/results.ts'
@@ -25,6 +26,7 @@ export function DetailsDialog({ data, result, onClose }: DetailsDialogProps) {
               ['Model', `${report.model.name}, ${report.model.architecture}`],
               ['Fingerprint', <code key="fingerprint">{report.model.fingerprint}</code>],
               ['Measured on', data.source.protocol],
+              ...(report.calibration === null ? [] : [['Calibrated on', calibrationText(report.calibration)] as const]),
               ['Stored as', gridsOf(result.report)],
               ['Size', `${format.exactBytes(result.report.bytes)} (${result.report.bytesOf})`],
               ['Seed', String(report.seed)],
@@ -45,6 +47,18 @@ export function DetailsDialog({ data, result, onClose }: DetailsDialogProps) {
       )}
     </Modal>
   )
+}
+
+/** `8,192 tokens of Stories in 32 windows of 256, 902 of the 1,024 in the vocabulary`, and how they were written. */
+function calibrationText(calibration: NonNullable<CompareData['report']['calibration']>): string {
+  const { textName, windows, contextLength, tokens, distinctTokens, vocabulary, usesChatTemplate, sharedWithEvaluation } = calibration
+  const parts = [
+    `${format.count(tokens)} tokens of ${textName} in ${format.counted(windows, 'window')} of ${contextLength}`,
+    `${format.count(distinctTokens)} of the ${format.count(vocabulary)} in the vocabulary`,
+    ...(usesChatTemplate ? ['in the chat template'] : []),
+    ...(sharedWithEvaluation >= notableOverlap ? [`${format.percent(sharedWithEvaluation)} of it in the evaluation text too`] : []),
+  ]
+  return parts.join(', ')
 }
 
 /** What did not go as asked, layer by layer. */

@@ -129,6 +129,17 @@ test('an embedding that is a large part of the file is named with what quantizin
   expect(found(result('A', 0, { bytes: 900e6 }), null)).toEqual([])
 })
 
+test('overlap of calibration and evaluation text is a card from one percent on', () => {
+  const a = result('A', 0, { layers: quiet })
+  const cards = (sharedWithEvaluation: number) => {
+    const covered = { distinctTokens: 900, vocabulary: 1024, usesChatTemplate: false, sharedWithEvaluation }
+    const calibration = { textName: 'Stories', windows: 32, contextLength: 256, tokens: 8192, ...covered }
+    return diagnose({ report: { ...reportOf([a]), calibration }, results: [a], a, b: null, tensors }).map(({ title }) => title)
+  }
+  expect(cards(0.2)).toEqual(['Calibration and evaluation text overlap'])
+  expect(cards(0.002)).toEqual([])
+})
+
 describe('what a method could not do as asked', () => {
   const finding = {
     cause: 'Inputs are copies.',
@@ -141,7 +152,7 @@ describe('what a method could not do as asked', () => {
 
   test('is the first card, with more text as its remedy where there was a text', () => {
     const a = result('gptq-4bit', 0, { layers: fallen })
-    const covered = { distinctTokens: 900, vocabulary: 1024, usesChatTemplate: false }
+    const covered = { distinctTokens: 900, vocabulary: 1024, usesChatTemplate: false, sharedWithEvaluation: 0 }
     const calibration = { textName: 'Stories', windows: 32, contextLength: 256, tokens: 8192, ...covered }
     const report = { ...reportOf([a]), calibration }
     const [card] = diagnose({ report, results: [a], a, b: null, tensors })

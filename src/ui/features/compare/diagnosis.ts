@@ -1,3 +1,4 @@
+import { notableOverlap } from '../../../core/notable-overlap.ts'
 import type { LayerResult } from '../../../evaluation/result.ts'
 import type { MeasuredRun, RecipeReport } from '../../../pipeline/report.ts'
 import type { AxisChoice, Recipe } from '../../../quantization/recipe.ts'
@@ -51,7 +52,7 @@ export function diagnose(facts: DiagnosisFacts): readonly Diagnosis[] {
     { name: 'A', pin: 'a', result: facts.a },
     { name: 'B', pin: 'b', result: facts.b },
   ] as const
-  const found: (Diagnosis | null)[] = [...wentOtherwise(facts), tooFewTokens(facts)]
+  const found: (Diagnosis | null)[] = [...wentOtherwise(facts), overlap(facts), tooFewTokens(facts)]
   for (const { name, pin, result } of pinned) {
     if (result === null) continue
     found.push(dominated(name, pin, result, facts), fewLayers(name, result.report, facts), floatShare(name, result.report, facts))
@@ -172,6 +173,18 @@ function wentOtherwise({ report, results }: DiagnosisFacts): readonly Diagnosis[
       }
     }),
   )
+}
+
+/** Recipes that learn look better on the text they learned from. */
+function overlap({ report: { calibration, evaluation } }: DiagnosisFacts): Diagnosis | null {
+  if (calibration === null || calibration.sharedWithEvaluation < notableOverlap) return null
+  return {
+    key: 'overlap',
+    title: 'Calibration and evaluation text overlap',
+    text: `${format.percent(calibration.sharedWithEvaluation)} of what was calibrated on (${calibration.textName}) is in ${evaluation.textName} too: recipes that learn look better than they are. Measure on another text.`,
+    block: null,
+    remedy: null,
+  }
 }
 
 /** More tokens than this would not change a decision anyone makes. */

@@ -1,4 +1,4 @@
-import { Button, NativeSelect, NumberInput } from '@mantine/core'
+import { Button, NativeSelect, NumberInput, Switch } from '@mantine/core'
 import { useRef } from 'react'
 import { useStore } from 'zustand'
 import { modelStore } from '../../../state/model-store.ts'
@@ -87,11 +87,33 @@ function Windows() {
   )
 }
 
+/** Whether documents go through the model's chat template, and what becomes of a plain text there. */
+function ChatTemplateChoice() {
+  const usesChatTemplate = useStore(textsStore, (state) => state.usesChatTemplate)
+  const hasChatTemplate = useStore(modelStore, (state) => state.summary?.hasChatTemplate ?? false)
+  return (
+    <Switch
+      size="sm"
+      style={{ marginTop: 14 }}
+      label="Use the chat template"
+      description={
+        hasChatTemplate
+          ? 'Every window begins a conversation as the model expects it: lines with "messages" as they are, other text as the answer to a neutral request.'
+          : 'This model has none: the text is read as it is.'
+      }
+      disabled={!hasChatTemplate}
+      checked={usesChatTemplate && hasChatTemplate}
+      onChange={({ currentTarget }) => textsStore.setState({ usesChatTemplate: currentTarget.checked })}
+    />
+  )
+}
+
 /** What recipes learn from; shown when one does. */
 export function CalibrationSettings() {
-  const tokens = useStore(textsStore, (state) => state.plan?.calibrationTokens ?? null)
-  const hasChatTemplate = useStore(modelStore, (state) => state.summary?.hasChatTemplate ?? false)
-  const subtitle = tokens === null || tokens === 0 ? 'What recipes learn from.' : `What recipes learn from: ${count(tokens)} tokens.`
+  const tokens = useStore(textsStore, (state) => state.plan?.calibrationTokens ?? 0)
+  const coverage = useStore(textsStore, (state) => state.plan?.calibrationCoverage ?? null)
+  const covered = coverage === null ? '' : `, ${count(coverage.distinct)} of the ${count(coverage.vocabulary)} in the vocabulary`
+  const subtitle = tokens === 0 ? 'What recipes learn from.' : `What recipes learn from: ${count(tokens)} tokens${covered}.`
   return (
     <Card title="Calibrated on" subtitle={subtitle}>
       <div className="qs-grid qs-grid-halves">
@@ -99,11 +121,7 @@ export function CalibrationSettings() {
         <ImportanceFile />
       </div>
       <Windows />
-      {hasChatTemplate ? (
-        <p className="qs-small qs-muted" style={{ marginTop: 10 }}>
-          This model has a chat template. It is a program, which the page does not run: for a chat model, use a text that has its markers.
-        </p>
-      ) : null}
+      <ChatTemplateChoice />
     </Card>
   )
 }

@@ -2,25 +2,24 @@ import { Button, Textarea } from '@mantine/core'
 import { useRef, useState } from 'react'
 import { useStore } from 'zustand'
 import { modelStore } from '../../../state/model-store.ts'
-import { type ChosenText, textsStore } from '../../../state/texts-store.ts'
+import { type ChosenText, type TextPurpose, textsStore } from '../../../state/texts-store.ts'
 import { notify } from '../../../state/ui-store.ts'
 import { bytes, count } from '../../format/numbers.ts'
-
-type Purpose = 'evaluation' | 'calibration'
+import { HubText } from './hub-text.tsx'
 
 /** A text larger than this would only be cut by the bound on tokens. */
 const MOST_TEXT_BYTES = 32_000_000
 
-const titles: Readonly<Record<Purpose, string>> = { evaluation: 'Evaluation text', calibration: 'Calibration text' }
-const purposes: Readonly<Record<Purpose, string>> = {
+const titles: Readonly<Record<TextPurpose, string>> = { evaluation: 'Evaluation text', calibration: 'Calibration text' }
+const purposes: Readonly<Record<TextPurpose, string>> = {
   evaluation: 'What perplexity and divergence are measured on.',
   calibration: 'What recipes learn from, and whose activations weigh the layer errors; apart from the evaluation text.',
 }
 
-const put = (purpose: Purpose, text: ChosenText | null): void =>
+const put = (purpose: TextPurpose, text: ChosenText | null): void =>
   textsStore.setState(purpose === 'evaluation' ? { evaluation: text } : { calibration: text })
 
-function OwnText({ purpose, onDone }: { readonly purpose: Purpose; readonly onDone: () => void }) {
+function OwnText({ purpose, onDone }: { readonly purpose: TextPurpose; readonly onDone: () => void }) {
   const [draft, setDraft] = useState('')
   return (
     <form
@@ -49,11 +48,13 @@ function OwnText({ purpose, onDone }: { readonly purpose: Purpose; readonly onDo
   )
 }
 
-/** A text: the bundled one, a file, or written here. `isNeeded`: without it the run cannot be made. */
-export function TextChoice({ purpose, isNeeded }: { readonly purpose: Purpose; readonly isNeeded: boolean }) {
+/** A text: the bundled one, a file, written here, or of a data set of the Hub. `isNeeded`: without it the run cannot be made. */
+export function TextChoice({ purpose, isNeeded }: { readonly purpose: TextPurpose; readonly isNeeded: boolean }) {
   const text = useStore(textsStore, (state) => state[purpose])
   const bundled = useStore(modelStore, (state) => state.summary?.bundledTexts.find((candidate) => candidate.id === purpose))
-  const [isWriting, setWriting] = useState(false)
+  // A fetch goes on when another step is looked at meanwhile.
+  const isOnTheWay = useStore(textsStore, ({ hub }) => hub[purpose].kind !== 'idle')
+  const [source, setSource] = useState<'written' | 'hub' | null>(isOnTheWay ? 'hub' : null)
   const input = useRef<HTMLInputElement>(null)
   const take = async (file: File): Promise<void> => {
     if (file.size > MOST_TEXT_BYTES) notify(`${file.name} holds ${bytes(file.size)}; a text of at most ${bytes(MOST_TEXT_BYTES)} is read.`)
@@ -65,15 +66,18 @@ export function TextChoice({ purpose, isNeeded }: { readonly purpose: Purpose; r
       <h3>{titles[purpose]}</h3>
       <p className="qs-small qs-muted">{purposes[purpose]}</p>
       <p style={{ margin: '4px 0 6px' }}>{text === null ? none : `${text.name}, ${count(text.text.length)} characters`}</p>
-      {isWriting ? (
-        <OwnText purpose={purpose} onDone={() => setWriting(false)} />
-      ) : (
+      {source === 'written' ? <OwnText purpose={purpose} onDone={() => setSource(null)} /> : null}
+      {source === 'hub' ? <HubText purpose={purpose} onDone={() => setSource(null)} /> : null}
+      {source === null ? (
         <div className="qs-row">
-          <Button size="xs" onClick={() => setWriting(true)} aria-label={`Write the ${titles[purpose].toLowerCase()}`}>
+          <Button size="xs" onClick={() => setSource('written')} aria-label={`Write the ${titles[purpose].toLowerCase()}`}>
             Write
           </Button>
           <Button size="xs" onClick={() => input.current?.click()} aria-label={`Choose a file for the ${titles[purpose].toLowerCase()}`}>
             Choose a file
+          </Button>
+          <Button size="xs" onClick={() => setSource('hub')} aria-label={`Fetch the ${titles[purpose].toLowerCase()} from the Hub`}>
+            From the Hub
           </Button>
           {bundled !== undefined && text?.origin !== 'bundled' ? (
             <Button size="xs" onClick={() => put(purpose, { name: bundled.name, text: bundled.text, origin: 'bundled' })}>
@@ -86,7 +90,7 @@ export function TextChoice({ purpose, isNeeded }: { readonly purpose: Purpose; r
             </Button>
           ) : null}
         </div>
-      )}
+      ) : null}
       <input
         ref={input}
         type="file"
