@@ -1,5 +1,8 @@
-/** Tokens in a row that two texts hardly share by chance: some twenty words. */
-const runLength = 32
+/**
+ * Characters in a row that two texts hardly share by chance: some thirty words. Stories share their first sentence, code its
+ * licence's first line.
+ */
+const runCharacters = 160
 /** Runs of the evaluation text that are remembered; of a longer one every second, third … of them, chosen by what they are. */
 const mostRemembered = 65_536
 /** Odd, of two independent hashes. */
@@ -14,13 +17,18 @@ export function distinctTokens(windows: readonly Int32Array[]): number {
 }
 
 /**
- * Share of the calibration windows' runs of 32 tokens (or of a window, if that is shorter) that the evaluation text has
- * too. `evaluation` is windows of a text in its order; a token `bos` in front of windows is left aside. 0 for texts too short to tell.
+ * Share of the calibration windows' runs of tokens (160 characters, or a window, if that is shorter) that the evaluation text has
+ * too. `evaluation` is windows of a text in its order; a token `bos` in front of windows is left aside; `tokenCharacters` is what a
+ * token stands for on average. 0 for texts too short to tell.
  */
-export function sharedRuns(calibration: readonly Int32Array[], evaluation: readonly Int32Array[], bos: number | null): number {
+export function sharedRuns(
+  calibration: readonly Int32Array[],
+  evaluation: readonly Int32Array[],
+  { bos, tokenCharacters }: { readonly bos: number | null; readonly tokenCharacters: number },
+): number {
   const without = (window: Int32Array): Int32Array => (window[0] === bos ? window.subarray(1) : window)
   const pieces = calibration.map(without)
-  const length = Math.min(runLength, ...pieces.map((piece) => piece.length))
+  const length = Math.min(Math.ceil(runCharacters / tokenCharacters), ...pieces.map((piece) => piece.length))
   const text = joined(evaluation.map(without))
   if (length < 2 || text.length < length) return 0
   const stride = Math.ceil(text.length / mostRemembered)

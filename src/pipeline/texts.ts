@@ -53,7 +53,8 @@ export function prepareTexts(request: RunRequest, reader: TextReader): PreparedT
   const evaluation = windowSet?.windows.map((ids) => ({ ids, targets: targetsOf(windowSet, ids) })) ?? []
   const calibration = needsCalibration(request) ? (attempt(findings, () => calibrationSet(request, reader)) ?? []) : []
   const calibrationIds = calibration.map(({ ids }) => ids)
-  const shared = sharedRuns(calibrationIds, windowSet?.windows ?? [], tokenizer.bosTokenId)
+  const shared =
+    windowSet === null || settings === null ? 0 : sharedRuns(calibrationIds, windowSet.windows, runOptions(settings.text, tokenizer))
   if (shared >= notableOverlap) {
     findings.push({
       severity: 'warning',
@@ -110,6 +111,11 @@ export function importanceSummary(
 /** With an evaluation the calibration text weighs the layer errors; without one only recipes that learn read it. */
 function needsCalibration({ evaluation, recipes, importance }: RunRequest): boolean {
   return evaluation !== null || recipes.some((recipe) => learnsFromText(learningOf(recipe), importance !== null))
+}
+
+function runOptions(text: string, tokenizer: Tokenizer): { readonly bos: number | null; readonly tokenCharacters: number } {
+  const plain = plainText(text)
+  return { bos: tokenizer.bosTokenId, tokenCharacters: Math.max(1, plain.length / tokenizer.encode(plain).length) }
 }
 
 function evaluationWindows(settings: EvaluationSettings, tokenizer: Tokenizer): WindowSet {
