@@ -46,7 +46,8 @@ describe('a document', () => {
 describe('documents of a text', () => {
   const long = 'a word '.repeat(40).trim()
   it('are its paragraphs, short ones with what follows', () => {
-    expect(documentsOf(`= Title =\n \n${long}\r\n\r\n${long}\n\nlast`)).toEqual([`= Title =\n\n${long}`, long, 'last'])
+    expect(documentsOf(`= Title =\n \n${long}\r\n\r\n${long}\n\nlast`)).toEqual([`= Title =\n \n${long}`, long, 'last'])
+    expect(documentsOf('\n\na\n\n\n\n b \n\n')).toEqual(['a\n\n\n\n b'])
     expect(documentsOf(' \n\n ')).toEqual([])
   })
 

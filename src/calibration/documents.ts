@@ -107,16 +107,23 @@ function brokenLine(number: number): StudioError {
 function paragraphs(text: string): string[] {
   const documents: string[] = []
   let held = ''
-  for (const paragraph of text.split(/\n[ \t\r]*\n/)) {
-    for (const part of cut(paragraph.trim())) {
-      held = held === '' ? part : `${held}${separator}${part}`
+  // What stands between two paragraphs stays: a document is a stretch of the text as it is.
+  const [first = '', ...rest] = text.split(/(\n[ \t\r]*\n\s*)/)
+  for (const [index, piece] of [first.trimStart(), ...rest].entries()) {
+    const isBetween = index % 2 === 1
+    if (isBetween) {
+      if (held !== '') held += piece
+      continue
+    }
+    for (const part of cut(piece)) {
+      held += part
       if (held.length < fewestCharacters) continue
       documents.push(held)
       held = ''
     }
   }
-  if (held !== '') documents.push(held)
-  return documents
+  const last = held.trimEnd()
+  return last === '' ? documents : [...documents, last]
 }
 
 /** A text in parts of at most so many characters, cut where a line or a word ends; none of an empty one. */
