@@ -51,7 +51,7 @@ module.exports = {
     { name: 'workers-are-reached-by-url', severity: 'error', from: { path: '^(src|e2e)/' }, to: { path: '^workers/' } },
     { name: 'workers-are-headless', severity: 'error', from: { path: '^workers/' }, to: { path: ['^src/(ui|state|app)/', '^node_modules/(react|react-dom|zustand|recharts)/'] } },
     { name: 'react-stays-in-ui', severity: 'error', from: { path: '^(src|workers)/', pathNot: '^src/(ui|app)/' }, to: { path: '^node_modules/(react|react-dom|recharts)/' } },
-    { name: 'engines-stay-in-runtime', severity: 'error', comment: 'ONNX Runtime and transformers.js are adapters, not a foundation', from: { path: '^(src|workers)/', pathNot: '^src/runtime/engines/' }, to: { path: '^node_modules/(onnxruntime-web|@huggingface/transformers)/' } },
+    { name: 'engines-stay-in-runtime', severity: 'error', comment: 'ONNX Runtime, transformers.js, tokenizers and Jinja are adapters, not a foundation', from: { path: '^(src|workers)/', pathNot: '^src/runtime/engines/' }, to: { path: '^node_modules/(onnxruntime-web|@huggingface/(transformers|tokenizers|jinja))/' } },
     { name: 'comlink-stays-in-rpc', severity: 'error', from: { path: '^src/', pathNot: '^src/(rpc|app)/' }, to: { path: '^node_modules/comlink/' } },
     { name: 'no-test-code-in-product', severity: 'error', from: { path: '^(src|workers)/', pathNot: [TESTS, '^src/testing/', '^src/kernels/conformance/'] }, to: { path: '^src/(testing|kernels/conformance)/' } },
   ],
