@@ -118,7 +118,7 @@ function paragraphs(text: string): string[] {
     for (const part of cut(piece)) {
       held += part
       if (held.length < fewestCharacters) continue
-      documents.push(held)
+      documents.push(held.trimEnd())
       held = ''
     }
   }
