@@ -25,6 +25,7 @@ beforeEach(async () => {
       'numbers/train/0000.parquet': numbers,
       'large/train/0000.parquet': large,
     }),
+    'datasets/o/pictures': files({ 'train/0.png': new Uint8Array(8) }),
     'datasets/o/lines': files({ 'data/train-0.jsonl': json(records), 'data/test-0.jsonl': json(records.slice(0, 3)) }),
     'datasets/o/lines@v2': files({ 'data/train-0.jsonl': json(records.slice(0, 2)) }),
   })
@@ -109,7 +110,12 @@ describe('refusals', () => {
   it.each([
     ['a set that is not there', 'o/none', { code: 'hub-not-found', title: 'No such data set' }],
     ['a revision that is not there', 'o/lines@v9', { code: 'hub-not-found', title: 'No such revision' }],
-    ['a subset that is not there', 'o/stories:medium', { code: 'usage', title: 'This data set has no text that can be read here' }],
+    [
+      'a subset that is not there',
+      'o/stories:medium',
+      { code: 'usage', message: expect.stringContaining('it has large, numbers, small, talks') as string },
+    ],
+    ['a set without any text', 'o/pictures', { code: 'usage', title: 'This data set has no text that can be read here' }],
     ['a split that is not there', 'o/lines::dev', { code: 'usage', title: 'No such split' }],
     ['a column that is not there', 'o/lines:::title', { code: 'usage', title: 'No such column' }],
     ['a column that is no text', 'o/stories:small::id', { code: 'usage', title: 'This column is not text' }],

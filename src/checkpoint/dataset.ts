@@ -60,16 +60,24 @@ async function findSplit(
   const open = (revision: string | null): Promise<HubFiles> =>
     openHubFiles({ ...options, kind: 'dataset', id: revision === null ? address.repo : `${address.repo}@${revision}` }, onProgress, signal)
   const choose = (hub: HubFiles) => ({ hub, split: chooseSplit(splitsOf([...hub.files.keys()]), address, preferredSplits) })
-  if (address.revision === null) {
-    try {
-      return choose(await open(convertedBranch))
-    } catch (error) {
-      // No conversion, or one that lacks what is asked for.
-      const isAbsent = error instanceof StudioError && (error.details['code'] === 'RevisionNotFound' || error.code === 'usage')
-      if (!isAbsent) throw error
-    }
+  if (address.revision !== null) return choose(await open(address.revision))
+  let lacking: StudioError | null = null
+  try {
+    return choose(await open(convertedBranch))
+  } catch (error) {
+    if (isUsage(error)) lacking = error
+    else if (!(error instanceof StudioError) || error.details['code'] !== 'RevisionNotFound') throw error
   }
-  return choose(await open(address.revision))
+  try {
+    return choose(await open(null))
+  } catch (error) {
+    // The conversion tells best what there is.
+    throw isUsage(error) && lacking !== null ? lacking : error
+  }
+}
+
+function isUsage(error: unknown): error is StudioError {
+  return error instanceof StudioError && error.code === 'usage'
 }
 
 const isParquet = ({ name }: ByteSource): boolean => name.endsWith('.parquet')

@@ -77,6 +77,29 @@ describe('a text of the Hub', () => {
     })
   })
 
+  it('is stopped while tokens are counted, too', async () => {
+    const stop = new AbortController()
+    const { tokenizer } = await openTiny()
+    const request = { id: 'o/stories', purpose: 'evaluation', wantedTokens: Number.POSITIVE_INFINITY, seed: 0 } as const
+    const hubOf = { accessToken: null, endpoint: hub.endpoint, cache: null }
+    const counted = { ...tokenizer, encode: () => new Int32Array(20_000) }
+    let told = 0
+    const fault = await faultOf(() =>
+      readHubText(
+        { ...request, ...hubOf },
+        counted,
+        ({ tokens }) => {
+          if (tokens === 0) return
+          told += 1
+          setTimeout(() => stop.abort())
+        },
+        stop.signal,
+      ),
+    )
+    expect(fault.code).toBe('aborted')
+    expect(told).toBeLessThan(5)
+  })
+
   it('ends at once when it is stopped', async () => {
     const stop = new AbortController()
     stop.abort()

@@ -9,6 +9,9 @@ import type { Tokenizer } from '../runtime/tokenizer.ts'
 /** Characters of a text: what the page holds of a file, too. */
 const mostCharacters = 32_000_000
 
+/** Tokens that are counted before others get their turn: some tens of milliseconds. */
+const tokensAtOnce = 16_384
+
 /** What each purpose prefers where an address names no split: what sets keep for it. */
 const preferredSplits = { calibration: ['train'], evaluation: ['test', 'validation', 'train'] } as const
 
@@ -36,7 +39,12 @@ export async function readHubText(
   // Decoders are only fetched by those who use them.
   const { openDataset } = await import('../checkpoint/dataset.ts')
   let tokens = 0
-  const tell = (progress: HubProgress): void => onProgress({ ...progress, tokens })
+  let toldTokens = 0
+  let totalBytes = 0
+  const tell = (progress: HubProgress): void => {
+    if (progress.kind === 'received') totalBytes = progress.totalBytes
+    onProgress({ ...progress, tokens })
+  }
   const dataset = await openDataset({ ...hub, address, preferredSplits: preferredSplits[purpose] }, tell, signal)
   const documents: TextDocument[] = []
   let characters = 0
@@ -50,6 +58,10 @@ export async function readHubText(
     characters += words.length
     tokens += tokenizer.encode(words).length
     if (tokens >= wantedTokens) break
+    if (tokens - toldTokens < tokensAtOnce) continue
+    toldTokens = tokens
+    tell({ kind: 'received', bytes: 0, totalBytes })
+    await nextTask()
   }
   if (tokens === 0) {
     throw new StudioError('text-too-short', {
@@ -60,4 +72,9 @@ export async function readHubText(
     })
   }
   return { name: dataset.name, text: joinDocuments(documents), documents: documents.length, tokens }
+}
+
+/** Lets a stop, and whatever else was asked of this thread, be heard. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve))
 }
