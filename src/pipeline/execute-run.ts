@@ -41,7 +41,8 @@ export async function planRun(
 ): Promise<{ readonly plan: Plan; readonly texts: PreparedTexts; readonly loaded: LoadedImportance }> {
   const { checkpoint } = model
   const hash = await planHash(checkpoint.origin.fingerprint, request)
-  const texts = prepareTexts(request, model)
+  const chat = request.calibration?.usesChatTemplate === true ? await import('./chat-tokens.ts') : {}
+  const texts = prepareTexts(request, { ...model, ...chat })
   const loaded = await loadImportance(request, checkpoint)
   const held = await machine.store.list(runFolder(hash))
   const { freeBytes } = await machine.store.estimate()

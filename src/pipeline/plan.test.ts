@@ -7,6 +7,7 @@ import { parseRecipe } from '../quantization/parse-recipe.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { type MeasuredRequest, openTiny, tinyRequest, tinyText } from '../testing/tiny-run.ts'
 import { makeBatches, windowsAtOnce } from './batches.ts'
+import { chatTokens } from './chat-tokens.ts'
 import { checkpointRows, EmbeddingLookup } from './embedding.ts'
 import type { OpenModel } from './execute-run.ts'
 import { makePlan } from './make-plan.ts'
@@ -25,7 +26,7 @@ function plan(model: OpenModel, request: RunRequest, change: Partial<PlanFacts> 
     checkpoint: model.checkpoint,
     request,
     hash: 'hash',
-    texts: prepareTexts(request, model),
+    texts: prepareTexts(request, { ...model, chatTokens }),
     loaded: { importance: null, findings: [] },
     targets: exportTargets,
     threads: 2,

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { neutralRequest } from '../calibration/conversations.ts'
 import { openTiny, tinyRequest, tinyText } from '../testing/tiny-run.ts'
+import { chatTokens } from './chat-tokens.ts'
 import type { OpenModel } from './execute-run.ts'
 import type { CalibrationSettings, RunRequest } from './plan.ts'
-import { calibrationSummary, prepareTexts } from './texts.ts'
+import { calibrationSummary, prepareTexts as prepare } from './texts.ts'
+
+const prepareTexts = (request: RunRequest, model: OpenModel) => prepare(request, { ...model, chatTokens })
 
 /** Marks turns with the special tokens of the tiny tokenizer: `<s>` 1, `</s>` 2. */
 const template =
@@ -67,6 +70,11 @@ describe('a calibration text in the chat template', () => {
     expect(on).toMatchObject({ usesChatTemplate: true, windows: 10, tokens: 320 })
     expect(off).toMatchObject({ usesChatTemplate: false, windows: 10, tokens: 320 })
   })
+})
+
+it('a chat template without its interpreter is a fault of the program', async () => {
+  const model = await openChat()
+  expect(() => prepare(calibrated(tinyText), model)).toThrow(RangeError)
 })
 
 describe('texts', () => {

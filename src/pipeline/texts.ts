@@ -9,7 +9,7 @@ import type { ModelGraph } from '../models/model-graph.ts'
 import type { CalibrationSummary, ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { TokenWindow } from './batches.ts'
-import { chatTokens } from './chat-tokens.ts'
+import type { chatTokens } from './chat-tokens.ts'
 import type { Importance } from './importance.ts'
 import { learningOf, learnsFromText } from './learning.ts'
 import type { EvaluationSettings, PlanIssue, RunRequest } from './plan.ts'
@@ -25,6 +25,8 @@ export interface TokenCoverage {
 export interface TextReader {
   readonly tokenizer: Tokenizer
   readonly checkpoint: { readonly tokenizerFiles: TokenizerFiles }
+  /** Needed for requests with a chat template; apart, because its interpreter is only fetched by those who use it. */
+  readonly chatTokens?: typeof chatTokens
 }
 
 /** The texts of a request as token windows, and what is wrong with them. */
@@ -123,13 +125,15 @@ function evaluationWindows(settings: EvaluationSettings, tokenizer: Tokenizer): 
   return makeWindows(tokenizer.encode(plainText(text)), { protocol, contextLength, maxTokens, bos: tokenizer.bosTokenId })
 }
 
-function calibrationSet(request: RunRequest, { tokenizer, checkpoint }: TextReader): TokenWindow[] {
+function calibrationSet(request: RunRequest, { tokenizer, checkpoint, chatTokens }: TextReader): TokenWindow[] {
   if (request.calibration === null) return []
   const { text, maxTokens, contextLength, usesChatTemplate } = request.calibration
+  if (usesChatTemplate && chatTokens === undefined) throw new RangeError('a chat template needs its interpreter')
   const options = { contextLength, maxTokens, seed: request.seed }
-  const windows = usesChatTemplate
-    ? conversationWindows(chatTokens(text, tokenizer, checkpoint.tokenizerFiles), options)
-    : calibrationWindows(tokenizer.encode(plainText(text)), { ...options, bos: tokenizer.bosTokenId })
+  const windows =
+    usesChatTemplate && chatTokens !== undefined
+      ? conversationWindows(chatTokens(text, tokenizer, checkpoint.tokenizerFiles), options)
+      : calibrationWindows(tokenizer.encode(plainText(text)), { ...options, bos: tokenizer.bosTokenId })
   return windows.map((ids) => ({ ids, targets: new Int32Array(ids.length).fill(-1) }))
 }
 
