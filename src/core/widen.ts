@@ -2,7 +2,10 @@ import { bytesPerElement, type FloatDType } from './dtype.ts'
 import { widenBfloat16, widenHalf } from './float16.ts'
 
 /** Values of a checkpoint (little-endian) as f32: a view where they are that already and lie at a multiple of four. */
-export function widenValues(dtype: FloatDType, stored: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+export function widenValues<Buffer extends ArrayBufferLike>(
+  dtype: FloatDType,
+  stored: Uint8Array<Buffer>,
+): Float32Array<Buffer | ArrayBuffer> {
   // Typed arrays need their element's alignment, and a source may hand out a view into something larger.
   const bytes = stored.byteOffset % bytesPerElement[dtype] === 0 ? stored : stored.slice()
   const halves = () => new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2)

@@ -7,8 +7,8 @@ export type OperationName = Exclude<keyof KernelOperations, 'backend'>
 export type PieceArray = Float32Array | Float64Array | Int32Array | Int8Array | Uint8Array
 
 /**
- * `array[start, end)` for one piece: a view where the operation runs in this thread, a copy where it is handed away, so that
- * the caller keeps its arrays either way.
+ * `array[start, end)` for one piece: a view where the operation runs in this thread or the memory is shared, a copy where it
+ * is handed away, so that the caller keeps its arrays either way.
  */
 export type Cut = <T extends PieceArray>(array: T, start: number, end: number) => T
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { sharedFloats } from '../core/shared-memory.ts'
 import { SpareBuffers } from './spare-buffers.ts'
 
 const count = 2 ** 15
@@ -44,6 +45,16 @@ test('the oldest buffers make room, and small ones are not kept', () => {
   expect(taken[0]).toBe(buffers[2])
   spares.give([new ArrayBuffer(2 ** 19)])
   expect(spares.bytes).toBe(0)
+})
+
+test('shared memory is looked at where it lies', () => {
+  const spares = new SpareBuffers(2 ** 20)
+  spares.give([new ArrayBuffer(4 * count)])
+  const shared = sharedFloats(3 * count)
+  const cut = spares.copy(shared, count, 2 * count)
+  expect(cut.buffer).toBe(shared.buffer)
+  expect([cut.byteOffset, cut.length]).toEqual([4 * count, count])
+  expect(spares.bytes).toBe(4 * count)
 })
 
 test('cleared, nothing is kept', () => {

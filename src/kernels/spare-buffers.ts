@@ -1,3 +1,4 @@
+import { isShared } from '../core/shared-memory.ts'
 import type { Cut } from './executor.ts'
 
 /** Smaller copies are allocated as quickly as they are looked up. */
@@ -33,8 +34,9 @@ export class SpareBuffers {
     while (this.#bytes > this.#mostBytes) this.#bytes -= this.#buffers.shift()?.byteLength ?? 0
   }
 
-  /** Pieces of a tensor are of one size: only a buffer of exactly that size is used. */
+  /** A view of shared memory, else a copy. Pieces of a tensor are of one size: only a buffer of exactly that size is used. */
   readonly copy: Cut = (array, start, end) => {
+    if (isShared(array)) return array.subarray(start, end) as typeof array
     const bytes = (end - start) * array.BYTES_PER_ELEMENT
     const at = this.#buffers.findLastIndex(({ byteLength }) => byteLength === bytes)
     const [spare] = at < 0 ? [] : this.#buffers.splice(at, 1)

@@ -21,7 +21,7 @@ const sweepBytes = 16 * 2 ** 20
 
 export async function factorInverse(
   executor: KernelExecutor,
-  { gram, options }: { gram: Float32Array<ArrayBuffer>; options: FactorOptions },
+  { gram, options }: { gram: Float32Array; options: FactorOptions },
   signal: AbortSignal | undefined,
 ): Promise<InverseFactor> {
   throwIfAborted(signal)
@@ -103,7 +103,7 @@ export function sweepPieces(rows: number, columns: number, threads: number): Row
 export function rowsOf<Kept extends SweepGrid>(grid: Kept, piece: RowRange, given: { groups: number; cut: Cut }): Kept
 export function rowsOf(grid: SweepGrid, { start, end }: RowRange, { groups, cut }: { groups: number; cut: Cut }): SweepGrid {
   if (grid.kind === 'fit') return grid
-  const part = <T extends Float32Array<ArrayBuffer>>(values: T): T => cut(values, start * groups, end * groups)
+  const part = <T extends Float32Array>(values: T): T => cut(values, start * groups, end * groups)
   const scales = part(grid.scales)
   const offsets = part(grid.offsets)
   if (grid.kind === 'uniform') return { ...grid, scales, offsets, zeroPoints: part(grid.zeroPoints) }

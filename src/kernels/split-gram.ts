@@ -65,7 +65,7 @@ function chunks(count: number, step: number): RowRange[] {
 
 export async function accumulateGram(
   executor: KernelExecutor,
-  { gram, input }: { gram: Float32Array<ArrayBuffer>; input: Matrix },
+  { gram, input }: { gram: Float32Array; input: Matrix },
   signal: AbortSignal | undefined,
 ): Promise<Float32Array<ArrayBuffer>> {
   throwIfAborted(signal)

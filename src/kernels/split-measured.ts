@@ -38,7 +38,7 @@ export async function quantizeStored(
 
 export async function compareGgml(
   executor: KernelExecutor,
-  { weight, blocks, type }: { weight: Matrix; blocks: Uint8Array<ArrayBuffer>; type: GgmlType },
+  { weight, blocks, type }: { weight: Matrix; blocks: Uint8Array; type: GgmlType },
   signal: AbortSignal | undefined,
 ): Promise<WeightSums> {
   throwIfAborted(signal)
@@ -51,7 +51,7 @@ export async function compareGgml(
   await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async (piece, index) => {
     parts[index] = await executor.run(
       'compareGgml',
-      (cut) => [pieceOf(weight, piece, cut), cut<Uint8Array<ArrayBuffer>>(blocks, piece.start * rowBytes, piece.end * rowBytes), type],
+      (cut) => [pieceOf(weight, piece, cut), cut(blocks, piece.start * rowBytes, piece.end * rowBytes), type],
       signal,
     )
   })

@@ -147,7 +147,7 @@ async function quantizeGgml(
 
 async function dequantizeGgml(
   executor: KernelExecutor,
-  { blocks, shape, type }: { blocks: Uint8Array<ArrayBuffer>; shape: MatrixShape; type: GgmlType },
+  { blocks, shape, type }: { blocks: Uint8Array; shape: MatrixShape; type: GgmlType },
   signal: AbortSignal | undefined,
 ): Promise<Float32Array<ArrayBuffer>> {
   throwIfAborted(signal)
@@ -177,11 +177,7 @@ async function compareWeights(
   const pieces = rowPieces(weight.length, 4)
   const parts: WeightSums[] = []
   await eachPiece(pieces, executor.concurrency, async ({ start, end }, index) => {
-    parts[index] = await executor.run(
-      'compareWeights',
-      (cut) => [cut(weight, start, end) as Float32Array<ArrayBuffer>, cut(approximation, start, end) as Float32Array<ArrayBuffer>],
-      signal,
-    )
+    parts[index] = await executor.run('compareWeights', (cut) => [cut(weight, start, end), cut(approximation, start, end)], signal)
   })
   return parts.reduce(addSums, noSums)
 }

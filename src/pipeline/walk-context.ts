@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Finding } from '../core/finding.ts'
 import type { FileStore } from '../io/file-store.ts'
-import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import type { Grid } from '../quantization/grid.ts'
 import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
@@ -68,7 +68,7 @@ export function quantizeMatrix(
   recipe: Recipe,
   tensor: GridTensor,
   values: {
-    readonly weight: { readonly data: Float32Array<ArrayBuffer>; readonly rows: number; readonly columns: number }
+    readonly weight: Matrix
     readonly activations: LayerActivations | null
     readonly importance: Float32Array<ArrayBuffer> | null
     readonly onFinding?: (finding: Finding) => void

@@ -19,7 +19,7 @@ import type { SweepGrid } from './feedback.ts'
  */
 export interface DescentOptions {
   /** Upper triangle of G, [columns, columns]. */
-  readonly gram: Float32Array<ArrayBuffer>
+  readonly gram: Float32Array
   /** Where to start, an index of a level a byte, [rows, columns]. */
   readonly start: Uint8Array<ArrayBuffer>
   /** At least 0; with 0 the given codes only settle. */

@@ -16,7 +16,7 @@ export type InverseFactor =
   | {
       readonly kind: 'factor'
       /** U by positions, [columns, columns] row-major, 0 below the diagonal. Computed in f64. */
-      readonly upper: Float32Array<ArrayBuffer>
+      readonly upper: Float32Array
     }
   | {
       readonly kind: 'not-positive-definite'
@@ -71,7 +71,7 @@ export type SweepGrid =
 
 export interface SweepOptions {
   /** U of `factorInverse` for the same order. */
-  readonly upper: Float32Array<ArrayBuffer>
+  readonly upper: Float32Array
   readonly order: Int32Array<ArrayBuffer> | null
   /**
    * Positions that wait for each other's errors before the rest of the row hears of them: a multiple of 8, at most 128.

@@ -51,12 +51,7 @@ export interface Kernels {
    * them, so that no f32 copy of a matrix is ever made or handed over.
    */
   quantizeStored(source: StoredMatrix, type: GgmlType, signal?: AbortSignal): Promise<MeasuredBlocks>
-  dequantizeGgml(
-    blocks: Uint8Array<ArrayBuffer>,
-    shape: MatrixShape,
-    type: GgmlType,
-    signal?: AbortSignal,
-  ): Promise<Float32Array<ArrayBuffer>>
+  dequantizeGgml(blocks: Uint8Array, shape: MatrixShape, type: GgmlType, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
 
   /** Blocks of 4-bit codes with a value each, code for code as bitsandbytes' CPU kernels; rule in `CodeBookParams`. */
   quantizeCodeBook(input: Matrix, params: CodeBookParams, signal?: AbortSignal): Promise<CodeBookTensor>
@@ -69,12 +64,12 @@ export interface Kernels {
   /** Plain sums over a weight and its approximation; `evaluation/layer-error.ts` turns them into figures. */
   compareWeights(weight: Float32Array, approximation: Float32Array, signal?: AbortSignal): Promise<WeightSums>
   /** The same against ggml blocks, without their dequantized values ever leaving the thread that compares. */
-  compareGgml(weight: Matrix, blocks: Uint8Array<ArrayBuffer>, type: GgmlType, signal?: AbortSignal): Promise<WeightSums>
+  compareGgml(weight: Matrix, blocks: Uint8Array, type: GgmlType, signal?: AbortSignal): Promise<WeightSums>
   /**
    * Adds the upper triangle of X^T X to `gram` ([columns, columns], row-major, lower triangle untouched) and returns it.
    * f32 sums in token order, blocked.
    */
-  accumulateGram(gram: Float32Array<ArrayBuffer>, input: Matrix, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
+  accumulateGram(gram: Float32Array, input: Matrix, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
   /** trace(D G D^T) for D [rows, columns] and G given by its upper triangle; f64 sum over rows. */
   traceThroughGram(delta: Matrix, gram: Float32Array, signal?: AbortSignal): Promise<number>
   /**
@@ -86,7 +81,7 @@ export interface Kernels {
    * U of `feedback.ts` from the upper triangle of G, without an explicit inverse: reverse rows and columns, Cholesky, invert
    * the triangle, reverse again. One thread does it.
    */
-  factorInverse(gram: Float32Array<ArrayBuffer>, options: FactorOptions, signal?: AbortSignal): Promise<InverseFactor>
+  factorInverse(gram: Float32Array, options: FactorOptions, signal?: AbortSignal): Promise<InverseFactor>
   /** Steps of an affine grid from the weights as they are: `group` columns share one, a last short group is allowed. */
   fitSteps(input: Matrix, group: number, rule: StepRule, signal?: AbortSignal): Promise<AffineSteps>
   /** Rounds with error feedback. Refuses weights that are not finite. */
@@ -167,8 +162,8 @@ export interface LogitState {
 
 export interface LogitTile {
   /** Logits [tokens, width]. */
-  readonly float: Float32Array<ArrayBuffer>
-  readonly recipe: Float32Array<ArrayBuffer>
+  readonly float: Float32Array
+  readonly recipe: Float32Array
   readonly tokens: number
   /** Vocabulary ids [vocabStart, vocabStart + width). */
   readonly vocabStart: number

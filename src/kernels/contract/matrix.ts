@@ -8,10 +8,10 @@ export interface MatrixShape {
 
 /** A matrix as a checkpoint holds it: little-endian values of `dtype`. */
 export interface StoredMatrix extends MatrixShape {
-  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly bytes: Uint8Array
   readonly dtype: FloatDType
 }
 
 export interface Matrix extends MatrixShape {
-  readonly data: Float32Array<ArrayBuffer>
+  readonly data: Float32Array
 }

@@ -32,21 +32,21 @@ export interface KernelOperations {
   /** `importance` as above. */
   quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>
   quantizeStored(piece: StoredPiece, type: GgmlType): MeasuredBlocks
-  dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
+  dequantizeGgml(blocks: Uint8Array, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
   /** A piece is a whole number of blocks, except where the matrix ends. */
   quantizeCodeBook(piece: FlatPiece, params: CodeBookParams): Pick<CodeBookTensor, 'codes' | 'scales'>
   dequantizeCodeBook(piece: CodeBookTensor): Float32Array<ArrayBuffer>
   quantizeInt8Rows(piece: MatrixPiece): Int8RowsTensor
   dequantizeInt8Rows(piece: Int8RowsTensor): Float32Array<ArrayBuffer>
-  compareWeights(weight: Float32Array<ArrayBuffer>, approximation: Float32Array<ArrayBuffer>): WeightSums
-  compareGgml(piece: MatrixPiece, blocks: Uint8Array<ArrayBuffer>, type: GgmlType): WeightSums
+  compareWeights(weight: Float32Array, approximation: Float32Array): WeightSums
+  compareGgml(piece: MatrixPiece, blocks: Uint8Array, type: GgmlType): WeightSums
   /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
   traceThroughGram(stripe: GramStripe, delta: Matrix): number
   /** `blocks`: G of each group of `span` columns, whole and symmetric, one after the other. */
-  groupLosses(delta: Matrix, blocks: Float32Array<ArrayBuffer>, span: number): Float64Array<ArrayBuffer>
-  factorInverse(gram: Float32Array<ArrayBuffer>, options: FactorOptions): InverseFactor
+  groupLosses(delta: Matrix, blocks: Float32Array, span: number): Float64Array<ArrayBuffer>
+  factorInverse(gram: Float32Array, options: FactorOptions): InverseFactor
   fitSteps(piece: MatrixPiece, group: number, rule: StepRule): AffineSteps
   /** The arrays of `options.grid` hold the piece's rows. */
   sweepColumns(piece: MatrixPiece, options: SweepOptions): SweepResult
@@ -54,7 +54,7 @@ export interface KernelOperations {
   descendCodes(piece: MatrixPiece, options: DescentOptions): DescentResult
   summarizeWeights(piece: MatrixPiece): WeightSummary
   /** Finite values in `bins` equal bins over [-limit, limit]: min(bins - 1, floor((w + limit) * (bins / (2 limit)))) in f64. */
-  countWeights(data: Float32Array<ArrayBuffer>, limit: number, bins: number): Uint32Array<ArrayBuffer>
+  countWeights(data: Float32Array, limit: number, bins: number): Uint32Array<ArrayBuffer>
   accumulateLogits(state: LogitState, tile: LogitTile): LogitState
 }
 
@@ -65,7 +65,7 @@ export interface MatrixPiece extends Matrix {
 
 /** A run of the flattened matrix; `start` is the flat index of its first weight, for the texts of errors. */
 export interface FlatPiece {
-  readonly data: Float32Array<ArrayBuffer>
+  readonly data: Float32Array
   readonly start: number
   /** Of the matrix. */
   readonly columns: number
@@ -86,7 +86,7 @@ export interface ValueRange {
  * [start, start + width), width >= rows, so that the stripe's own diagonal is that of the matrix.
  */
 export interface GramStripe {
-  readonly gram: Float32Array<ArrayBuffer>
+  readonly gram: Float32Array
   readonly rows: number
   readonly width: number
 }

@@ -1,7 +1,7 @@
 import type { FactorOptions, InverseFactor } from '../contract/feedback.ts'
 
 /** In f64, one column after the other; see `FactorOptions` for what U is. */
-export function factorInverse(gram: Float32Array<ArrayBuffer>, { order, damping }: FactorOptions): InverseFactor {
+export function factorInverse(gram: Float32Array, { order, damping }: FactorOptions): InverseFactor {
   const n = Math.sqrt(gram.length)
   const columnAt = (reversed: number): number => order?.[n - 1 - reversed] ?? n - 1 - reversed
   // The lower triangle of the reversed matrix; it becomes its Cholesky factor L.

@@ -22,7 +22,7 @@ export function compareWeights(weight: Float32Array, approximation: Float32Array
   return { count: weight.length, squaredError, squaredWeight, squaredApproximation, product, largestError }
 }
 
-export function compareGgml(piece: MatrixPiece, blocks: Uint8Array<ArrayBuffer>, type: GgmlType): WeightSums {
+export function compareGgml(piece: MatrixPiece, blocks: Uint8Array, type: GgmlType): WeightSums {
   return compareWeights(piece.data, dequantizeGgml(blocks, piece, type))
 }
 

@@ -7,7 +7,7 @@ import type { KernelExports } from './module.ts'
 export function factorInverse(
   wasm: KernelExports,
   arena: Arena,
-  { gram, options }: { gram: Float32Array<ArrayBuffer>; options: FactorOptions },
+  { gram, options }: { gram: Float32Array; options: FactorOptions },
 ): InverseFactor {
   const columns = Math.sqrt(gram.length)
   const size = Math.ceil(columns / 4) * 4

@@ -18,7 +18,7 @@ function rowsInBuffer(runner: GpuRunner, columns: number, step: number): number 
 /** G + X^T X, upper triangle: a band of rows of G stays on the card while the tokens pass by in chunks. */
 export async function accumulateGram(
   runner: GpuRunner,
-  { gram, input }: { gram: Float32Array<ArrayBuffer>; input: Matrix },
+  { gram, input }: { gram: Float32Array; input: Matrix },
   signal: AbortSignal | undefined,
 ): Promise<Float32Array<ArrayBuffer>> {
   const { rows: tokens, columns, data } = input
@@ -58,7 +58,7 @@ export async function traceThroughGram(
   let trace = 0
   for (let firstRow = 0; firstRow < columns; firstRow += bandRows) {
     const rows = Math.min(bandRows, columns - firstRow)
-    const band = await runner.upload('gram', (gram as Float32Array<ArrayBuffer>).subarray(firstRow * columns, (firstRow + rows) * columns))
+    const band = await runner.upload('gram', gram.subarray(firstRow * columns, (firstRow + rows) * columns))
     for (let first = 0; first < deltaRows; first += bandRows) {
       throwIfAborted(signal)
       const count = Math.min(bandRows, deltaRows - first)

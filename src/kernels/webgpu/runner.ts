@@ -80,9 +80,9 @@ export class GpuRunner {
   }
 
   /** Copies `data` into the slot's buffer. */
-  async upload(slot: string, data: Float32Array<ArrayBuffer> | Uint32Array<ArrayBuffer>): Promise<GPUBuffer> {
+  async upload(slot: string, data: Float32Array | Uint32Array): Promise<GPUBuffer> {
     const buffer = this.storage(slot, data.byteLength)
-    if (data.byteLength <= smallBytes) this.#device.queue.writeBuffer(buffer, 0, data)
+    if (data.byteLength <= smallBytes) this.#device.queue.writeBuffer(buffer, 0, data.buffer, data.byteOffset, data.byteLength)
     else await this.#staging.write(buffer, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     return buffer
   }

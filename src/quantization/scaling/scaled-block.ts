@@ -77,7 +77,7 @@ export class ScaledBlock {
 }
 
 /** W[:, j] * s[j]. */
-export function scaleColumns(values: Floats, scales: Floats): Floats {
+export function scaleColumns(values: Float32Array, scales: Floats): Floats {
   const columns = scales.length
   const result = new Float32Array(values.length)
   for (let start = 0; start < values.length; start += columns) {
@@ -87,7 +87,7 @@ export function scaleColumns(values: Floats, scales: Floats): Floats {
 }
 
 /** W[:, j] / s[j]. */
-export function divideColumns(values: Floats, scales: Floats): Floats {
+export function divideColumns(values: Float32Array, scales: Floats): Floats {
   const columns = scales.length
   const result = new Float32Array(values.length)
   for (let start = 0; start < values.length; start += columns) {
@@ -97,7 +97,7 @@ export function divideColumns(values: Floats, scales: Floats): Floats {
 }
 
 /** weights - approximation. */
-export function differenceOf(weights: Floats, approximation: Floats): Floats {
+export function differenceOf(weights: Float32Array, approximation: Float32Array): Floats {
   const result = new Float32Array(weights.length)
   for (let i = 0; i < result.length; i++) result[i] = (weights[i] ?? 0) - (approximation[i] ?? 0)
   return result

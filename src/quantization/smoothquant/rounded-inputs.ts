@@ -37,6 +37,6 @@ export function roundingErrors({ data, rows, columns }: Matrix, mode: Activation
   return errors
 }
 
-function largestOf(values: Floats): number {
+function largestOf(values: Float32Array): number {
   return values.reduce((largest, value) => Math.max(largest, Math.abs(value)), leastRange)
 }

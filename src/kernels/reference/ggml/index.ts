@@ -72,7 +72,7 @@ export function quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Flo
   return blocks
 }
 
-export function dequantizeGgml(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer> {
+export function dequantizeGgml(blocks: Uint8Array, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer> {
   requireBlocks(shape, type)
   requireLength(`A ${type} tensor`, blocks.length, ggmlBytes(type, shape.rows, shape.columns))
   const data = new Float32Array(shape.rows * shape.columns)
