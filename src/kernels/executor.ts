@@ -12,17 +12,41 @@ export type PieceArray = Float32Array | Float64Array | Int32Array | Int8Array | 
  */
 export type Cut = <T extends PieceArray>(array: T, start: number, end: number) => T
 
+/** What one call does with its pieces. */
+export interface PieceWork<Name extends OperationName, Piece> {
+  /** Called when a thread is free, and again when its thread died. */
+  readonly argumentsOf: (piece: Piece, cut: Cut) => Parameters<KernelOperations[Name]>
+  /** Takes a finished piece, whose result is then its own; in any order. */
+  readonly take: (result: ReturnType<KernelOperations[Name]>, piece: Piece, index: number) => void
+}
+
 /** Runs operations on pieces, somewhere. */
 export interface KernelExecutor {
   readonly backend: string
   readonly threads: number
-  /** Pieces worth having under way at once. */
-  readonly concurrency: number
-  /** `makeArguments` is called when a thread is free, and again when its thread died. Rejects with `aborted` at once on abort. */
-  run<Name extends OperationName>(
+  /**
+   * Runs the operation on every piece. The first fault rejects the call, `aborted` at once on abort; nothing is taken after
+   * that, and no further piece is begun.
+   */
+  each<Name extends OperationName, Piece>(
     name: Name,
-    makeArguments: (cut: Cut) => Parameters<KernelOperations[Name]>,
+    pieces: readonly Piece[],
+    work: PieceWork<Name, Piece>,
     signal: AbortSignal | undefined,
-  ): Promise<ReturnType<KernelOperations[Name]>>
+  ): Promise<void>
+  /** The array, or a copy of it in shared memory where that spares copies: for what goes with several pieces whole. */
+  share<T extends PieceArray>(array: T): T
   close(): Promise<void>
+}
+
+/** Runs the operation once, on something that is not cut. */
+export async function once<Name extends OperationName>(
+  executor: KernelExecutor,
+  name: Name,
+  argumentsOf: (cut: Cut) => Parameters<KernelOperations[Name]>,
+  signal: AbortSignal | undefined,
+): Promise<ReturnType<KernelOperations[Name]>> {
+  const results: ReturnType<KernelOperations[Name]>[] = []
+  await executor.each(name, [null], { argumentsOf: (_, cut) => argumentsOf(cut), take: (result) => results.push(result) }, signal)
+  return results[0] as ReturnType<KernelOperations[Name]>
 }

@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../core/errors.ts'
 import type { Kernels } from './contract/kernels.ts'
 import type { KernelOperations } from './contract/operations.ts'
-import type { Cut, KernelExecutor, OperationName } from './executor.ts'
+import type { Cut, KernelExecutor, OperationName, PieceWork } from './executor.ts'
 import { createSplitKernels } from './split.ts'
 
 /** Milliseconds of work after which other tasks of this thread get a turn, an abort among them. */
@@ -27,20 +27,23 @@ export function createInlineKernels(operations: KernelOperations): Kernels {
   const executor: KernelExecutor = {
     backend: operations.backend,
     threads: 1,
-    concurrency: 1,
-    async run<Name extends OperationName>(
+    async each<Name extends OperationName, Piece>(
       name: Name,
-      makeArguments: (cut: Cut) => Parameters<KernelOperations[Name]>,
+      pieces: readonly Piece[],
+      { argumentsOf, take }: PieceWork<Name, Piece>,
       signal: AbortSignal | undefined,
     ) {
-      if (performance.now() - turnStart > turnMs) {
-        await nextTask()
-        turnStart = performance.now()
-      }
-      throwIfAborted(signal)
       const operation = operations[name] as (...args: Parameters<KernelOperations[Name]>) => ReturnType<KernelOperations[Name]>
-      return operation(...makeArguments(view))
+      for (const [index, piece] of pieces.entries()) {
+        if (performance.now() - turnStart > turnMs) {
+          await nextTask()
+          turnStart = performance.now()
+        }
+        throwIfAborted(signal)
+        take(operation(...argumentsOf(piece, view)), piece, index)
+      }
     },
+    share: (array) => array,
     close: () => Promise.resolve(),
   }
   return createSplitKernels(executor)

@@ -1,20 +1,27 @@
 import { type ErrorCode, StudioError } from '../core/errors.ts'
 import type { OperationName } from './executor.ts'
 
-/** From the pool to a thread: one operation on one piece. */
-export interface PieceMessage {
+/** From the pool to a thread: one operation on some pieces, one after the other. */
+export interface BatchMessage {
   readonly id: number
   readonly name: OperationName
-  readonly args: readonly unknown[]
+  /** The arguments of each piece. */
+  readonly pieces: readonly (readonly unknown[])[]
 }
 
 /** From a thread to the pool. */
 export type ThreadMessage =
   | { readonly kind: 'ready'; readonly backend: string }
   | { readonly kind: 'failed'; readonly reason: string }
-  /** `spent` are the buffers of the arguments, handed back for the next copies. */
-  | { readonly kind: 'result'; readonly id: number; readonly result: unknown; readonly spent: readonly ArrayBuffer[] }
-  | { readonly kind: 'fault'; readonly id: number; readonly fault: Fault }
+  | {
+      readonly kind: 'answer'
+      readonly id: number
+      /** By piece, up to the first fault. */
+      readonly results: readonly unknown[]
+      readonly fault: Fault | null
+      /** The buffers of the arguments, handed back for the next copies. */
+      readonly spent: readonly ArrayBuffer[]
+    }
 
 /** A `StudioError` as plain data: structured cloning keeps only the message of an error. */
 export interface Fault {

@@ -21,26 +21,6 @@ export function rowPieces(count: number, rowBytes: number): RowRange[] {
   return Array.from({ length: Math.ceil(count / step) }, (_, i) => ({ start: i * step, end: Math.min(count, (i + 1) * step) }))
 }
 
-/** Runs `run` over all pieces, no more at once than the executor can use; stops handing out work at the first fault. */
-export async function eachPiece<Piece>(
-  pieces: readonly Piece[],
-  concurrency: number,
-  run: (piece: Piece, index: number) => Promise<void>,
-): Promise<void> {
-  let next = 0
-  const turn = async (): Promise<void> => {
-    for (let index = next++; index < pieces.length; index = next++) {
-      try {
-        await run(pieces[index] as Piece, index)
-      } catch (error) {
-        next = pieces.length
-        throw error
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(concurrency, pieces.length) }, turn))
-}
-
 export function pieceOf(input: Matrix, { start, end }: RowRange, cut: Cut): MatrixPiece {
   return { data: cut(input.data, start * input.columns, end * input.columns), rows: end - start, columns: input.columns, firstRow: start }
 }

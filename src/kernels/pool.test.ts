@@ -1,4 +1,5 @@
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { sharedFloats } from '../core/shared-memory.ts'
 import { sampleImportance, sampleMatrix } from './conformance/inputs.ts'
 import { startThreadDouble, type ThreadDouble } from './conformance/thread-double.ts'
 import type { Kernels } from './contract/kernels.ts'
@@ -10,6 +11,7 @@ import { loadWasmOperations } from './wasm/index.ts'
 const pools: Kernels[] = []
 afterEach(async () => {
   for (const pool of pools.splice(0)) await pool.close()
+  vi.unstubAllGlobals()
 })
 
 async function poolOf(threads: number, load: () => Promise<KernelOperations> = loadWasmOperations) {
@@ -57,6 +59,25 @@ describe('any number of threads', () => {
     const values = await kernels.dequantizeKMeans(await kernels.quantizeKMeans(large, ...tables))
     const expected = await reference.dequantizeKMeans(await reference.quantizeKMeans(last, ...tables))
     expect(tail(values)).toBe(digest(expected))
+  })
+
+  test('gives the same bytes for inputs in shared memory', async () => {
+    const { kernels } = await poolOf(2)
+    const data = sharedFloats(large.data.length)
+    data.set(large.data)
+    const shared = { ...large, data }
+    expect(digest(await kernels.quantizeGgml(shared, 'Q4_0'))).toBe(digest(await kernels.quantizeGgml(large, 'Q4_0')))
+    const storedIn = (buffer: ArrayBufferLike) => ({ bytes: new Uint8Array(buffer), dtype: 'F32', rows: 1100, columns: 1024 }) as const
+    const { blocks, sums } = await kernels.quantizeStored(storedIn(data.buffer), 'Q4_0')
+    expect(digest(blocks)).toBe(digest(await kernels.quantizeGgml(large, 'Q4_0')))
+    expect(sums).toEqual((await kernels.quantizeStored(storedIn(large.data.buffer), 'Q4_0')).sums)
+    expect(digest(data)).toBe(digest(large.data))
+  })
+
+  test('gives the same bytes where no memory can be shared', async () => {
+    const expected = await results((await poolOf(2)).kernels)
+    vi.stubGlobal('SharedArrayBuffer', undefined)
+    expect(await results((await poolOf(2)).kernels)).toEqual(expected)
   })
 
   async function results(kernels: Kernels) {

@@ -1,9 +1,10 @@
 import { abortError, StudioError, throwIfAborted } from '../core/errors.ts'
+import { canShareMemory, isShared, sharedBytes } from '../core/shared-memory.ts'
 import type { Kernels } from './contract/kernels.ts'
-import type { KernelOperations } from './contract/operations.ts'
-import type { Cut, KernelExecutor, OperationName } from './executor.ts'
-import { buffersOf, errorOf, faultOf, type PieceMessage, type ThreadMessage } from './messages.ts'
+import type { KernelExecutor, PieceArray } from './executor.ts'
+import { type BatchMessage, buffersOf, errorOf, faultOf, type ThreadMessage } from './messages.ts'
 import { pieceBytes } from './pieces.ts'
+import { type CallWork, largestBatch, PoolCall } from './pool-call.ts'
 import { isObject, type KernelPort } from './port.ts'
 import { SpareBuffers } from './spare-buffers.ts'
 import { createSplitKernels } from './split.ts'
@@ -15,26 +16,22 @@ export interface PoolOptions {
   readonly spawn: () => KernelPort
 }
 
-/** One piece at work and the next one waiting in each thread, so that a thread never waits for its arguments to be copied. */
-const piecesPerThread = 2
+/** One batch at work and the next one waiting in each thread, so that a thread never waits for its arguments. */
+const batchesPerThread = 2
 /** Large inputs of most operations; what is kept for the next copies is bounded by it. */
 const inputsPerPiece = 2
-/** A piece is tried again once when its thread died under it. */
-const triesPerPiece = 2
 
-interface Job {
+interface Batch {
   readonly id: number
-  readonly name: OperationName
-  readonly makeArguments: (cut: Cut) => readonly unknown[]
-  readonly resolve: (result: unknown) => void
-  readonly reject: (error: Error) => void
-  tries: number
+  readonly call: PoolCall
+  /** Of the call's pieces. */
+  readonly pieces: readonly number[]
 }
 
 interface Thread {
   readonly port: KernelPort
   /** In the order sent; the thread works on the first. */
-  readonly jobs: Job[]
+  readonly batches: Batch[]
   isReady: boolean
 }
 
@@ -48,12 +45,17 @@ export async function createKernelPool(options: PoolOptions): Promise<Kernels> {
   const executor: KernelExecutor = {
     backend: `${backend} x${options.threads}`,
     threads: options.threads,
-    concurrency: options.threads * piecesPerThread,
-    run: <Name extends OperationName>(
-      name: Name,
-      makeArguments: (cut: Cut) => Parameters<KernelOperations[Name]>,
-      signal: AbortSignal | undefined,
-    ) => pool.run(name, makeArguments, signal) as Promise<ReturnType<KernelOperations[Name]>>,
+    each: (name, pieces, { argumentsOf, take }, signal) =>
+      pool.run(
+        {
+          name,
+          count: pieces.length,
+          argumentsOf: (index, cut) => argumentsOf(pieces[index] as (typeof pieces)[number], cut),
+          take: (result, index) => take(result as Parameters<typeof take>[0], pieces[index] as (typeof pieces)[number], index),
+        },
+        signal,
+      ),
+    share: (array) => (canShareMemory() && !isShared(array) ? sharedCopy(array) : array),
     close: () => {
       pool.close()
       return Promise.resolve()
@@ -65,7 +67,8 @@ export async function createKernelPool(options: PoolOptions): Promise<Kernels> {
 class ThreadPool {
   readonly #spawn: () => KernelPort
   readonly #threads: Thread[] = []
-  readonly #queue: Job[] = []
+  /** Those with pieces to hand out, in their order; some may be over. */
+  readonly #calls: PoolCall[] = []
   readonly #size: number
   /** Copies are handed over with the messages, so that the caller keeps its arrays, and come back with the answers. */
   readonly #spares: SpareBuffers
@@ -82,7 +85,7 @@ class ThreadPool {
       })
     }
     this.#size = threads
-    this.#spares = new SpareBuffers(threads * piecesPerThread * inputsPerPiece * pieceBytes)
+    this.#spares = new SpareBuffers(threads * batchesPerThread * largestBatch * inputsPerPiece * pieceBytes)
     this.#spawn = spawn
   }
 
@@ -94,34 +97,20 @@ class ThreadPool {
     })
   }
 
-  run(name: OperationName, makeArguments: Job['makeArguments'], signal: AbortSignal | undefined): Promise<unknown> {
+  async run(work: CallWork, signal: AbortSignal | undefined): Promise<void> {
     throwIfAborted(signal)
-    if (this.#isClosed) return Promise.reject(lostError('the pool is closed'))
-    return new Promise((resolve, reject) => {
-      const job: Job = {
-        id: this.#nextId++,
-        name,
-        makeArguments,
-        tries: 0,
-        resolve: (result) => {
-          signal?.removeEventListener('abort', stop)
-          resolve(result)
-        },
-        reject: (error) => {
-          signal?.removeEventListener('abort', stop)
-          reject(error)
-        },
-      }
-      const stop = (): void => {
-        // A thread finishes the piece it has, which is short; its answer finds no taker.
-        const waiting = this.#queue.indexOf(job)
-        if (waiting >= 0) this.#queue.splice(waiting, 1)
-        job.reject(abortError())
-      }
-      signal?.addEventListener('abort', stop)
-      this.#queue.push(job)
-      this.#pump()
-    })
+    if (this.#isClosed) throw lostError('the pool is closed')
+    const call = new PoolCall(work)
+    // Threads finish the batches they have, which are short; their answers find no taker.
+    const stop = (): void => call.fail(abortError())
+    signal?.addEventListener('abort', stop)
+    this.#calls.push(call)
+    this.#pump()
+    try {
+      await call.finished
+    } finally {
+      signal?.removeEventListener('abort', stop)
+    }
   }
 
   close(): void {
@@ -133,7 +122,7 @@ class ThreadPool {
   }
 
   #add(): void {
-    const thread: Thread = { port: this.#spawn(), jobs: [], isReady: false }
+    const thread: Thread = { port: this.#spawn(), batches: [], isReady: false }
     this.#threads.push(thread)
     thread.port.listen((message) => isObject(message) && this.#receive(thread, message as unknown as ThreadMessage))
     thread.port.onLost((reason) => this.#lose(thread, reason))
@@ -150,13 +139,13 @@ class ThreadPool {
         thread.port.terminate()
         this.#lose(thread, message.reason)
         return
-      case 'result':
+      case 'answer': {
         this.#spares.give(message.spent)
-        take(thread, message.id)?.resolve(message.result)
+        const batch = takeBatch(thread, message.id)
+        batch?.call.take(batch.pieces, message.results)
+        if (message.fault !== null) batch?.call.fail(errorOf(message.fault))
         break
-      case 'fault':
-        take(thread, message.id)?.reject(errorOf(message.fault))
-        break
+      }
     }
     this.#pump()
   }
@@ -166,11 +155,9 @@ class ThreadPool {
     const at = this.#threads.indexOf(thread)
     if (at < 0) return
     this.#threads.splice(at, 1)
-    const [current, ...waiting] = thread.jobs
-    this.#queue.unshift(...waiting)
-    if (current !== undefined) {
-      if (++current.tries >= triesPerPiece) current.reject(lostError(reason))
-      else this.#queue.unshift(current)
+    for (const [position, { call, pieces }] of thread.batches.entries()) {
+      if (call.giveBack(pieces, position === 0)) this.#calls.unshift(call)
+      else call.fail(lostError(reason))
     }
     if (thread.isReady) this.#add()
     if (this.#threads.length === 0) {
@@ -182,31 +169,46 @@ class ThreadPool {
   }
 
   #pump(): void {
-    while (this.#queue.length > 0) {
-      const ready = this.#threads.filter(({ isReady, jobs }) => isReady && jobs.length < piecesPerThread)
-      const thread = ready.sort((a, b) => a.jobs.length - b.jobs.length)[0]
-      const job = thread === undefined ? undefined : this.#queue.shift()
-      if (thread === undefined || job === undefined) return
+    while (this.#calls.length > 0) {
+      const [call] = this.#calls
+      if (call?.isWaiting !== true) {
+        this.#calls.shift()
+        continue
+      }
+      const ready = this.#threads.filter(({ isReady, batches }) => isReady && batches.length < batchesPerThread)
+      const thread = ready.sort((a, b) => a.batches.length - b.batches.length)[0]
+      if (thread === undefined) return
+      const { name, argumentsOf } = call.work
+      const pieces = call.nextBatch(this.#size)
+      const id = this.#nextId++
       try {
-        const message: PieceMessage = { id: job.id, name: job.name, args: job.makeArguments(this.#spares.copy) }
-        thread.port.post(message, buffersOf(message.args))
-        thread.jobs.push(job)
+        const message: BatchMessage = { id, name, pieces: pieces.map((index) => argumentsOf(index, this.#spares.copy)) }
+        thread.port.post(message, buffersOf(message.pieces))
+        thread.batches.push({ id, call, pieces })
       } catch (error) {
-        // No memory for the copies: the fault of this piece alone.
-        job.reject(errorOf(faultOf(error)))
+        // No memory for the copies: the fault of this call alone.
+        call.fail(errorOf(faultOf(error)))
       }
     }
   }
 
   #rejectAll(error: StudioError): void {
-    for (const job of [...this.#threads.flatMap(({ jobs }) => jobs), ...this.#queue]) job.reject(error)
-    this.#queue.length = 0
+    for (const { call } of this.#threads.flatMap(({ batches }) => batches)) call.fail(error)
+    for (const call of this.#calls) call.fail(error)
+    this.#calls.length = 0
   }
 }
 
-function take(thread: Thread, id: number): Job | undefined {
-  const at = thread.jobs.findIndex((job) => job.id === id)
-  return at < 0 ? undefined : thread.jobs.splice(at, 1)[0]
+function takeBatch(thread: Thread, id: number): Batch | undefined {
+  const at = thread.batches.findIndex((batch) => batch.id === id)
+  return at < 0 ? undefined : thread.batches.splice(at, 1)[0]
+}
+
+function sharedCopy<T extends PieceArray>(array: T): T {
+  const Type = array.constructor as new (buffer: ArrayBufferLike) => T
+  const copied = new Type(sharedBytes(array.byteLength).buffer)
+  copied.set(array)
+  return copied
 }
 
 function lostError(reason: string): StudioError {

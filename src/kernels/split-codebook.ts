@@ -3,11 +3,15 @@ import { blockCount, type CodeBookParams, type CodeBookTensor, codeBytes } from 
 import type { Matrix } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
 import { requireBlockSize, requireLength } from './faults.ts'
-import { eachPiece, rowPieces } from './pieces.ts'
+import { rowPieces } from './pieces.ts'
 
-/** Pieces are whole blocks of the flattened matrix, so that a block that spans rows is never cut. */
-function blockPieces(blocks: number, blockSize: number): ReturnType<typeof rowPieces> {
-  return rowPieces(blocks, blockSize * 4)
+/** Blocks and the values in them: pieces are whole blocks of the flattened matrix, so that one that spans rows is never cut. */
+function blockPieces(blocks: number, blockSize: number, count: number) {
+  return rowPieces(blocks, blockSize * 4).map((piece) => ({
+    blocks: piece,
+    start: piece.start * blockSize,
+    end: Math.min(count, piece.end * blockSize),
+  }))
 }
 
 export async function quantizeCodeBook(
@@ -22,13 +26,18 @@ export async function quantizeCodeBook(
   requireLength('A matrix', data.length, rows * columns)
   const codes = new Uint8Array(codeBytes(input))
   const scales = new Float32Array(blockCount(input, blockSize))
-  await eachPiece(blockPieces(scales.length, blockSize), executor.concurrency, async (blocks) => {
-    const start = blocks.start * blockSize
-    const end = Math.min(data.length, blocks.end * blockSize)
-    const part = await executor.run('quantizeCodeBook', (cut) => [{ data: cut(data, start, end), start, columns }, params], signal)
-    codes.set(part.codes, start / 2)
-    scales.set(part.scales, blocks.start)
-  })
+  await executor.each(
+    'quantizeCodeBook',
+    blockPieces(scales.length, blockSize, data.length),
+    {
+      argumentsOf: ({ start, end }, cut) => [{ data: cut(data, start, end), start, columns }, params],
+      take: (part, { blocks, start }) => {
+        codes.set(part.codes, start / 2)
+        scales.set(part.scales, blocks.start)
+      },
+    },
+    signal,
+  )
   return { rows, columns, book, blockSize, codes, scales }
 }
 
@@ -44,12 +53,11 @@ export async function dequantizeCodeBook(
   requireLength('A code stream', codes.length, codeBytes(tensor))
   requireLength('A list of scales', scales.length, blockCount(tensor, blockSize))
   const values = new Float32Array(count)
-  await eachPiece(blockPieces(scales.length, blockSize), executor.concurrency, async (blocks) => {
-    const start = blocks.start * blockSize
-    const end = Math.min(count, blocks.end * blockSize)
-    const part = await executor.run(
-      'dequantizeCodeBook',
-      (cut) => [
+  await executor.each(
+    'dequantizeCodeBook',
+    blockPieces(scales.length, blockSize, count),
+    {
+      argumentsOf: ({ blocks, start, end }, cut) => [
         {
           ...tensor,
           rows: 1,
@@ -58,9 +66,9 @@ export async function dequantizeCodeBook(
           scales: cut(scales, blocks.start, blocks.end),
         },
       ],
-      signal,
-    )
-    values.set(part, start)
-  })
+      take: (part, { start }) => values.set(part, start),
+    },
+    signal,
+  )
   return values
 }

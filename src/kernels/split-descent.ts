@@ -3,7 +3,7 @@ import type { DescentOptions, DescentResult } from './contract/descent.ts'
 import type { Matrix } from './contract/matrix.ts'
 import type { KernelExecutor } from './executor.ts'
 import { contractBroken, requireLength } from './faults.ts'
-import { eachPiece, pieceOf } from './pieces.ts'
+import { pieceOf } from './pieces.ts'
 import { requireTables, rowsOf, sweepPieces } from './split-feedback.ts'
 
 export async function descendCodes(
@@ -14,12 +14,15 @@ export async function descendCodes(
   throwIfAborted(signal)
   requireDescent(input, options)
   const { rows, columns } = input
-  const { gram, start, grid, groups, groupOf } = options
+  const { start, grid, groups, groupOf } = options
+  const pieces = sweepPieces(rows, columns, executor.threads)
+  const gram = pieces.length > 1 ? executor.share(options.gram) : options.gram
   const result = { codes: new Uint8Array(rows * columns), before: new Float64Array(rows), after: new Float64Array(rows) }
-  await eachPiece(sweepPieces(rows, columns, executor.threads), executor.concurrency, async (piece) => {
-    const part = await executor.run(
-      'descendCodes',
-      (cut) => [
+  await executor.each(
+    'descendCodes',
+    pieces,
+    {
+      argumentsOf: (piece, cut) => [
         pieceOf(input, piece, cut),
         {
           ...options,
@@ -29,12 +32,14 @@ export async function descendCodes(
           grid: rowsOf(grid, piece, { groups, cut }),
         },
       ],
-      signal,
-    )
-    result.codes.set(part.codes, piece.start * columns)
-    result.before.set(part.before, piece.start)
-    result.after.set(part.after, piece.start)
-  })
+      take: (part, piece) => {
+        result.codes.set(part.codes, piece.start * columns)
+        result.before.set(part.before, piece.start)
+        result.after.set(part.after, piece.start)
+      },
+    },
+    signal,
+  )
   return result
 }
 

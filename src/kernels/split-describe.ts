@@ -3,7 +3,7 @@ import type { Matrix, WeightDescription } from './contract/kernels.ts'
 import type { WeightSummary } from './contract/operations.ts'
 import type { KernelExecutor } from './executor.ts'
 import { requireLength } from './faults.ts'
-import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
+import { pieceOf, rowPieces } from './pieces.ts'
 
 /** Two passes: the second needs the largest |w| of the first for its bins. */
 export async function describeWeights(
@@ -16,9 +16,17 @@ export async function describeWeights(
   requireLength('A matrix', input.data.length, rows * columns)
   const pieces = rowPieces(rows, columns * 4)
   const parts: WeightSummary[] = []
-  await eachPiece(pieces, executor.concurrency, async (piece, index) => {
-    parts[index] = await executor.run('summarizeWeights', (cut) => [pieceOf(input, piece, cut)], signal)
-  })
+  await executor.each(
+    'summarizeWeights',
+    pieces,
+    {
+      argumentsOf: (piece, cut) => [pieceOf(input, piece, cut)],
+      take: (part, _, index) => {
+        parts[index] = part
+      },
+    },
+    signal,
+  )
 
   let min = Infinity
   let max = -Infinity
@@ -44,10 +52,17 @@ export async function describeWeights(
   if (finiteCount === 0) min = max = 0
   const limit = Math.max(Math.abs(min), Math.abs(max))
   const histogram = new Uint32Array(bins)
-  await eachPiece(pieces, executor.concurrency, async ({ start, end }) => {
-    const part = await executor.run('countWeights', (cut) => [cut(input.data, start * columns, end * columns), limit, bins], signal)
-    for (let bin = 0; bin < bins; bin++) histogram[bin] = (histogram[bin] ?? 0) + (part[bin] ?? 0)
-  })
+  await executor.each(
+    'countWeights',
+    pieces,
+    {
+      argumentsOf: ({ start, end }, cut) => [cut(input.data, start * columns, end * columns), limit, bins],
+      take: (part) => {
+        for (let bin = 0; bin < bins; bin++) histogram[bin] = (histogram[bin] ?? 0) + (part[bin] ?? 0)
+      },
+    },
+    signal,
+  )
   const mean = finiteCount === 0 ? 0 : sum / finiteCount
   const variance = finiteCount === 0 ? 0 : Math.max(0, squares / finiteCount - mean * mean)
   return {

@@ -10,9 +10,9 @@ import {
   type SweepResult,
 } from './contract/feedback.ts'
 import type { Matrix } from './contract/matrix.ts'
-import type { Cut, KernelExecutor } from './executor.ts'
+import { type Cut, type KernelExecutor, once } from './executor.ts'
 import { contractBroken, requireBits, requireGroup, requireLength } from './faults.ts'
-import { eachPiece, pieceOf, type RowRange, rowPieces } from './pieces.ts'
+import { pieceOf, type RowRange, rowPieces } from './pieces.ts'
 
 /** Rows come in eights, which backends compute at once. */
 const rowStep = 8
@@ -30,7 +30,12 @@ export async function factorInverse(
   if (!(options.damping >= 0 && options.damping < Infinity)) throw contractBroken(`Damping is ${options.damping}.`)
   const order = options.order
   if (order !== null) requireOrder(order, columns)
-  return executor.run('factorInverse', (cut) => [cut(gram, 0, gram.length), { ...options, order: order && cut(order, 0, columns) }], signal)
+  return once(
+    executor,
+    'factorInverse',
+    (cut) => [cut(gram, 0, gram.length), { ...options, order: order && cut(order, 0, columns) }],
+    signal,
+  )
 }
 
 export async function fitSteps(
@@ -45,11 +50,18 @@ export async function fitSteps(
   requireLength('A matrix', input.data.length, rows * columns)
   const groups = Math.ceil(columns / group)
   const found = { steps: new Float32Array(rows * groups), zeroPoints: new Float32Array(rows * groups) }
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async (piece) => {
-    const part = await executor.run('fitSteps', (cut) => [pieceOf(input, piece, cut), group, rule], signal)
-    found.steps.set(part.steps, piece.start * groups)
-    found.zeroPoints.set(part.zeroPoints, piece.start * groups)
-  })
+  await executor.each(
+    'fitSteps',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: (piece, cut) => [pieceOf(input, piece, cut), group, rule],
+      take: (part, piece) => {
+        found.steps.set(part.steps, piece.start * groups)
+        found.zeroPoints.set(part.zeroPoints, piece.start * groups)
+      },
+    },
+    signal,
+  )
   return found
 }
 
@@ -61,17 +73,20 @@ export async function sweepColumns(
   throwIfAborted(signal)
   requireSweep(input, options)
   const { rows, columns } = input
-  const { upper, order, grid, groups, groupOf } = options
+  const { order, grid, groups, groupOf } = options
+  const pieces = sweepPieces(rows, columns, executor.threads)
+  const upper = pieces.length > 1 ? executor.share(options.upper) : options.upper
   const fittedCount = grid.kind === 'fit' ? rows * groups : 0
   const result = {
     codes: new Uint8Array(rows * columns),
     fitted: { steps: new Float32Array(fittedCount), zeroPoints: new Float32Array(fittedCount) },
     losses: new Float32Array(rows),
   }
-  await eachPiece(sweepPieces(rows, columns, executor.threads), executor.concurrency, async (piece) => {
-    const part = await executor.run(
-      'sweepColumns',
-      (cut) => [
+  await executor.each(
+    'sweepColumns',
+    pieces,
+    {
+      argumentsOf: (piece, cut) => [
         pieceOf(input, piece, cut),
         {
           ...options,
@@ -81,14 +96,16 @@ export async function sweepColumns(
           grid: rowsOf(grid, piece, { groups, cut }),
         },
       ],
-      signal,
-    )
-    result.codes.set(part.codes, piece.start * columns)
-    result.losses.set(part.losses, piece.start)
-    if (fittedCount === 0) return
-    result.fitted.steps.set(part.fitted.steps, piece.start * groups)
-    result.fitted.zeroPoints.set(part.fitted.zeroPoints, piece.start * groups)
-  })
+      take: (part, piece) => {
+        result.codes.set(part.codes, piece.start * columns)
+        result.losses.set(part.losses, piece.start)
+        if (fittedCount === 0) return
+        result.fitted.steps.set(part.fitted.steps, piece.start * groups)
+        result.fitted.zeroPoints.set(part.fitted.zeroPoints, piece.start * groups)
+      },
+    },
+    signal,
+  )
   return result
 }
 

@@ -3,7 +3,7 @@ import type { Matrix } from './contract/kernels.ts'
 import { type GramStripe, gramTokenBlock } from './contract/operations.ts'
 import type { Cut, KernelExecutor } from './executor.ts'
 import { requireLength } from './faults.ts'
-import { eachPiece, type RowRange } from './pieces.ts'
+import type { RowRange } from './pieces.ts'
 
 /** Bytes a stripe of the Gram matrix may have: what a thread holds beside the tokens it works on. */
 const stripeBytes = 16 * 2 ** 20
@@ -11,6 +11,8 @@ const stripeBytes = 16 * 2 ** 20
 const tokenBytes = 32 * 2 ** 20
 /** Bytes of rows of a difference that go with a stripe. */
 const deltaBytes = 16 * 2 ** 20
+/** More than one, so that a thread that is slowed down gets less to do; few, since each packs the tokens anew. */
+const stripesPerThread = 2
 /** Rows of a stripe come in multiples of the tile that backends compute at once. */
 const stripeStep = 8
 
@@ -35,19 +37,6 @@ export function gramStripes(columns: number, parts: number): RowRange[] {
   return stripes
 }
 
-/** `matrix[rows, columns from firstColumn on]`: a view when nothing is left out, else a copy. */
-function columnsFrom(input: Matrix, range: RowRange, { firstColumn, cut }: { firstColumn: number; cut: Cut }): Matrix {
-  const rows = range.end - range.start
-  const width = input.columns - firstColumn
-  if (firstColumn === 0) return { data: cut(input.data, range.start * width, range.end * width), rows, columns: width }
-  const data = new Float32Array(rows * width)
-  for (let row = 0; row < rows; row++) {
-    const at = (range.start + row) * input.columns
-    data.set(input.data.subarray(at + firstColumn, at + input.columns), row * width)
-  }
-  return { data, rows, columns: width }
-}
-
 /** The stripe as a buffer of its own. Below the diagonal inside the stripe stands whatever the matrix holds there. */
 function stripeOf(gram: Float32Array, columns: number, { start, end }: RowRange): GramStripe {
   const rows = end - start
@@ -57,6 +46,10 @@ function stripeOf(gram: Float32Array, columns: number, { start, end }: RowRange)
     stripe.set(gram.subarray((start + row) * columns + start, (start + row + 1) * columns), row * width)
   }
   return { gram: stripe, rows, width }
+}
+
+function rowsOfMatrix({ data, columns }: Matrix, { start, end }: RowRange, cut: Cut): Matrix {
+  return { data: cut(data, start * columns, end * columns), rows: end - start, columns }
 }
 
 function chunks(count: number, step: number): RowRange[] {
@@ -74,25 +67,29 @@ export async function accumulateGram(
   requireLength('A matrix', input.data.length, input.rows * columns)
   const result = gram.slice()
   const blocks = Math.max(1, Math.floor(tokenBytes / (columns * 4 * gramTokenBlock)))
-  const stripes = gramStripes(columns, executor.threads === 1 ? 1 : 3 * executor.threads)
+  const stripes = gramStripes(columns, executor.threads === 1 ? 1 : stripesPerThread * executor.threads)
+  const data = stripes.length > 1 ? executor.share(input.data) : input.data
   for (const tokens of chunks(input.rows, blocks * gramTokenBlock)) {
-    await eachPiece(stripes, executor.concurrency, async (stripe) => {
-      const part = await executor.run(
-        'accumulateGram',
-        (cut) => {
+    await executor.each(
+      'accumulateGram',
+      stripes,
+      {
+        argumentsOf(stripe, cut) {
           const { start, end } = stripe
           // Whole rows need no copy where the operation runs in this thread.
           const part = start === 0 ? { gram: cut(result, 0, end * columns), rows: end, width: columns } : stripeOf(result, columns, stripe)
-          return [part, columnsFrom(input, tokens, { firstColumn: start, cut })]
+          return [part, rowsOfMatrix({ ...input, data }, tokens, cut)]
         },
-        signal,
-      )
-      const width = columns - stripe.start
-      for (let row = stripe.start; row < stripe.end; row++) {
-        const from = (row - stripe.start) * width + (row - stripe.start)
-        result.set(part.subarray(from, (row - stripe.start + 1) * width), row * columns + row)
-      }
-    })
+        take(part, { start, end }) {
+          const width = columns - start
+          for (let row = start; row < end; row++) {
+            const from = (row - start) * width + (row - start)
+            result.set(part.subarray(from, (row - start + 1) * width), row * columns + row)
+          }
+        },
+      },
+      signal,
+    )
   }
   return result
 }
@@ -111,12 +108,17 @@ export async function traceThroughGram(
   const stripes = gramStripes(columns, columns < 256 ? 1 : 6)
   const pieces = stripes.flatMap((stripe) => chunks(delta.rows, rowsAtOnce).map((rows) => ({ stripe, rows })))
   const parts: number[] = []
-  await eachPiece(pieces, executor.concurrency, async ({ stripe, rows }, index) => {
-    parts[index] = await executor.run(
-      'traceThroughGram',
-      (cut) => [stripeOf(gram, columns, stripe), columnsFrom(delta, rows, { firstColumn: stripe.start, cut })],
-      signal,
-    )
-  })
+  const data = stripes.length > 1 ? executor.share(delta.data) : delta.data
+  await executor.each(
+    'traceThroughGram',
+    pieces,
+    {
+      argumentsOf: ({ stripe, rows }, cut) => [stripeOf(gram, columns, stripe), rowsOfMatrix({ ...delta, data }, rows, cut)],
+      take(part, _, index) {
+        parts[index] = part
+      },
+    },
+    signal,
+  )
   return parts.reduce((sum, part) => sum + part, 0)
 }

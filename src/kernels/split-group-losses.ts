@@ -3,7 +3,7 @@ import type { Matrix } from './contract/kernels.ts'
 import { widestGroup } from './contract/operations.ts'
 import type { KernelExecutor } from './executor.ts'
 import { contractBroken, requireLength } from './faults.ts'
-import { eachPiece, rowPieces } from './pieces.ts'
+import { rowPieces } from './pieces.ts'
 
 export async function groupLosses(
   executor: KernelExecutor,
@@ -15,17 +15,22 @@ export async function groupLosses(
   if (!Number.isInteger(span) || span < 1 || span > widestGroup) throw contractBroken(`Groups of ${span} columns have no losses here.`)
   requireLength('A Gram matrix', gram.length, columns * columns)
   requireLength('A matrix', data.length, rows * columns)
-  const blocks = diagonalBlocks(gram, columns, span)
+  const blocks = executor.share(diagonalBlocks(gram, columns, span))
   const groups = Math.ceil(columns / span)
   const losses = new Float64Array(rows * groups)
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }) => {
-    const part = await executor.run(
-      'groupLosses',
-      (cut) => [{ data: cut(data, start * columns, end * columns), rows: end - start, columns }, cut(blocks, 0, blocks.length), span],
-      signal,
-    )
-    losses.set(part, start * groups)
-  })
+  await executor.each(
+    'groupLosses',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: ({ start, end }, cut) => [
+        { data: cut(data, start * columns, end * columns), rows: end - start, columns },
+        cut(blocks, 0, blocks.length),
+        span,
+      ],
+      take: (part, { start }) => losses.set(part, start * groups),
+    },
+    signal,
+  )
   return losses
 }
 

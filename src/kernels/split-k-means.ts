@@ -4,7 +4,7 @@ import type { KMeansParams, KMeansTensor } from './contract/k-means.ts'
 import type { Matrix } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
 import { requireGroup, requireImportance, requireLength, requireTableBits } from './faults.ts'
-import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
+import { pieceOf, rowPieces } from './pieces.ts'
 
 export async function quantizeKMeans(
   executor: KernelExecutor,
@@ -22,15 +22,18 @@ export async function quantizeKMeans(
   const rowTables = groupsPerRow(columns, group) * 2 ** bits
   const codes = new Uint8Array(rows * rowBytes)
   const centroids = new Float32Array(rows * rowTables)
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async (piece) => {
-    const part = await executor.run(
-      'quantizeKMeans',
-      (cut) => [pieceOf(input, piece, cut), params, importance && cut(importance, 0, importance.length)],
-      signal,
-    )
-    codes.set(part.codes, piece.start * rowBytes)
-    centroids.set(part.centroids, piece.start * rowTables)
-  })
+  await executor.each(
+    'quantizeKMeans',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: (piece, cut) => [pieceOf(input, piece, cut), params, importance && cut(importance, 0, importance.length)],
+      take: (part, piece) => {
+        codes.set(part.codes, piece.start * rowBytes)
+        centroids.set(part.centroids, piece.start * rowTables)
+      },
+    },
+    signal,
+  )
   return { rows, columns, bits, group, codes, centroids }
 }
 
@@ -46,10 +49,11 @@ export async function dequantizeKMeans(
   requireLength('A code stream', tensor.codes.length, rows * rowBytes)
   requireLength('A list of centroids', tensor.centroids.length, rows * rowTables)
   const values = new Float32Array(rows * columns)
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }) => {
-    const part = await executor.run(
-      'dequantizeKMeans',
-      (cut) => [
+  await executor.each(
+    'dequantizeKMeans',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: ({ start, end }, cut) => [
         {
           ...tensor,
           rows: end - start,
@@ -57,9 +61,9 @@ export async function dequantizeKMeans(
           centroids: cut(tensor.centroids, start * rowTables, end * rowTables),
         },
       ],
-      signal,
-    )
-    values.set(part, start * columns)
-  })
+      take: (part, { start }) => values.set(part, start * columns),
+    },
+    signal,
+  )
   return values
 }

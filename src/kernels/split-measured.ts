@@ -4,7 +4,7 @@ import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
 import type { Matrix, MeasuredBlocks, StoredMatrix, WeightSums } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
 import { requireBlocks, requireLength } from './faults.ts'
-import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
+import { pieceOf, rowPieces } from './pieces.ts'
 import { addSums, noSums } from './weight-sums.ts'
 
 /** Blocks of a checkpoint's own values and their sums; pieces are those of the f32 matrix, so the sums are as well. */
@@ -21,18 +21,21 @@ export async function quantizeStored(
   const rowBytes = ggmlBytes(type, 1, columns)
   const blocks = new Uint8Array(rows * rowBytes)
   const parts: WeightSums[] = []
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }, index) => {
-    const part = await executor.run(
-      'quantizeStored',
-      (cut) => {
+  await executor.each(
+    'quantizeStored',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: ({ start, end }, cut) => {
         const piece = cut(bytes, start * sourceBytes, end * sourceBytes)
         return [{ bytes: piece, dtype, rows: end - start, columns, firstRow: start }, type]
       },
-      signal,
-    )
-    blocks.set(part.blocks, start * rowBytes)
-    parts[index] = part.sums
-  })
+      take: (part, { start }, index) => {
+        blocks.set(part.blocks, start * rowBytes)
+        parts[index] = part.sums
+      },
+    },
+    signal,
+  )
   return { blocks, sums: parts.reduce(addSums, noSums) }
 }
 
@@ -48,12 +51,16 @@ export async function compareGgml(
   requireLength('A matrix', weight.data.length, rows * columns)
   requireLength(`A ${type} tensor`, blocks.length, rows * rowBytes)
   const parts: WeightSums[] = []
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async (piece, index) => {
-    parts[index] = await executor.run(
-      'compareGgml',
-      (cut) => [pieceOf(weight, piece, cut), cut(blocks, piece.start * rowBytes, piece.end * rowBytes), type],
-      signal,
-    )
-  })
+  await executor.each(
+    'compareGgml',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: (piece, cut) => [pieceOf(weight, piece, cut), cut(blocks, piece.start * rowBytes, piece.end * rowBytes), type],
+      take: (part, _, index) => {
+        parts[index] = part
+      },
+    },
+    signal,
+  )
   return parts.reduce(addSums, noSums)
 }

@@ -4,7 +4,7 @@ import type { Matrix } from './contract/kernels.ts'
 import { codeRowBytes, type RealAffineFit, type RealAffineTensor } from './contract/real-affine.ts'
 import type { KernelExecutor } from './executor.ts'
 import { requireGroup, requireLength, requireLevels } from './faults.ts'
-import { eachPiece, pieceOf, rowPieces } from './pieces.ts'
+import { pieceOf, rowPieces } from './pieces.ts'
 
 export async function quantizeRealAffine(
   executor: KernelExecutor,
@@ -22,12 +22,19 @@ export async function quantizeRealAffine(
   const codes = new Uint8Array(rows * rowBytes)
   const scales = new Float32Array(rows * groups)
   const zeroPoints = new Float32Array(isSymmetric ? 0 : rows * groups)
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async (piece) => {
-    const part = await executor.run('quantizeRealAffine', (cut) => [pieceOf(input, piece, cut), fit], signal)
-    codes.set(part.codes, piece.start * rowBytes)
-    scales.set(part.scales, piece.start * groups)
-    if (!isSymmetric) zeroPoints.set(part.zeroPoints, piece.start * groups)
-  })
+  await executor.each(
+    'quantizeRealAffine',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: (piece, cut) => [pieceOf(input, piece, cut), fit],
+      take: (part, piece) => {
+        codes.set(part.codes, piece.start * rowBytes)
+        scales.set(part.scales, piece.start * groups)
+        if (!isSymmetric) zeroPoints.set(part.zeroPoints, piece.start * groups)
+      },
+    },
+    signal,
+  )
   return { rows, columns, levels, isSymmetric, group, codes, scales, zeroPoints }
 }
 
@@ -44,10 +51,11 @@ export async function dequantizeRealAffine(
   requireLength('A list of scales', tensor.scales.length, rows * groups)
   requireLength('A list of zero points', tensor.zeroPoints.length, isSymmetric ? 0 : rows * groups)
   const values = new Float32Array(rows * columns)
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }) => {
-    const part = await executor.run(
-      'dequantizeRealAffine',
-      (cut) => [
+  await executor.each(
+    'dequantizeRealAffine',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: ({ start, end }, cut) => [
         {
           ...tensor,
           rows: end - start,
@@ -56,9 +64,9 @@ export async function dequantizeRealAffine(
           zeroPoints: isSymmetric ? cut(tensor.zeroPoints, 0, 0) : cut(tensor.zeroPoints, start * groups, end * groups),
         },
       ],
-      signal,
-    )
-    values.set(part, start * columns)
-  })
+      take: (part, { start }) => values.set(part, start * columns),
+    },
+    signal,
+  )
   return values
 }

@@ -4,7 +4,7 @@ import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
 import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
 import { requireBits, requireBlocks, requireClip, requireGgmlImportance, requireGroup, requireLength } from './faults.ts'
-import { eachPiece, pieceOf, type RowRange, rowPieces } from './pieces.ts'
+import { pieceOf, rowPieces } from './pieces.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './split-codebook.ts'
 import { descendCodes } from './split-descent.ts'
 import { describeWeights } from './split-describe.ts'
@@ -67,11 +67,18 @@ async function quantizeAffine(
   let range: { min: number; max: number } | null = null
   if (isWhole) {
     const found = { min: 0, max: 0 }
-    await eachPiece(pieces, executor.concurrency, async (piece) => {
-      const part = await executor.run('findRange', (cut) => [pieceOf(input, piece, cut)], signal)
-      found.min = Math.min(found.min, part.min)
-      found.max = Math.max(found.max, part.max)
-    })
+    await executor.each(
+      'findRange',
+      pieces,
+      {
+        argumentsOf: (piece, cut) => [pieceOf(input, piece, cut)],
+        take: (part) => {
+          found.min = Math.min(found.min, part.min)
+          found.max = Math.max(found.max, part.max)
+        },
+      },
+      signal,
+    )
     range = found
   }
   const groups = groupsPerRow(columns, group)
@@ -79,12 +86,19 @@ async function quantizeAffine(
   const codes = new Uint8Array(rows * rowBytes)
   const scales = new Float32Array(isWhole ? 1 : rows * groups)
   const zeroPoints = new Uint8Array(scales.length)
-  await eachPiece(pieces, executor.concurrency, async (piece) => {
-    const part = await executor.run('quantizeAffine', (cut) => [pieceOf(input, piece, cut), params, range], signal)
-    codes.set(part.codes, piece.start * rowBytes)
-    scales.set(part.scales, isWhole ? 0 : piece.start * groups)
-    zeroPoints.set(part.zeroPoints, isWhole ? 0 : piece.start * groups)
-  })
+  await executor.each(
+    'quantizeAffine',
+    pieces,
+    {
+      argumentsOf: (piece, cut) => [pieceOf(input, piece, cut), params, range],
+      take: (part, piece) => {
+        codes.set(part.codes, piece.start * rowBytes)
+        scales.set(part.scales, isWhole ? 0 : piece.start * groups)
+        zeroPoints.set(part.zeroPoints, isWhole ? 0 : piece.start * groups)
+      },
+    },
+    signal,
+  )
   return { rows, columns, bits, isSymmetric, group, codes, scales, zeroPoints }
 }
 
@@ -104,23 +118,26 @@ async function dequantizeAffine(
   requireLength('A list of scales', tensor.scales.length, scaleCount)
   requireLength('A list of zero points', tensor.zeroPoints.length, scaleCount)
   const values = new Float32Array(rows * columns)
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }) => {
-    const [firstScale, lastScale] = group === 'tensor' ? [0, 1] : [start * groups, end * groups]
-    const part = await executor.run(
-      'dequantizeAffine',
-      (cut) => [
-        {
-          ...tensor,
-          rows: end - start,
-          codes: cut(tensor.codes, start * rowBytes, end * rowBytes),
-          scales: cut(tensor.scales, firstScale, lastScale),
-          zeroPoints: cut(tensor.zeroPoints, firstScale, lastScale),
-        },
-      ],
-      signal,
-    )
-    values.set(part, start * columns)
-  })
+  await executor.each(
+    'dequantizeAffine',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf({ start, end }, cut) {
+        const [firstScale, lastScale] = group === 'tensor' ? [0, 1] : [start * groups, end * groups]
+        return [
+          {
+            ...tensor,
+            rows: end - start,
+            codes: cut(tensor.codes, start * rowBytes, end * rowBytes),
+            scales: cut(tensor.scales, firstScale, lastScale),
+            zeroPoints: cut(tensor.zeroPoints, firstScale, lastScale),
+          },
+        ]
+      },
+      take: (part, { start }) => values.set(part, start * columns),
+    },
+    signal,
+  )
   return values
 }
 
@@ -133,15 +150,22 @@ async function quantizeGgml(
   requireBlocks(input, type)
   requireGgmlImportance(input, type, importance)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
-  const quantize = (piece: RowRange): Promise<Uint8Array<ArrayBuffer>> =>
-    executor.run('quantizeGgml', (cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)], signal)
   const pieces = rowPieces(input.rows, input.columns * 4)
-  if (pieces.length === 1) return quantize({ start: 0, end: input.rows })
   const rowBytes = ggmlBytes(type, 1, input.columns)
-  const blocks = new Uint8Array(input.rows * rowBytes)
-  await eachPiece(pieces, executor.concurrency, async (piece) => {
-    blocks.set(await quantize(piece), piece.start * rowBytes)
-  })
+  // What fits into one piece is its result, without a further copy.
+  let blocks = new Uint8Array(pieces.length === 1 ? 0 : input.rows * rowBytes)
+  await executor.each(
+    'quantizeGgml',
+    pieces,
+    {
+      argumentsOf: (piece, cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)],
+      take(part, { start }) {
+        if (pieces.length === 1) blocks = part
+        else blocks.set(part, start * rowBytes)
+      },
+    },
+    signal,
+  )
   return blocks
 }
 
@@ -156,14 +180,15 @@ async function dequantizeGgml(
   const { rows, columns } = shape
   const rowBytes = ggmlBytes(type, 1, columns)
   const values = new Float32Array(rows * columns)
-  await eachPiece(rowPieces(rows, columns * 4), executor.concurrency, async ({ start, end }) => {
-    const part = await executor.run(
-      'dequantizeGgml',
-      (cut) => [cut(blocks, start * rowBytes, end * rowBytes), { rows: end - start, columns }, type],
-      signal,
-    )
-    values.set(part, start * columns)
-  })
+  await executor.each(
+    'dequantizeGgml',
+    rowPieces(rows, columns * 4),
+    {
+      argumentsOf: ({ start, end }, cut) => [cut(blocks, start * rowBytes, end * rowBytes), { rows: end - start, columns }, type],
+      take: (part, { start }) => values.set(part, start * columns),
+    },
+    signal,
+  )
   return values
 }
 
@@ -176,9 +201,17 @@ async function compareWeights(
   requireLength('An approximation', approximation.length, weight.length)
   const pieces = rowPieces(weight.length, 4)
   const parts: WeightSums[] = []
-  await eachPiece(pieces, executor.concurrency, async ({ start, end }, index) => {
-    parts[index] = await executor.run('compareWeights', (cut) => [cut(weight, start, end), cut(approximation, start, end)], signal)
-  })
+  await executor.each(
+    'compareWeights',
+    pieces,
+    {
+      argumentsOf: ({ start, end }, cut) => [cut(weight, start, end), cut(approximation, start, end)],
+      take: (part, _, index) => {
+        parts[index] = part
+      },
+    },
+    signal,
+  )
   return parts.reduce(addSums, noSums)
 }
 
@@ -216,10 +249,11 @@ async function accumulateLogits(
     floatTarget: new Float64Array(tokens),
     recipeTarget: new Float64Array(tokens),
   }
-  await eachPiece(rowPieces(tokens, width * 4), executor.concurrency, async ({ start, end }) => {
-    const part = await executor.run(
-      'accumulateLogits',
-      (cut) => [
+  await executor.each(
+    'accumulateLogits',
+    rowPieces(tokens, width * 4),
+    {
+      argumentsOf: ({ start, end }, cut) => [
         {
           floatMax: cut(state.floatMax, start, end),
           floatSum: cut(state.floatSum, start, end),
@@ -240,9 +274,11 @@ async function accumulateLogits(
           targets: cut(tile.targets, start, end),
         },
       ],
-      signal,
-    )
-    for (const field of stateFields) next[field].set(part[field], start)
-  })
+      take: (part, { start }) => {
+        for (const field of stateFields) next[field].set(part[field], start)
+      },
+    },
+    signal,
+  )
   return next
 }

@@ -40,9 +40,9 @@ export interface KernelOperations {
   dequantizeInt8Rows(piece: Int8RowsTensor): Float32Array<ArrayBuffer>
   compareWeights(weight: Float32Array, approximation: Float32Array): WeightSums
   compareGgml(piece: MatrixPiece, blocks: Uint8Array, type: GgmlType): WeightSums
-  /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */
+  /** `gram` plus X^T X for the stripe, X the last `width` columns of `input`; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
-  /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
+  /** The stripe's part of trace(D G D^T), D the last `width` columns of `delta`. */
   traceThroughGram(stripe: GramStripe, delta: Matrix): number
   /** `blocks`: G of each group of `span` columns, whole and symmetric, one after the other. */
   groupLosses(delta: Matrix, blocks: Float32Array, span: number): Float64Array<ArrayBuffer>

@@ -3,13 +3,14 @@ import { type GramStripe, gramTokenBlock } from '../contract/operations.ts'
 
 export function accumulateGram({ gram, rows, width }: GramStripe, input: Matrix): Float32Array<ArrayBuffer> {
   const result = gram.slice()
+  const at = (token: number, column: number): number => input.data[(token + 1) * input.columns - width + column] ?? 0
   for (let firstToken = 0; firstToken < input.rows; firstToken += gramTokenBlock) {
     const lastToken = Math.min(firstToken + gramTokenBlock, input.rows)
     for (let i = 0; i < rows; i++) {
       for (let j = i; j < width; j++) {
         let sum = 0
         for (let token = firstToken; token < lastToken; token++) {
-          const product = Math.fround((input.data[token * width + i] ?? 0) * (input.data[token * width + j] ?? 0))
+          const product = Math.fround(at(token, i) * at(token, j))
           sum = Math.fround(sum + product)
         }
         result[i * width + j] = (result[i * width + j] ?? 0) + sum
@@ -23,7 +24,7 @@ export function accumulateGram({ gram, rows, width }: GramStripe, input: Matrix)
 export function traceThroughGram({ gram, rows, width }: GramStripe, delta: Matrix): number {
   let trace = 0
   for (let row = 0; row < delta.rows; row++) {
-    const d = delta.data.subarray(row * width, (row + 1) * width)
+    const d = delta.data.subarray((row + 1) * delta.columns - width, (row + 1) * delta.columns)
     for (let i = 0; i < rows; i++) {
       let product = (gram[i * width + i] ?? 0) * (d[i] ?? 0)
       for (let j = i + 1; j < width; j++) product += 2 * (gram[i * width + j] ?? 0) * (d[j] ?? 0)

@@ -16,13 +16,14 @@ export function accumulateGram(
   const { gram, rows, width } = stripe
   arena.reset()
   const at = arena.put(gram)
-  const x = arena.take(gramTokenBlock * width * 4)
+  const { data, rows: tokenCount, columns } = input
+  const x = arena.take(gramTokenBlock * columns * 4)
   const panels = arena.take(gramTokenBlock * roundUp8(width) * 4)
   // Tokens come block by block, so that they are still in the cache when they are packed, and take little memory.
-  for (let token = 0; token < input.rows; token += gramTokenBlock) {
-    const tokens = Math.min(gramTokenBlock, input.rows - token)
-    arena.write(x, input.data.subarray(token * width, (token + tokens) * width))
-    wasm.accumulateGram(x, tokens, at, rows, width, panels, gramTokenBlock)
+  for (let token = 0; token < tokenCount; token += gramTokenBlock) {
+    const tokens = Math.min(gramTokenBlock, tokenCount - token)
+    arena.write(x, data.subarray(token * columns, (token + tokens) * columns))
+    wasm.accumulateGram(x + 4 * (columns - width), tokens, columns, at, rows, width, panels)
   }
   return arena.floats(at, rows * width)
 }
@@ -31,11 +32,11 @@ export function traceThroughGram(wasm: KernelExports, arena: Arena, { stripe, de
   const { gram, rows, width } = stripe
   arena.reset()
   const at = arena.put(gram)
-  const d = arena.put(delta.data)
+  const d = arena.put(delta.data) + 4 * (delta.columns - width)
   const panels = arena.take(traceBlock * roundUp8(width) * 4)
   const deltaRows = arena.take(8 * roundUp8(width) * 4)
   const deltaPanel = arena.take(8 * traceBlock * 4)
-  return wasm.traceThroughGram(at, rows, width, d, delta.rows, panels, deltaRows, deltaPanel)
+  return wasm.traceThroughGram(at, rows, width, d, delta.columns, delta.rows, panels, deltaRows, deltaPanel)
 }
 
 export function groupLosses(

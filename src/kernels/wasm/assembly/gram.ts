@@ -4,37 +4,46 @@ import { addTile, storeTile } from './tile.generated'
 /** A tile of its own, for edges and for the trace. */
 const TILE: usize = memory.data(256, 16)
 
-/** Copies rows [first, first + depth) of [.., columns] at x to panels of 8 columns, each [depth][8]; beyond the columns is 0. */
-export function packPanels(x: usize, columns: i32, first: i32, depth: i32, panels: usize): void {
+/** Rows that are packed together: panels lie a power of two apart, where few lines of the cache can be open at once. */
+const PACK_ROWS: i32 = 8
+
+/**
+ * Copies [depth, columns] at x, whose rows are `stride` elements apart, to panels of 8 columns, each [depth][8]; beyond the
+ * columns is 0.
+ */
+export function packPanels(x: usize, stride: i32, columns: i32, depth: i32, panels: usize): void {
   const panelBytes = (<usize>depth) << 5
+  const rowBytes = (<usize>stride) << 2
   const whole = columns >> 3
   const rest = columns & 7
-  for (let k = 0; k < depth; k++) {
-    const row = x + ((<usize>(first + k) * columns) << 2)
-    let to = panels + ((<usize>k) << 5)
+  for (let first = 0; first < depth; first += PACK_ROWS) {
+    const end = min(first + PACK_ROWS, depth)
     for (let p = 0; p < whole; p++) {
-      v128.store(to, v128.load(row + ((<usize>p) << 5)))
-      v128.store(to, v128.load(row + ((<usize>p) << 5), 16), 16)
-      to += panelBytes
+      let from = x + <usize>first * rowBytes + ((<usize>p) << 5)
+      let to = panels + <usize>p * panelBytes + ((<usize>first) << 5)
+      for (let k = first; k < end; k++, from += rowBytes, to += 32) {
+        v128.store(to, v128.load(from))
+        v128.store(to, v128.load(from, 16), 16)
+      }
     }
     if (rest) {
-      memory.fill(to, 0, 32)
-      memory.copy(to, row + ((<usize>whole) << 5), (<usize>rest) << 2)
+      for (let k = first; k < end; k++) {
+        const to = panels + <usize>whole * panelBytes + ((<usize>k) << 5)
+        memory.fill(to, 0, 32)
+        memory.copy(to, x + <usize>k * rowBytes + ((<usize>whole) << 5), (<usize>rest) << 2)
+      }
     }
   }
 }
 
 /**
- * Adds X^T X of [tokens, width] at x to the stripe [rows, width] at gram, from the diagonal on. `panels` has room for
- * block * (width rounded up to 8) f32; block is `gramTokenBlock`.
+ * Adds X^T X of [tokens, width] at x, whose rows are `stride` elements apart, to the stripe [rows, width] at gram, from the
+ * diagonal on. `tokens` is at most `gramTokenBlock`; `panels` has room for tokens * (width rounded up to 8) f32.
  */
-export function accumulateGram(x: usize, tokens: i32, gram: usize, rows: i32, width: i32, panels: usize, block: i32): void {
+export function accumulateGram(x: usize, tokens: i32, stride: i32, gram: usize, rows: i32, width: i32, panels: usize): void {
   const columnPanels = (width + 7) >> 3
-  for (let token = 0; token < tokens; token += block) {
-    const depth = min(block, tokens - token)
-    packPanels(x, width, token, depth, panels)
-    for (let j = 0; j < columnPanels; j++) addColumnOfTiles(panels, depth, gram, rows, width, j)
-  }
+  packPanels(x, stride, width, tokens, panels)
+  for (let j = 0; j < columnPanels; j++) addColumnOfTiles(panels, tokens, gram, rows, width, j)
 }
 
 /**
@@ -71,7 +80,7 @@ const TRACE_BLOCK: i32 = 128
 
 /** The stripe's rows [first, first + depth) as panels, with half the diagonal and nothing below it. */
 function packUpper(gram: usize, width: i32, first: i32, depth: i32, panels: usize): void {
-  packPanels(gram, width, first, depth, panels)
+  packPanels(gram + ((<usize>first * width) << 2), width, width, depth, panels)
   const panelBytes = (<usize>depth) << 5
   for (let k = 0; k < depth; k++) {
     for (let j = first & ~7; j <= first + k; j++) {
@@ -82,15 +91,16 @@ function packUpper(gram: usize, width: i32, first: i32, depth: i32, panels: usiz
 }
 
 /**
- * 2 SUM d^T U d over the rows d of delta [count, width], where U is the stripe [rows, width] with half its diagonal:
- * the stripe's part of trace(D G D^T). `panels` has room for TRACE_BLOCK * (width rounded up to 8) f32, `deltaRows` for
- * 8 * (width rounded up to 8), `deltaPanel` for 8 * TRACE_BLOCK.
+ * 2 SUM d^T U d over the rows d of delta [count, width], `stride` elements apart, where U is the stripe [rows, width] with
+ * half its diagonal: the stripe's part of trace(D G D^T). `panels` has room for TRACE_BLOCK * (width rounded up to 8) f32,
+ * `deltaRows` for 8 * (width rounded up to 8), `deltaPanel` for 8 * TRACE_BLOCK.
  */
 export function traceThroughGram(
   gram: usize,
   rows: i32,
   width: i32,
   delta: usize,
+  stride: i32,
   count: i32,
   panels: usize,
   deltaRows: usize,
@@ -106,7 +116,7 @@ export function traceThroughGram(
       const present = min(8, count - row)
       memory.fill(deltaRows, 0, (<usize>paddedWidth) << 5)
       for (let r = 0; r < present; r++) {
-        memory.copy(deltaRows + ((<usize>r * paddedWidth) << 2), delta + ((<usize>(row + r) * width) << 2), (<usize>width) << 2)
+        memory.copy(deltaRows + ((<usize>r * paddedWidth) << 2), delta + ((<usize>(row + r) * stride) << 2), (<usize>width) << 2)
       }
       for (let k = 0; k < depth; k++) {
         for (let r = 0; r < 8; r++) {

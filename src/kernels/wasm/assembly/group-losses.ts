@@ -49,7 +49,7 @@ export function groupLosses(
     const start = group * span
     const width = min(span, columns - start)
     const padded = (width + 7) & ~7
-    packPanels(blocks + ((<usize>start * span) << 2), width, 0, width, panels)
+    packPanels(blocks + ((<usize>start * span) << 2), width, width, width, panels)
     for (let row = 0; row < rows; row += 8) {
       const present = min(8, rows - row)
       packRows(delta, columns, row, present, start, width, padded, deltaRows, deltaPanel)
