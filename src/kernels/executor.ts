@@ -38,15 +38,3 @@ export interface KernelExecutor {
   share<T extends PieceArray>(array: T): T
   close(): Promise<void>
 }
-
-/** Runs the operation once, on something that is not cut. */
-export async function once<Name extends OperationName>(
-  executor: KernelExecutor,
-  name: Name,
-  argumentsOf: (cut: Cut) => Parameters<KernelOperations[Name]>,
-  signal: AbortSignal | undefined,
-): Promise<ReturnType<KernelOperations[Name]>> {
-  const results: ReturnType<KernelOperations[Name]>[] = []
-  await executor.each(name, [null], { argumentsOf: (_, cut) => argumentsOf(cut), take: (result) => results.push(result) }, signal)
-  return results[0] as ReturnType<KernelOperations[Name]>
-}

@@ -101,3 +101,10 @@ export function requireGroup(group: number | 'row' | 'tensor'): void {
 export function requireClip({ clip = 'none', group }: AffineFit): void {
   if (clip === 'mse' && group === 'tensor') throw contractBroken('The clip search works by row or group, not over a whole matrix.')
 }
+
+export function requireOrder(order: Int32Array, columns: number): void {
+  requireLength('An order of columns', order.length, columns)
+  const seen = new Uint8Array(columns)
+  for (const column of order) seen[column] = 1
+  if (seen.includes(0)) throw contractBroken('An order of columns does not name every column once.')
+}

@@ -1,4 +1,5 @@
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
+import { isShared } from '../core/shared-memory.ts'
 import { sampleMatrix } from './conformance/inputs.ts'
 import { startThreadDouble } from './conformance/thread-double.ts'
 import type { SweepOptions } from './contract/feedback.ts'
@@ -102,10 +103,49 @@ describe.each([
   })
 })
 
+test('a factor of several steps is that of the reference', async () => {
+  const [reference, wasm] = [createReferenceKernels(), await createWasmKernels()]
+  for (const columns of [150, 197]) {
+    const gram = await gramOf(wasm, columns, 2 * columns)
+    const order = Int32Array.from({ length: columns }, (_, position) => (position * 7) % columns)
+    const options = { order, damping: 2 }
+    const [expected, found] = [await reference.factorInverse(gram, options), await wasm.factorInverse(gram, options)]
+    if (expected.kind !== 'factor' || found.kind !== 'factor') throw new TypeError('factors were expected')
+    const largest = expected.upper.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    const off = expected.upper.reduce((most, value, at) => Math.max(most, Math.abs(value - (found.upper[at] ?? 0))), 0)
+    expect(off / largest).toBeLessThan(1e-6)
+    expect(found.upper.some((value, at) => at % columns < Math.floor(at / columns) && value !== 0)).toBe(false)
+  }
+})
+
 describe('threads', async () => {
   const inline = await createWasmKernels()
   const pool = await createKernelPool({ threads: 3, spawn: () => startThreadDouble(loadWasmOperations).port })
   afterAll(() => pool.close())
+  afterEach(() => {
+    vi.unstubAllGlobals()
+  })
+
+  test.each(['shared', 'copied'])('do not change a byte of a factor of several steps whose panels are %s', async (memory) => {
+    const columns = 701
+    const gram = await gramOf(inline, columns, 900)
+    const expected = await inline.factorInverse(gram, { order: null, damping: 5 })
+    if (memory === 'copied') vi.stubGlobal('SharedArrayBuffer', undefined)
+    const found = await pool.factorInverse(gram, { order: null, damping: 5 })
+    if (expected.kind !== 'factor' || found.kind !== 'factor') throw new TypeError('factors were expected')
+    expect(isShared(found.upper)).toBe(memory === 'shared')
+    expect(Buffer.compare(Buffer.from(found.upper.buffer), Buffer.from(expected.upper.buffer))).toBe(0)
+  })
+
+  test('name the column whose pivot fails in a late step', async () => {
+    const columns = 300
+    const gram = await gramOf(inline, columns, 400)
+    // Reversed, so that position 10 is among the last rows.
+    gram[10 * columns + 10] = -1
+    const expected = { kind: 'not-positive-definite', column: 10 }
+    expect(await inline.factorInverse(gram, { order: null, damping: 0 })).toEqual(expected)
+    expect(await pool.factorInverse(gram, { order: null, damping: 0 })).toEqual(expected)
+  })
 
   test('do not change a byte', async () => {
     const columns = 264

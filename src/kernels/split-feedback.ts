@@ -1,8 +1,6 @@
 import { throwIfAborted } from '../core/errors.ts'
 import {
   type AffineSteps,
-  type FactorOptions,
-  type InverseFactor,
   largestSweepBlock,
   type StepRule,
   type SweepGrid,
@@ -10,33 +8,14 @@ import {
   type SweepResult,
 } from './contract/feedback.ts'
 import type { Matrix } from './contract/matrix.ts'
-import { type Cut, type KernelExecutor, once } from './executor.ts'
-import { contractBroken, requireBits, requireGroup, requireLength } from './faults.ts'
+import type { Cut, KernelExecutor } from './executor.ts'
+import { contractBroken, requireBits, requireGroup, requireLength, requireOrder } from './faults.ts'
 import { pieceOf, type RowRange, rowPieces } from './pieces.ts'
 
 /** Rows come in eights, which backends compute at once. */
 const rowStep = 8
 /** Bytes of weights in a piece of a sweep: large, since a copy of U goes with each. */
 const sweepBytes = 16 * 2 ** 20
-
-export async function factorInverse(
-  executor: KernelExecutor,
-  { gram, options }: { gram: Float32Array; options: FactorOptions },
-  signal: AbortSignal | undefined,
-): Promise<InverseFactor> {
-  throwIfAborted(signal)
-  const columns = Math.sqrt(gram.length)
-  if (!Number.isInteger(columns)) throw contractBroken(`A Gram matrix is square; this one holds ${gram.length} elements.`)
-  if (!(options.damping >= 0 && options.damping < Infinity)) throw contractBroken(`Damping is ${options.damping}.`)
-  const order = options.order
-  if (order !== null) requireOrder(order, columns)
-  return once(
-    executor,
-    'factorInverse',
-    (cut) => [cut(gram, 0, gram.length), { ...options, order: order && cut(order, 0, columns) }],
-    signal,
-  )
-}
 
 export async function fitSteps(
   executor: KernelExecutor,
@@ -127,13 +106,6 @@ export function rowsOf(grid: SweepGrid, { start, end }: RowRange, { groups, cut 
   if (grid.tables === 'shared') return { ...grid, scales, offsets, levels: cut(grid.levels, 0, grid.levels.length) }
   const count = grid.levels.length / grid.scales.length
   return { ...grid, scales, offsets, levels: cut(grid.levels, start * groups * count, end * groups * count) }
-}
-
-function requireOrder(order: Int32Array, columns: number): void {
-  requireLength('An order of columns', order.length, columns)
-  const seen = new Uint8Array(columns)
-  for (const column of order) seen[column] = 1
-  if (seen.includes(0)) throw contractBroken('An order of columns does not name every column once.')
 }
 
 /** Refuses what breaks the contract of a sweep. */

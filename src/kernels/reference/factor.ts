@@ -1,39 +1,76 @@
-import type { FactorOptions, InverseFactor } from '../contract/feedback.ts'
+import { type FactorColumns, type FactorStep, type InverseSpan, type PanelRange, panelOffset, panelRows } from '../contract/factor.ts'
 
-/** In f64, one column after the other; see `FactorOptions` for what U is. */
-export function factorInverse(gram: Float32Array, { order, damping }: FactorOptions): InverseFactor {
-  const n = Math.sqrt(gram.length)
-  const columnAt = (reversed: number): number => order?.[n - 1 - reversed] ?? n - 1 - reversed
-  // The lower triangle of the reversed matrix; it becomes its Cholesky factor L.
-  const lower = new Float64Array(n * n)
-  for (let a = 0; a < n; a++) {
-    for (let b = 0; b <= a; b++) {
-      const [i, j] = [columnAt(a), columnAt(b)]
-      lower[a * n + b] = (gram[Math.min(i, j) * n + Math.max(i, j)] ?? 0) + (a === b ? damping : 0)
-    }
+/** L by row and column, in panels from one on: the others are not there. */
+class Panels {
+  readonly #values: Float64Array
+  readonly #start: number
+
+  constructor(values: Float64Array, start: number) {
+    this.#values = values
+    this.#start = start
   }
-  const dot = (a: number, b: number, count: number): number => {
-    let sum = 0
-    for (let k = 0; k < count; k++) sum += (lower[a * n + k] ?? 0) * (lower[b * n + k] ?? 0)
+
+  at(row: number, column: number): number {
+    const panel = Math.floor(row / panelRows)
+    const offset = panelOffset(panel) - panelOffset(this.#start)
+    return this.#values[offset + panelRows * column + (row % panelRows)] ?? 0
+  }
+
+  set(row: number, column: number, value: number): void {
+    const panel = Math.floor(row / panelRows)
+    this.#values[panelOffset(panel) - panelOffset(this.#start) + panelRows * column + (row % panelRows)] = value
+  }
+}
+
+/** One element after the other, each sum in the order of the columns. */
+export function factorColumns(pivots: Float64Array, rows: Float64Array, { first, end, panels }: FactorStep): FactorColumns {
+  const own = new Panels(pivots.slice(), first / panelRows)
+  const below = new Panels(rows.slice(), panels.start)
+  const reduced = (from: Panels, row: number, column: number): number => {
+    let sum = from.at(row, column)
+    for (let k = 0; k < column; k++) sum -= from.at(row, k) * own.at(column, k)
     return sum
   }
-  for (let j = 0; j < n; j++) {
-    const pivot = (lower[j * n + j] ?? 0) - dot(j, j, j)
-    if (!(pivot > 0 && pivot < Infinity)) return { kind: 'not-positive-definite', column: columnAt(j) }
-    const root = Math.sqrt(pivot)
-    lower[j * n + j] = root
-    for (let i = j + 1; i < n; i++) lower[i * n + j] = ((lower[i * n + j] ?? 0) - dot(i, j, j)) / root
+  for (let row = first; row < end; row++) {
+    for (let column = first; column < row; column++) own.set(row, column, reduced(own, row, column) * own.at(column, column))
+    const pivot = reduced(own, row, row)
+    if (!(pivot > 0 && pivot < Infinity)) return { kind: 'not-positive-definite', row }
+    own.set(row, row, 1 / Math.sqrt(pivot))
   }
-  // Y = L^-1 by columns: L Y = I.
-  const upper = new Float32Array(n * n)
-  const column = new Float64Array(n)
-  for (let j = 0; j < n; j++) {
-    for (let i = j; i < n; i++) {
-      let sum = i === j ? 1 : 0
-      for (let k = j; k < i; k++) sum -= (lower[i * n + k] ?? 0) * (column[k] ?? 0)
-      column[i] = sum / (lower[i * n + i] ?? 1)
-      upper[(n - 1 - i) * n + (n - 1 - j)] = column[i] ?? 0
+  for (let row = panelRows * panels.start; row < panelRows * panels.end; row++) {
+    for (let column = first; column < end; column++) below.set(row, column, reduced(below, row, column) * own.at(column, column))
+  }
+  const ownPanels = { start: first / panelRows, end: end / panelRows }
+  return { kind: 'columns', pivots: columnsOf(own, ownPanels, { first, end }), rows: columnsOf(below, panels, { first, end }) }
+}
+
+function columnsOf(panels: Panels, { start, end }: PanelRange, columns: { first: number; end: number }): Float64Array<ArrayBuffer> {
+  const width = columns.end - columns.first
+  const values = new Float64Array((end - start) * width * panelRows)
+  for (let row = panelRows * start; row < panelRows * end; row++) {
+    for (let column = columns.first; column < Math.min(columns.end, row + 1); column++) {
+      const panel = Math.floor(row / panelRows) - start
+      values[(panel * width + column - columns.first) * panelRows + (row % panelRows)] = panels.at(row, column)
     }
   }
-  return { kind: 'factor', upper }
+  return values
+}
+
+/** Y by columns: L Y = I. */
+export function invertColumns(lower: Float64Array, { panels, columns }: InverseSpan): Float32Array<ArrayBuffer> {
+  const l = new Panels(lower, panels.start)
+  const first = panelRows * panels.start
+  const end = Math.min(columns, panelRows * panels.end)
+  const width = end - first
+  const upper = new Float32Array((columns - first) * width)
+  const column = new Float64Array(columns)
+  for (let j = first; j < end; j++) {
+    for (let i = j; i < columns; i++) {
+      let sum = i === j ? 1 : 0
+      for (let k = j; k < i; k++) sum -= l.at(i, k) * (column[k] ?? 0)
+      column[i] = sum * l.at(i, i)
+      upper[(columns - 1 - i) * width + (end - 1 - j)] = column[i] ?? 0
+    }
+  }
+  return upper
 }

@@ -4,7 +4,7 @@ import { createInlineKernels } from '../inline.ts'
 import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
 import { descendCodes } from './descent.ts'
-import { factorInverse } from './factor.ts'
+import { factorColumns, invertColumns } from './factor.ts'
 import { fitSteps } from './fit.ts'
 import { dequantizeGgml, quantizeGgml } from './ggml/index.ts'
 import { accumulateGram, groupLosses, traceThroughGram } from './gram.ts'
@@ -38,7 +38,8 @@ export const referenceOperations: KernelOperations = {
   accumulateGram,
   traceThroughGram,
   groupLosses,
-  factorInverse,
+  factorColumns,
+  invertColumns,
   fitSteps,
   sweepColumns,
   descendCodes,

@@ -1,24 +1,8 @@
-import type { AffineSteps, FactorOptions, InverseFactor, StepRule, SweepGrid, SweepOptions, SweepResult } from '../contract/feedback.ts'
+import type { AffineSteps, StepRule, SweepGrid, SweepOptions, SweepResult } from '../contract/feedback.ts'
 import type { MatrixPiece } from '../contract/operations.ts'
 import { weightNotFinite } from '../faults.ts'
 import type { Arena } from './arena.ts'
 import type { KernelExports } from './module.ts'
-
-export function factorInverse(
-  wasm: KernelExports,
-  arena: Arena,
-  { gram, options }: { gram: Float32Array; options: FactorOptions },
-): InverseFactor {
-  const columns = Math.sqrt(gram.length)
-  const size = Math.ceil(columns / 4) * 4
-  arena.reset()
-  const matrix = arena.put(gram)
-  const order = options.order === null ? 0 : arena.put(options.order)
-  const triangleBytes = 4 * size * (size + 4)
-  const failed = wasm.factorInverse(matrix, columns, order, options.damping, arena.take(triangleBytes), arena.take(triangleBytes))
-  if (failed === 0) return { kind: 'factor', upper: arena.floats(matrix, columns * columns) }
-  return { kind: 'not-positive-definite', column: options.order?.[failed - 1] ?? failed - 1 }
-}
 
 export function fitSteps(
   wasm: KernelExports,

@@ -5,7 +5,8 @@ import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
 import { Arena } from './arena.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
 import { descendCodes } from './descent.ts'
-import { factorInverse, fitSteps, sweepColumns } from './feedback.ts'
+import { factorColumns, invertColumns } from './factor.ts'
+import { fitSteps, sweepColumns } from './feedback.ts'
 import { GgmlBlocks } from './ggml.ts'
 import { accumulateGram, groupLosses, traceThroughGram } from './gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
@@ -41,7 +42,8 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),
     traceThroughGram: (stripe, delta) => traceThroughGram(wasm, arena, { stripe, delta }),
     groupLosses: (delta, blocks, span) => groupLosses(wasm, arena, { delta, blocks, span }),
-    factorInverse: (gram, options) => factorInverse(wasm, arena, { gram, options }),
+    factorColumns: (pivots, rows, step) => factorColumns(wasm, arena, { pivots, rows, step }),
+    invertColumns: (lower, span) => invertColumns(wasm, arena, { lower, span }),
     fitSteps: (piece, group, rule) => fitSteps(wasm, arena, { piece, group, rule }),
     sweepColumns: (piece, options) => sweepColumns(wasm, arena, { piece, options }),
     descendCodes: (piece, options) => descendCodes(wasm, arena, { piece, options }),

@@ -49,7 +49,10 @@ export interface KernelExports extends GgmlExports {
   readonly accumulateGram: Call
   readonly traceThroughGram: Call
   readonly groupLosses: Call
-  readonly factorInverse: Call
+  readonly factorPivots: Call
+  readonly solvePanels: Call
+  readonly invertRows: Call
+  readonly storeColumns: Call
   readonly fitSteps: Call
   readonly arrangeColumns: Call
   readonly sweepColumns: Call

@@ -33,7 +33,7 @@ export class Staging {
   }
 
   /** Copies `data`, whose bytes come in fours, to the start of `target`; resolves when `data` is free, before the card has it. */
-  async write(target: GPUBuffer, data: Uint8Array<ArrayBuffer>): Promise<void> {
+  async write(target: GPUBuffer, data: Uint8Array): Promise<void> {
     for (let start = 0; start < data.length; start += pieceBytes) {
       const part = data.subarray(start, start + pieceBytes)
       const piece = this.#next('write')

@@ -2,7 +2,7 @@
 // Kernels may read and write up to `slack` bytes (arena.ts) past the end of an array, so that loops need no scalar tails.
 export { dequantizeAffine, findRange, quantizeAffine } from './affine'
 export { dequantizeCodeBook, quantizeCodeBook } from './codebook'
-export { factorInverse, updateColumnPanel, updateRowPanel } from './factor.generated'
+export { factorPivots, invertRows, solvePanels, storeColumns, updateColumnPanel, updateRowPanel } from './factor.generated'
 export { fitSteps } from './fit'
 export { decodeF16, decodeF32, encodeF16, encodeF32, widenBfloat16 } from './float-blocks'
 export { decodeMXFP4, decodeNVFP4, encodeMXFP4, encodeNVFP4 } from './fp4'
