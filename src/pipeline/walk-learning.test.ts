@@ -11,11 +11,11 @@ import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { readBlock } from '../testing/float-forward.ts'
 import { referencePass } from '../testing/reference-forward.ts'
+import { storedTensors } from '../testing/stored-tensors.ts'
 import { tinyModel } from '../testing/tiny-model.ts'
 import { openTiny, runTiny, tinyRequest } from '../testing/tiny-run.ts'
 import type { RunEvent } from './events.ts'
 import { type OpenModel, planRun } from './execute-run.ts'
-import { runFolder } from './journal.ts'
 import { activationsOf } from './learning.ts'
 import type { RunRequest } from './plan.ts'
 import { prepareTexts } from './texts.ts'
@@ -109,15 +109,6 @@ function expectClose(expected: ReadonlyMap<string, Float64Array>, needs: 'float'
   }
 }
 
-async function bytesOf(store: MemoryFileStore, planHash: string): Promise<string[]> {
-  const texts: string[] = []
-  for (const { path } of await store.list(`${runFolder(planHash)}/tensors`)) {
-    const source = await store.open(path)
-    texts.push(`${path} ${Buffer.from((await source?.read(0, source.sizeBytes)) ?? []).toString('base64')}`)
-  }
-  return texts
-}
-
 beforeEach(() => {
   seen = new Map()
 })
@@ -197,7 +188,7 @@ describe('a calibrated run', () => {
     expect((await faultOf(() => runTiny({ model, request, store: stopped }, onEvent, stop.signal))).code).toBe('aborted')
     const resumed = await runTiny({ model, request, store: stopped, memoryLimitBytes: 1 })
     expect(resumed.recipes.map(({ perplexity }) => perplexity)).toEqual(report.recipes.map(({ perplexity }) => perplexity))
-    expect(await bytesOf(stopped, report.planHash)).toEqual(await bytesOf(straight, report.planHash))
+    expect(await storedTensors(stopped, report.planHash)).toEqual(await storedTensors(straight, report.planHash))
   })
 
   it('gives the same bytes on one thread and on three', async () => {
@@ -212,7 +203,7 @@ describe('a calibrated run', () => {
       const engines = [() => createOnnxEngine({ backend: 'wasm', threads })]
       const store = new MemoryFileStore()
       const { planHash } = await runTiny({ model: { checkpoint, tokenizer }, request, store, kernels, engines })
-      all.push(await bytesOf(store, planHash))
+      all.push(await storedTensors(store, planHash))
       await kernels.close()
     }
     expect(all[1]).toEqual(all[0])
@@ -224,7 +215,7 @@ describe('a calibrated run', () => {
     for (const seed of [0, 0, 5]) {
       const store = new MemoryFileStore()
       const { planHash } = await runTiny({ model, request: { ...requestOf(['Q4_0+imatrix']), seed }, store })
-      tensors.push((await bytesOf(store, planHash)).map((line) => line.slice(line.indexOf(' '))))
+      tensors.push((await storedTensors(store, planHash)).map((line) => line.slice(line.indexOf(' '))))
     }
     expect(tensors[1]).toEqual(tensors[0])
     expect(tensors[2]).not.toEqual(tensors[0])
