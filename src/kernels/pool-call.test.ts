@@ -9,8 +9,12 @@ function callOf(count: number, take: (result: unknown, index: number) => void = 
 /** All batches of a call, for so many threads. */
 function batchesOf(call: PoolCall, threads: number): readonly (readonly number[])[] {
   const batches: (readonly number[])[] = []
-  while (call.isWaiting) batches.push(call.nextBatch(threads))
+  while (call.isWaiting) batches.push(nextBatch(call, threads))
   return batches
+}
+
+function nextBatch(call: PoolCall, threads: number): readonly number[] {
+  return Array.from({ length: call.batchSize(threads) }, () => call.nextPiece())
 }
 
 test('batches hold every piece once, in order, and become smaller', () => {
@@ -30,7 +34,7 @@ test('batches hold every piece once, in order, and become smaller', () => {
 test('a call is finished with its last answer, whatever their order', async () => {
   const taken: unknown[] = []
   const call = callOf(5, (result, index) => taken.push([index, result]))
-  const [first, second] = [call.nextBatch(1), call.nextBatch(1)]
+  const [first, second] = [nextBatch(call, 1), nextBatch(call, 1)]
   call.take(second, ['c'])
   call.take(first, ['a', 'b'])
   for (const batch of batchesOf(call, 1)) call.take(batch, ['d'])
@@ -51,16 +55,16 @@ test('a call without pieces is finished', async () => {
 describe('pieces of a thread that died', () => {
   test('come again one by one, twice at most', () => {
     const call = callOf(20)
-    const batch = call.nextBatch(2)
+    const batch = nextBatch(call, 2)
     expect(batch.length).toBeGreaterThan(1)
     expect(call.giveBack(batch, true)).toBe(true)
-    for (const piece of batch) expect(call.nextBatch(2)).toEqual([piece])
+    for (const piece of batch) expect(nextBatch(call, 2)).toEqual([piece])
     expect(call.giveBack(batch.slice(-1), true)).toBe(false)
   })
 
   test('do not count as tried when the thread had not come to them', () => {
     const call = callOf(1)
-    for (let round = 0; round < 5; round++) expect(call.giveBack(call.nextBatch(1), false)).toBe(true)
+    for (let round = 0; round < 5; round++) expect(call.giveBack(nextBatch(call, 1), false)).toBe(true)
   })
 })
 
@@ -68,7 +72,7 @@ describe('after a fault', () => {
   test('nothing is taken and nothing handed out', async () => {
     const taken: unknown[] = []
     const call = callOf(4, (result) => taken.push(result))
-    const batch = call.nextBatch(1)
+    const batch = nextBatch(call, 1)
     call.fail(new Error('no more memory'))
     call.take(batch, ['late'])
     await expect(call.finished).rejects.toThrow('no more memory')
@@ -80,7 +84,7 @@ describe('after a fault', () => {
     const call = callOf(2, () => {
       throw new RangeError('too long')
     })
-    call.take(call.nextBatch(1), ['x'])
+    call.take(nextBatch(call, 1), ['x'])
     await expect(call.finished).rejects.toMatchObject({ code: 'internal', message: 'too long' })
   })
 })

@@ -43,15 +43,16 @@ export class PoolCall {
     return !this.#isOver && (this.#lost.length > 0 || this.#next < this.work.count)
   }
 
-  /** The next pieces for one of `threads` threads: fewer towards the end, so that all threads end together. */
-  nextBatch(threads: number): readonly number[] {
-    const again = this.#lost.shift()
-    if (again !== undefined) return [again]
+  /** How many pieces one of `threads` threads may get next: fewer towards the end, so that all threads end together. */
+  batchSize(threads: number): number {
+    if (this.#lost.length > 0) return 1
     const share = Math.floor((this.work.count - this.#next) / (2 * threads))
-    const size = Math.min(Math.max(share, 1), largestBatch)
-    const first = this.#next
-    this.#next += size
-    return Array.from({ length: size }, (_, i) => first + i)
+    return Math.min(Math.max(share, 1), largestBatch)
+  }
+
+  /** The next piece, for as long as the call is waiting. */
+  nextPiece(): number {
+    return this.#lost.shift() ?? this.#next++
   }
 
   /** Nothing that comes after a fault or an abort is taken. */

@@ -4,7 +4,7 @@ import type { Kernels } from './contract/kernels.ts'
 import type { KernelExecutor, PieceArray } from './executor.ts'
 import { type BatchMessage, buffersOf, errorOf, faultOf, type ThreadMessage } from './messages.ts'
 import { pieceBytes } from './pieces.ts'
-import { type CallWork, largestBatch, PoolCall } from './pool-call.ts'
+import { type CallWork, PoolCall } from './pool-call.ts'
 import { isObject, type KernelPort } from './port.ts'
 import { SpareBuffers } from './spare-buffers.ts'
 import { createSplitKernels } from './split.ts'
@@ -85,7 +85,7 @@ class ThreadPool {
       })
     }
     this.#size = threads
-    this.#spares = new SpareBuffers(threads * batchesPerThread * largestBatch * inputsPerPiece * pieceBytes)
+    this.#spares = new SpareBuffers(threads * batchesPerThread * inputsPerPiece * pieceBytes)
     this.#spawn = spawn
   }
 
@@ -179,11 +179,21 @@ class ThreadPool {
       const thread = ready.sort((a, b) => a.batches.length - b.batches.length)[0]
       if (thread === undefined) return
       const { name, argumentsOf } = call.work
-      const pieces = call.nextBatch(this.#size)
+      const size = call.batchSize(this.#size)
       const id = this.#nextId++
+      const pieces: number[] = []
+      const args: (readonly unknown[])[] = []
+      let copiedBytes = 0
       try {
-        const message: BatchMessage = { id, name, pieces: pieces.map((index) => argumentsOf(index, this.#spares.copy)) }
-        thread.port.post(message, buffersOf(message.pieces))
+        // Copies are best read soon after they were made, so only what is shared goes in larger batches.
+        while (pieces.length < size && copiedBytes < pieceBytes / 2) {
+          const piece = call.nextPiece()
+          const made = argumentsOf(piece, this.#spares.copy)
+          pieces.push(piece)
+          args.push(made)
+          copiedBytes += buffersOf(made).reduce((sum, { byteLength }) => sum + byteLength, 0)
+        }
+        thread.port.post({ id, name, pieces: args } satisfies BatchMessage, buffersOf(args))
         thread.batches.push({ id, call, pieces })
       } catch (error) {
         // No memory for the copies: the fault of this call alone.
