@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
+import { equalBytes } from '../core/equal-bytes.ts'
+import { canShareMemory, isShared, sharedFloats } from '../core/shared-memory.ts'
 import { accelerateKernels } from './accelerate.ts'
 import { sampleMatrix } from './conformance/inputs.ts'
 import { judge, judgeCard } from './conformance/judge.ts'
@@ -8,6 +10,7 @@ import { createKernelPool } from './pool.ts'
 import { webWorkerPort } from './port.ts'
 import { createReferenceKernels } from './reference/index.ts'
 import { operationsOf } from './route.ts'
+import { createWasmKernels } from './wasm/index.ts'
 import { openWebGpuKernels } from './webgpu/index.ts'
 
 const workers: Worker[] = []
@@ -40,6 +43,25 @@ describe('Web Workers', () => {
     expect(verdicts.flatMap(({ operation, failures }) => failures.map((failure) => `${operation}: ${failure}`))).toEqual([])
     expect(verdicts.map(({ operation }) => operation).sort()).toEqual(operationsOf(pool).sort())
   }, 120_000)
+
+  test('two of them look at shared memory where it lies', async () => {
+    // The test's page is isolated, as the studio's is.
+    expect(canShareMemory()).toBe(true)
+    const [pool, inline] = [await workerPool(2), await createWasmKernels()]
+    const given = sampleMatrix('normal', 700, 1024)
+    const data = sharedFloats(given.data.length)
+    data.set(given.data)
+    expect(await pool.quantizeGgml({ ...given, data }, 'Q4_0')).toEqual(await inline.quantizeGgml(given, 'Q4_0'))
+    const tokens = sampleMatrix('normal', 900, 701)
+    const gram = await pool.accumulateGram(new Float32Array(701 * 701), tokens)
+    const [found, expected] = [
+      await pool.factorInverse(gram, { order: null, damping: 5 }),
+      await inline.factorInverse(gram, { order: null, damping: 5 }),
+    ]
+    if (found.kind !== 'factor' || expected.kind !== 'factor') throw new TypeError('factors were expected')
+    expect(isShared(found.upper)).toBe(true)
+    expect(equalBytes(new Uint8Array(found.upper.buffer), new Uint8Array(expected.upper.buffer))).toBe(true)
+  }, 60_000)
 
   test('a worker that is killed without a word is noticed and replaced', async () => {
     const started = workers.length
