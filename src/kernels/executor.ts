@@ -34,6 +34,8 @@ export interface KernelExecutor {
     work: PieceWork<Name, Piece>,
     signal: AbortSignal | undefined,
   ): Promise<void>
+  /** Zeroed memory that pieces are best cut from. */
+  memory(byteLength: number): ArrayBufferLike
   /** The array, or a copy of it in shared memory where that spares copies: for what goes with several pieces whole. */
   share<T extends PieceArray>(array: T): T
   close(): Promise<void>

@@ -43,6 +43,8 @@ export function createInlineKernels(operations: KernelOperations): Kernels {
         take(operation(...argumentsOf(piece, view)), piece, index)
       }
     },
+    // Shared memory is read more slowly, and nothing is handed away here.
+    memory: (byteLength) => new ArrayBuffer(byteLength),
     share: (array) => array,
     close: () => Promise.resolve(),
   }

@@ -55,6 +55,7 @@ export async function createKernelPool(options: PoolOptions): Promise<Kernels> {
         },
         signal,
       ),
+    memory: (byteLength) => sharedBytes(byteLength).buffer,
     share: (array) => (canShareMemory() && !isShared(array) ? sharedCopy(array) : array),
     close: () => {
       pool.close()

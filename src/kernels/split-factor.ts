@@ -1,5 +1,4 @@
 import { throwIfAborted } from '../core/errors.ts'
-import { sharedBytes, sharedFloats } from '../core/shared-memory.ts'
 import { type FactorColumns, factorBlock, type PanelRange, panelOffset, panelRows } from './contract/factor.ts'
 import type { FactorOptions, InverseFactor } from './contract/feedback.ts'
 import type { KernelExecutor } from './executor.ts'
@@ -23,7 +22,8 @@ export async function factorInverse(
   const { order } = options
   if (order !== null) requireOrder(order, columns)
   const size = Math.ceil(columns / panelRows) * panelRows
-  const lower = reversedPanels(gram, columns, options)
+  const lower = new Float64Array(executor.memory(8 * panelOffset(size / panelRows)))
+  fillReversed(lower, gram, options)
   for (let first = 0; first < size; first += factorBlock) {
     const failed = await factorStep(executor, { lower, size, first }, signal)
     if (failed === null) continue
@@ -88,7 +88,7 @@ async function invertedColumns(
   signal: AbortSignal | undefined,
 ): Promise<Float32Array> {
   const last = size / panelRows
-  const upper = sharedFloats(columns * columns)
+  const upper = new Float32Array(executor.memory(4 * columns * columns))
   await executor.each(
     'invertColumns',
     inversePieces(last, executor.threads),
@@ -120,12 +120,12 @@ function inversePieces(panels: number, threads: number): readonly PanelRange[] {
   return pieces
 }
 
-/** The reversed, damped matrix in the panels of L; `gram` is given by its upper triangle. */
-function reversedPanels(gram: Float32Array, columns: number, { order, damping }: FactorOptions): Float64Array {
-  const panels = Math.ceil(columns / panelRows)
-  const lower = new Float64Array(sharedBytes(8 * panelOffset(panels)).buffer)
+/** The reversed, damped matrix to the panels of L, which hold zeros; `gram` is given by its upper triangle. */
+function fillReversed(lower: Float64Array, gram: Float32Array, { order, damping }: FactorOptions): void {
+  const columns = Math.sqrt(gram.length)
+  const size = Math.ceil(columns / panelRows) * panelRows
   const columnAt = Int32Array.from({ length: columns }, (_, row) => order?.[columns - 1 - row] ?? columns - 1 - row)
-  for (let row = 0; row < panels * panelRows; row++) {
+  for (let row = 0; row < size; row++) {
     const start = panelOffset(Math.floor(row / panelRows)) + (row % panelRows)
     if (row >= columns) {
       lower[start + row * panelRows] = 1
@@ -138,5 +138,4 @@ function reversedPanels(gram: Float32Array, columns: number, { order, damping }:
     }
     lower[start + row * panelRows] = (gram[i * columns + i] ?? 0) + damping
   }
-  return lower
 }

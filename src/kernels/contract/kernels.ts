@@ -15,8 +15,9 @@ export type { Matrix, MatrixShape, StoredMatrix } from './matrix.ts'
  * The operations quantization needs, and nothing about how they are done. `reference` is the specification, `wasm` and
  * `webgpu` prove themselves against it in `conformance/`. Matrices are row-major [rows, columns].
  *
- * Ownership: inputs stay the caller's and are not changed; results are new and the caller's. Every operation takes an
- * `AbortSignal` and then rejects with `aborted`. Rows are independent: a backend may split them among threads, and the
+ * Ownership: inputs stay the caller's and are not changed; results are new and the caller's. Inputs in shared memory are not
+ * copied: they must stay as they are until the call has ended. Every operation takes an `AbortSignal` and then rejects with
+ * `aborted`. Rows are independent: a backend may split them among threads, and the
  * result must not depend on the split (same bytes for any number of threads).
  */
 export interface Kernels {

@@ -31,12 +31,13 @@ export function factorColumns(
   const stride = end * columnBytes
   const width = end - first
   const own = { start: first / panelRows, end: end / panelRows }
-  const columnsAt = (at: number, count: number): Float64Array<ArrayBuffer> => {
-    const values = new Float64Array(count * width * panelRows)
-    for (let i = 0; i < count; i++) {
-      values.set(arena.doubles(at + i * stride + first * columnBytes, width * panelRows), i * width * panelRows)
+  const partBytes = width * columnBytes
+  /** The step's columns of panels that lie at `at`, into the places of panels from `place` on. */
+  const copyColumns = (at: number, panelCount: number, to: Float64Array<ArrayBuffer>, place: number): void => {
+    const bytes = new Uint8Array(to.buffer)
+    for (let i = 0; i < panelCount; i++) {
+      bytes.set(arena.view(at + i * stride + first * columnBytes, partBytes), (place + i) * partBytes)
     }
-    return values
   }
   arena.reset()
   const pivotsAt = arena.take((own.end - own.start) * stride)
@@ -49,9 +50,11 @@ export function factorColumns(
     const group = { start, end: Math.min(panels.end, start + panelsAtOnce) }
     placePanels(arena, rows, { at, stride, base: panels.start, range: group })
     wasm.solvePanels(pivotsAt, stride, first, width, at, group.end - start)
-    found.set(columnsAt(at, group.end - start), (start - panels.start) * width * panelRows)
+    copyColumns(at, group.end - start, found, start - panels.start)
   }
-  return { kind: 'columns', pivots: columnsAt(pivotsAt, own.end - own.start), rows: found }
+  const ownFound = new Float64Array((own.end - own.start) * width * panelRows)
+  copyColumns(pivotsAt, own.end - own.start, ownFound, 0)
+  return { kind: 'columns', pivots: ownFound, rows: found }
 }
 
 export function invertColumns(
