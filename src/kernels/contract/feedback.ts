@@ -57,16 +57,16 @@ export type SweepGrid =
   | {
       readonly kind: 'uniform'
       readonly largestCode: number
-      readonly scales: Float32Array<ArrayBuffer>
-      readonly zeroPoints: Float32Array<ArrayBuffer>
-      readonly offsets: Float32Array<ArrayBuffer>
+      readonly scales: Float32Array
+      readonly zeroPoints: Float32Array
+      readonly offsets: Float32Array
     }
   | {
       readonly kind: 'levels'
-      readonly levels: Float32Array<ArrayBuffer>
+      readonly levels: Float32Array
       readonly tables: 'shared' | 'by group'
-      readonly scales: Float32Array<ArrayBuffer>
-      readonly offsets: Float32Array<ArrayBuffer>
+      readonly scales: Float32Array
+      readonly offsets: Float32Array
     }
 
 export interface SweepOptions {

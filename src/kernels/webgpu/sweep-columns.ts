@@ -23,7 +23,7 @@ interface CardGrid {
   readonly tableStride: number
   /** Scales, zero points, offsets: [3][rows, groups]. */
   readonly values: Float32Array<ArrayBuffer>
-  readonly levels: Float32Array<ArrayBuffer>
+  readonly levels: Float32Array
 }
 
 function cardGridOf(grid: SweepGrid, count: number): CardGrid {
