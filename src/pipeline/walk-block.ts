@@ -216,10 +216,12 @@ function importanceOf(
   { input, source }: { readonly input: BlockInput; readonly source: TransformedBlock },
 ): Float32Array<ArrayBuffer> | null {
   if (input.run.learning.from !== 'float') return null
-  const tokens = context.gramRows.reduce((sum, rows) => sum + rows, 0)
-  const seen =
-    context.importance === null ? activationsOf(input.grams.get(linear.tap), tokens).meanSquare : context.importance.get(linear.weight)
-  return seen === undefined ? null : source.importanceOf(linear.tap, seen)
+  if (context.importance === null) {
+    const tokens = context.gramRows.reduce((sum, rows) => sum + rows, 0)
+    return source.activationsOf(linear.tap, activationsOf(input.grams.get(linear.tap), tokens)).meanSquare
+  }
+  const said = context.importance.get(linear.weight)
+  return said === undefined ? null : source.importanceOf(linear.tap, said)
 }
 
 /** Tensors that the transform may have changed and no grid holds; a vector is one row. */

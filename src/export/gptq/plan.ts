@@ -30,9 +30,9 @@ export function moduleOf(weight: string): string {
   return weight.replace(/\.weight$/, '')
 }
 
-/** Every tensor of the checkpoint in the order of execution, with what the file holds in its place. */
-export function planTensors({ checkpoint, encodings }: ExportFacts): PlannedTensor[] {
-  return expectedTensors(checkpoint.graph).map((spec) => {
+/** Every tensor of the model in the order of execution, with what the file holds in its place. */
+export function planTensors({ checkpoint, graph, encodings }: ExportFacts): PlannedTensor[] {
+  return expectedTensors(graph).map((spec) => {
     const encoding = encodings.get(spec.name)
     const { name, shape } = spec
     if (encoding?.encoding === 'affine') {
