@@ -42,6 +42,8 @@ export interface KernelOperations {
   compareGgml(piece: MatrixPiece, blocks: Uint8Array<ArrayBuffer>, type: GgmlType): WeightSums
   /** `gram` plus X^T X for the stripe; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
+  /** `sum` plus left^T right, [left.columns, right.columns]. */
+  accumulateProduct(sum: Float32Array<ArrayBuffer>, left: Matrix, right: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T); `delta` holds the columns from the stripe's first row on. */
   traceThroughGram(stripe: GramStripe, delta: Matrix): number
   /** `blocks`: G of each group of `span` columns, whole and symmetric, one after the other. */
