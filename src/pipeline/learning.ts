@@ -7,15 +7,19 @@ import type { LayerActivations } from '../quantization/rounding.ts'
 export interface Learning {
   readonly from: 'none' | 'float' | 'own'
   readonly isTrueSequential: boolean
+  /** Whether it compares its own inputs with the float model's, token by token. */
+  readonly hasCrossTerm: boolean
   /** Whether its transform learns from the float model's inputs. */
   readonly transformNeedsInputs: boolean
 }
 
 export function learningOf(recipe: Recipe): Learning {
   const rounding = roundings.get(recipe.rounding.kind)
+  const settings = rounding.parse(recipe.rounding)
   return {
     from: rounding.needsActivations,
-    isTrueSequential: rounding.isTrueSequential?.(rounding.parse(recipe.rounding)) ?? false,
+    isTrueSequential: rounding.isTrueSequential?.(settings) ?? false,
+    hasCrossTerm: rounding.needsCrossTerm?.(settings) ?? false,
     transformNeedsInputs: transforms.get(recipe.transform.kind).needsInputs,
   }
 }
@@ -42,9 +46,9 @@ export function blockTokensOfRecipe(
   tokens: { readonly evaluation: number; readonly calibration: number },
   taps: number,
 ): number {
-  const { from, isTrueSequential } = learningOf(recipe)
+  const { from, isTrueSequential, hasCrossTerm } = learningOf(recipe)
   const passes = from !== 'own' ? 0 : isTrueSequential ? taps : 1
-  return tokensOfRecipe(recipe, tokens) + passes * tokens.calibration
+  return tokensOfRecipe(recipe, tokens) + (hasCrossTerm ? 2 : 1) * passes * tokens.calibration
 }
 
 /** `gram`: the upper triangle of X^T X over `tokens` rows. */

@@ -30,6 +30,7 @@ export function makePlan(facts: PlanFacts): Plan {
     contextLength: Math.max(request.evaluation?.contextLength ?? 0, request.calibration?.contextLength ?? 0),
     recipes: request.recipes.length,
     ownGrams: ownGrams(request.recipes),
+    hasCrossTerm: request.recipes.some((recipe) => learningOf(recipe).hasCrossTerm),
     isInputRounded: request.recipes.some(
       (recipe, index) => roundsInputs(recipe) || isInputRounded(checkpoint.graph, resolved[index] ?? new Map()),
     ),
@@ -92,10 +93,13 @@ function changedTensors({ graph }: Checkpoint, recipe: Recipe, resolved: Readonl
 /** Every block has the shapes of the first. */
 function roundingBytes({ checkpoint, request, threads }: PlanFacts): number {
   const linears = checkpoint.graph.blocks[0]?.linears ?? []
-  const members = request.recipes.map((recipe) => roundings.get(recipe.rounding.kind))
-  const costs = members.flatMap((member) =>
-    linears.map(({ outFeatures, inFeatures }) => member.workBytes?.({ rows: outFeatures, columns: inFeatures }, threads) ?? 0),
-  )
+  const costs = request.recipes.flatMap(({ rounding }) => {
+    const member = roundings.get(rounding.kind)
+    const settings = member.parse(rounding)
+    return linears.map(
+      ({ outFeatures, inFeatures }) => member.workBytes?.({ rows: outFeatures, columns: inFeatures }, threads, settings) ?? 0,
+    )
+  })
   return Math.max(0, ...costs)
 }
 

@@ -151,7 +151,9 @@ async function quantizeBlock(context: WalkContext, block: BlockSpec, input: Bloc
     for (const { linears, taps } of linearGroups(block, run.learning.isTrueSequential)) {
       if (!linears.some((linear) => isOnGrid(resolvedOf(run, linear.weight)))) continue
       const learnt =
-        run.learning.from === 'own' ? await ownActivations(context, block, { run, runner, weights, taps, inputModes: source.modes }) : null
+        run.learning.from === 'own'
+          ? await ownActivations(context, block, { run, runner, weights, floatWeights: source.tensors, taps, inputModes: source.modes })
+          : null
       for (const linear of linears) {
         const activations = learnt?.get(linear.tap) ?? null
         const importance = activations?.meanSquare ?? importanceOf(context, linear, { input, source })

@@ -71,6 +71,8 @@ export interface EndMatrix {
 
 /** What stands before the first block and after the last of a model whose hidden states are in another space. */
 export interface ModelEnds {
+  /** Hidden states between blocks, [tokens, hidden], of the checkpoint's model as those of the transformed one. */
+  states(rows: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer>
   readonly embedding: EndMatrix
   /** The final norm as it becomes, [hidden]. */
   readonly finalNorm: Float32Array<ArrayBuffer>

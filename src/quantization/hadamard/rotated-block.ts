@@ -2,9 +2,9 @@ import type { BlockSpec, LinearSpec } from '../../models/model-graph.ts'
 import type { LayerActivations } from '../rounding.ts'
 import { scaleColumns } from '../scaling/scaled-block.ts'
 import type { BlockTensors, TransformedBlock } from '../transform.ts'
+import { transposed } from '../transposed.ts'
 import { divideOrZero } from './rotated-ends.ts'
 import type { Rotation } from './rotation.ts'
-import { transposed } from './transposed.ts'
 
 type Floats = Float32Array<ArrayBuffer>
 

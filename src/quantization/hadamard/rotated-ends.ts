@@ -15,6 +15,7 @@ export function untied(graph: ModelGraph): ModelGraph {
 /** E Q and W diag(g) Q. */
 export function rotateEnds(rotation: Rotation, finalNorm: Float32Array<ArrayBuffer>): ModelEnds {
   return {
+    states: (rows) => rotation.rows(rows),
     embedding: { apply: (rows) => rotation.rows(rows), restore: (rows) => rotation.rowsBack(rows) },
     finalNorm: new Float32Array(finalNorm.length).fill(1),
     head: {

@@ -1,6 +1,6 @@
 import { createRandom } from '../../core/random.ts'
+import { transposed } from '../transposed.ts'
 import { type BaseMatrix, baseMatrixOf } from './base-matrix.ts'
-import { transposed } from './transposed.ts'
 
 type Floats = Float32Array<ArrayBuffer>
 
