@@ -4,8 +4,7 @@ import { createRandom } from '../../core/random.ts'
 import type { Matrix } from '../../kernels/contract/kernels.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { AxisChoice } from '../recipe.ts'
-import { encodings, grids } from '../registry.ts'
-import errorFeedback from '../rounding/error-feedback.ts'
+import { encodings, grids, roundings } from '../registry.ts'
 import type { LayerActivations } from '../rounding.ts'
 import { meetFloatOutputs } from './cross-term.ts'
 
@@ -51,11 +50,12 @@ const weight = normal(rows, 1)
 const float = normal(tokens, 2)
 const own = driftedFrom(float)
 
-async function round(activations: LayerActivations, grid: AxisChoice, crossTerm: boolean) {
+async function round(activations: LayerActivations, grid: AxisChoice, crossTerm: boolean, kind = 'gptq') {
   const member = grids.get(grid.kind)
+  const rounding = roundings.get(kind)
   const findings: Finding[] = []
-  const tensor = await errorFeedback.quantize('w', weight, {
-    settings: errorFeedback.parse({ kind: 'gptq', crossTerm }),
+  const tensor = await rounding.quantize('w', weight, {
+    settings: rounding.parse({ kind, crossTerm }),
     grid: member,
     gridSettings: member.parse(grid),
     activations,
@@ -93,6 +93,12 @@ describe.each<AxisChoice>([
     const [without, with_] = [await round(activations, grid, false), await round(activations, grid, true)]
     expect(lossOf(float, own, weight, with_.values)).toBeLessThan(0.8 * lossOf(float, own, weight, without.values))
     expect(with_.findings).toEqual([])
+  })
+
+  test('and nearer still where codes and scales are learned for that', async () => {
+    const activations = await learn(float, own)
+    const [swept, learned] = [await round(activations, grid, true), await round(activations, grid, true, 'learned')]
+    expect(lossOf(float, own, weight, learned.values)).toBeLessThan(lossOf(float, own, weight, swept.values))
   })
 
   test('inputs that are still those of the float model change nothing', async () => {

@@ -18,7 +18,7 @@ import { parseFeedback } from './settings.ts'
  */
 export async function learnLayer(name: string, weight: Matrix, options: RoundingOptions<LearnedSettings>): Promise<QuantizedTensor> {
   const { activations, settings, grid, gridSettings, kernels, signal, onFinding } = options
-  const begun = await sweepLayer(name, weight, { ...options, settings: parseFeedback({ kind: 'gptq' }) })
+  const begun = await sweepLayer(name, weight, { ...options, settings: parseFeedback({ kind: 'gptq', crossTerm: settings.hasCrossTerm }) })
   if (begun.kind === 'nearest' || activations === null) return begun.kind === 'nearest' ? begun.tensor : begun.fixed.finish(begun.swept)
   const { gram } = activations
   const rounds = settings.steps / roundSteps
@@ -32,7 +32,7 @@ export async function learnLayer(name: string, weight: Matrix, options: Rounding
   const learned = layer.fixed.finish(layer.swept)
   const nearest = await grid.quantizeNearest(name, weight, { settings: gridSettings, kernels, ...(signal === undefined ? {} : { signal }) })
   const errorOf = async (tensor: QuantizedTensor): Promise<number> =>
-    (await errorAndValues(weight, tensor, { gram, kernels, signal })).error
+    (await errorAndValues(begun.live, tensor, { gram, kernels, signal })).error
   const [error, errorOfNearest] = [await errorOf(learned), await errorOf(nearest)]
   if (error <= errorOfNearest) return learned
   onFinding?.({

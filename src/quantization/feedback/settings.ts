@@ -35,6 +35,17 @@ const schema = v.strictObject({
   block: v.optional(v.picklist([32, 64, 128]), 128),
 })
 
+export const crossTermField: GridField = {
+  key: 'crossTerm',
+  label: 'Errors of the layers before',
+  input: 'choice',
+  options: [
+    { value: false, label: 'left as they are' },
+    { value: true, label: 'made up for (the calibration runs twice)' },
+  ],
+  default: false,
+}
+
 export const feedbackFields: readonly GridField[] = [
   {
     key: 'order',
@@ -74,16 +85,7 @@ export const feedbackFields: readonly GridField[] = [
     ],
     default: true,
   },
-  {
-    key: 'crossTerm',
-    label: 'Errors of the layers before',
-    input: 'choice',
-    options: [
-      { value: false, label: 'left as they are' },
-      { value: true, label: 'made up for (the calibration runs twice)' },
-    ],
-    default: false,
-  },
+  crossTermField,
   {
     key: 'block',
     label: 'Columns in a block',

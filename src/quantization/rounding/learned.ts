@@ -24,9 +24,11 @@ const learned: Rounding<LearnedSettings> = {
   needsActivations: 'own',
   givesImportance: true,
   isTrueSequential: () => true,
+  needsCrossTerm: (settings) => settings.hasCrossTerm,
   // Descent needs G where the sweep needed its factor, and the search for scales all of G; beside them the values before and after,
   // their transpose, their products with G as they are and as they become, and nearest rounding to compare with.
-  workBytes: (shape, threads) => feedbackBytes(shape, threads) + 4 * shape.columns ** 2 + shape.rows * shape.columns * 6 * 4,
+  workBytes: (shape, threads, { hasCrossTerm }) =>
+    feedbackBytes(shape, threads, hasCrossTerm) + 4 * shape.columns ** 2 + shape.rows * shape.columns * 6 * 4,
   quantize: learnLayer,
 }
 
