@@ -70,7 +70,11 @@ export function openModel(
   const resolved = recipe === undefined ? new Map<string, ResolvedTensor>() : resolveTensors(graph, recipe)
   const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]))
   const inputModes = recipeId === null ? [] : (result.inputModes[recipeId] ?? [])
-  return new StreamedModel(tools, { graph: recipe === undefined ? graph : recipeGraph(graph, recipe), stored, resolved, inputModes }, signal)
+  return new StreamedModel(
+    tools,
+    { graph: recipe === undefined ? graph : recipeGraph(graph, recipe), stored, resolved, inputModes },
+    signal,
+  )
 }
 
 async function continueOne(
