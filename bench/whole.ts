@@ -21,6 +21,7 @@ export async function writeFloatGguf(folder: string, path: string): Promise<void
   const checkpoint = await openCheckpoint({ name: 'whole', originKind: 'files', files }, new AbortController().signal)
   const planned = planTensors({
     checkpoint,
+    graph: checkpoint.graph,
     recipe: parseRecipe('F16'),
     options: defaultExportOptions,
     encodings: new Map(),

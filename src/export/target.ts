@@ -2,6 +2,7 @@ import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
 import type { Support } from '../core/support.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
+import type { ModelGraph } from '../models/model-graph.ts'
 import type { ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
 import type { Recipe } from '../quantization/recipe.ts'
@@ -10,10 +11,12 @@ import type { ExportOptions } from './options.ts'
 /** What an export may read. Tensors are fetched one at a time; the walk's storage is behind it. */
 export interface ExportSource {
   readonly checkpoint: Checkpoint
+  /** The model as the recipe's transform leaves it: its tensors are those of the file. */
+  readonly graph: ModelGraph
   readonly recipe: Recipe
   readonly options: ExportOptions
   /**
-   * Checkpoint name of every tensor that the walk stored to how it is stored: on a grid, or as floats (encoding `float`) where a
+   * Name in `graph` of every tensor that the walk stored to how it is stored: on a grid, or as floats (encoding `float`) where a
    * transform changed it. Tensors not in it are those of the checkpoint.
    */
   readonly encodings: ReadonlyMap<string, TensorEncoding>

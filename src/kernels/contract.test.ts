@@ -53,6 +53,7 @@ describe.each([
     await expect(kernels.quantizeGgml(input, 'Q8_0')).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.describeWeights(input, 8)).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.accumulateGram(new Float32Array(9), input)).rejects.toMatchObject({ code: 'internal' })
+    await expect(kernels.accumulateProduct(new Float32Array(9), input, input)).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.traceThroughGram(input, new Float32Array(9))).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.groupLosses(input, new Float32Array(9), 4)).rejects.toMatchObject({ code: 'internal' })
     await expect(kernels.compareWeights(new Float32Array(3), new Float32Array(4))).rejects.toMatchObject({ code: 'internal' })
@@ -71,6 +72,11 @@ describe.each([
 
   test.each([0, -32, 1.5])('groups of %d are refused', async (group) => {
     await expect(kernels.quantizeAffine(sampleMatrix('normal', 1, 8), { ...grid, group })).rejects.toMatchObject({ code: 'internal' })
+  })
+
+  test('a product of matrices that do not meet is refused', async () => {
+    const refused = kernels.accumulateProduct(new Float32Array(16), sampleMatrix('normal', 2, 4), sampleMatrix('normal', 3, 4))
+    await expect(refused).rejects.toThrow('Matrices of 2 and 3 rows have no product here.')
   })
 
   test.each([0, 1.5, 1025])('losses of groups of %d columns are refused', async (span) => {

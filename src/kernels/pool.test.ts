@@ -101,6 +101,9 @@ describe('any number of threads', () => {
       sums: [
         await kernels.compareWeights(large.data, values),
         await kernels.traceThroughGram(sampleMatrix('normal', 40, 136), gram),
+        (
+          await kernels.accumulateProduct(new Float32Array(136 * 48), sampleMatrix('normal', 600, 136), sampleMatrix('normal', 600, 48))
+        ).join(),
         (await kernels.groupLosses(sampleMatrix('normal', 40, 136), gram, 32)).join(),
         description.mean,
         description.standardDeviation,

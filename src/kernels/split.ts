@@ -15,6 +15,7 @@ import { groupLosses } from './split-group-losses.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './split-int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
 import { compareGgml, quantizeStored } from './split-measured.ts'
+import { accumulateProduct } from './split-product.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './split-real-affine.ts'
 import { addSums, noSums } from './weight-sums.ts'
 
@@ -39,6 +40,7 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     compareWeights: (weight, approximation, signal) => compareWeights(executor, { weight, approximation }, signal),
     compareGgml: (weight, blocks, type, signal) => compareGgml(executor, { weight, blocks, type }, signal),
     accumulateGram: (gram, input, signal) => accumulateGram(executor, { gram, input }, signal),
+    accumulateProduct: (sum, left, right, signal) => accumulateProduct(executor, { sum, left, right }, signal),
     traceThroughGram: (delta, gram, signal) => traceThroughGram(executor, { delta, gram }, signal),
     groupLosses: (delta, gram, span, signal) => groupLosses(executor, { delta, gram, span }, signal),
     factorInverse: (gram, options, signal) => factorInverse(executor, { gram, options }, signal),

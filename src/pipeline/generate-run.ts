@@ -2,8 +2,9 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { firstDifference, generate, type NextLogits } from '../evaluation/generate.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
-import type { BlockSpec } from '../models/model-graph.ts'
+import type { BlockSpec, ModelGraph } from '../models/model-graph.ts'
 import { tensorRoles } from '../models/tensors.ts'
+import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
 import type { Continuation, GenerateEvent, GenerateRequest } from '../rpc/contract.ts'
 import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
@@ -65,10 +66,15 @@ export function openModel(
 ): StoredModel {
   const tensors = recipeId === null ? [] : (result.tensors[recipeId] ?? [])
   const recipe = result.report.recipes.find(({ id }) => id === recipeId)?.recipe
-  const resolved = recipe === undefined ? new Map<string, ResolvedTensor>() : resolveTensors(tools.checkpoint.graph, recipe)
+  const { graph } = tools.checkpoint
+  const resolved = recipe === undefined ? new Map<string, ResolvedTensor>() : resolveTensors(graph, recipe)
   const stored = new Map(tensors.map((tensor) => [tensor.name, tensor]))
   const inputModes = recipeId === null ? [] : (result.inputModes[recipeId] ?? [])
-  return new StreamedModel(tools, { stored, resolved, inputModes }, signal)
+  return new StreamedModel(
+    tools,
+    { graph: recipe === undefined ? graph : recipeGraph(graph, recipe), stored, resolved, inputModes },
+    signal,
+  )
 }
 
 async function continueOne(
@@ -109,6 +115,7 @@ async function continueOne(
 /** A model whose blocks come from the checkpoint or from what a recipe stored, kept loaded when they fit. */
 class StreamedModel {
   readonly #tools: GenerateTools
+  readonly #graph: ModelGraph
   readonly #stored: ReadonlyMap<string, StoredTensor>
   readonly #resolved: ReadonlyMap<string, ResolvedTensor>
   readonly #inputModes: readonly BlockActivationModes[]
@@ -121,6 +128,8 @@ class StreamedModel {
   constructor(
     tools: GenerateTools,
     recipe: {
+      /** The model as its transform leaves it. */
+      readonly graph: ModelGraph
       readonly stored: ReadonlyMap<string, StoredTensor>
       readonly resolved: ReadonlyMap<string, ResolvedTensor>
       /** Of its transform, by block. */
@@ -129,11 +138,12 @@ class StreamedModel {
     signal: AbortSignal,
   ) {
     this.#tools = tools
+    this.#graph = recipe.graph
     this.#stored = recipe.stored
     this.#resolved = recipe.resolved
     this.#inputModes = recipe.inputModes
     this.#signal = signal
-    const { graph } = tools.checkpoint
+    const { graph } = recipe
     const weights = blockOperations(graph.blocks[0]?.linears ?? []) * graph.config.layers + graph.config.vocab * graph.config.hidden
     // f32 here on their way in, and f32 in the engine.
     this.#keepsBlocks = 2 * 4 * weights <= tools.residentBytes
@@ -181,11 +191,11 @@ class StreamedModel {
   }
 
   async #logits(hidden: Float32Array<ArrayBuffer>): Promise<Float32Array> {
-    const { checkpoint, runner } = this.#tools
-    const { config, finalNorm, head, embedding } = checkpoint.graph
+    const { runner } = this.#tools
+    const { config, head, embedding } = this.#graph
     const logits = new Float32Array(config.vocab)
     const step = headTileRows(config.vocab, config.hidden)
-    const norm = this.#head.length > 0 ? new Float32Array(0) : await readVector(checkpoint, finalNorm.name, this.#signal)
+    const norm = this.#head.length > 0 ? new Float32Array(0) : await this.#finalNorm()
     for (let rowStart = 0; rowStart < config.vocab; rowStart += step) {
       const index = rowStart / step
       const rowEnd = Math.min(rowStart + step, config.vocab)
@@ -196,6 +206,14 @@ class StreamedModel {
       else await tile.release()
     }
     return logits
+  }
+
+  async #finalNorm(): Promise<Float32Array<ArrayBuffer>> {
+    const { checkpoint, store, kernels } = this.#tools
+    const { name } = this.#graph.finalNorm
+    const stored = this.#stored.get(name)
+    if (stored === undefined) return readVector(checkpoint, name, this.#signal)
+    return dequantize(kernels, await readStored(store, stored, this.#signal), this.#signal)
   }
 
   async #headRows(name: string, rowStart: number, rowEnd: number): Promise<Float32Array<ArrayBuffer>> {

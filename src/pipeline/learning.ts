@@ -1,3 +1,4 @@
+import type { ModelGraph } from '../models/model-graph.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
@@ -6,15 +7,19 @@ import type { LayerActivations } from '../quantization/rounding.ts'
 export interface Learning {
   readonly from: 'none' | 'float' | 'own'
   readonly isTrueSequential: boolean
+  /** Whether it compares its own inputs with the float model's, token by token. */
+  readonly hasCrossTerm: boolean
   /** Whether its transform learns from the float model's inputs. */
   readonly transformNeedsInputs: boolean
 }
 
 export function learningOf(recipe: Recipe): Learning {
   const rounding = roundings.get(recipe.rounding.kind)
+  const settings = rounding.parse(recipe.rounding)
   return {
     from: rounding.needsActivations,
-    isTrueSequential: rounding.isTrueSequential?.(rounding.parse(recipe.rounding)) ?? false,
+    isTrueSequential: rounding.isTrueSequential?.(settings) ?? false,
+    hasCrossTerm: rounding.needsCrossTerm?.(settings) ?? false,
     transformNeedsInputs: transforms.get(recipe.transform.kind).needsInputs,
   }
 }
@@ -22,6 +27,12 @@ export function learningOf(recipe: Recipe): Learning {
 /** Whether a recipe cannot do without a calibration text; an imatrix file stands in for one where only importance is asked for. */
 export function learnsFromText({ from, transformNeedsInputs }: Learning, hasImportanceFile: boolean): boolean {
   return transformNeedsInputs || from === 'own' || (from === 'float' && !hasImportanceFile)
+}
+
+/** Whether a recipe's transform makes other blocks of the model's. Every block has the roles of the first. */
+export function changesBlocks({ blocks: [first] }: ModelGraph, { transform }: Recipe): boolean {
+  const member = transforms.get(transform.kind)
+  return first !== undefined && member.changes(first, member.parse(transform)).length > 0
 }
 
 /** Tokens that a recipe's own hidden states hold. */
@@ -35,9 +46,9 @@ export function blockTokensOfRecipe(
   tokens: { readonly evaluation: number; readonly calibration: number },
   taps: number,
 ): number {
-  const { from, isTrueSequential } = learningOf(recipe)
+  const { from, isTrueSequential, hasCrossTerm } = learningOf(recipe)
   const passes = from !== 'own' ? 0 : isTrueSequential ? taps : 1
-  return tokensOfRecipe(recipe, tokens) + passes * tokens.calibration
+  return tokensOfRecipe(recipe, tokens) + (hasCrossTerm ? 2 : 1) * passes * tokens.calibration
 }
 
 /** `gram`: the upper triangle of X^T X over `tokens` rows. */

@@ -5,10 +5,11 @@ import type { ExportFacts } from '../export/target.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
+import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
-import { changedFloats, encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
+import { changedEnds, changedFloats, encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
 import { isInputRounded } from './activation-modes.ts'
-import { learningOf, tokensOfRecipe } from './learning.ts'
+import { changesBlocks, learningOf, tokensOfRecipe } from './learning.ts'
 import { memoryParts } from './memory-bound.ts'
 import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
@@ -29,10 +30,11 @@ export function makePlan(facts: PlanFacts): Plan {
     contextLength: Math.max(request.evaluation?.contextLength ?? 0, request.calibration?.contextLength ?? 0),
     recipes: request.recipes.length,
     ownGrams: ownGrams(request.recipes),
+    hasCrossTerm: request.recipes.some((recipe) => learningOf(recipe).hasCrossTerm),
     isInputRounded: request.recipes.some(
       (recipe, index) => roundsInputs(recipe) || isInputRounded(checkpoint.graph, resolved[index] ?? new Map()),
     ),
-    isTransformed: request.recipes.some((recipe) => learningOf(recipe).transformNeedsInputs),
+    isTransformed: request.recipes.some((recipe) => changesBlocks(checkpoint.graph, recipe)),
     roundingBytes: roundingBytes(facts),
     threads: facts.threads,
     memoryLimitBytes: facts.memoryLimitBytes,
@@ -83,18 +85,21 @@ function roundsInputs({ transform }: Recipe): boolean {
   return member.roundsInputs(member.parse(transform))
 }
 
-/** Tensors of all blocks that a run stores in f32 because the recipe's transform may change them. */
-function changedTensors(checkpoint: Checkpoint, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): TensorSpec[] {
-  return checkpoint.graph.blocks.flatMap((block) => changedFloats(block, recipe, resolved))
+/** Tensors that a run stores in f32 because the recipe's transform may change them. */
+function changedTensors({ graph }: Checkpoint, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): TensorSpec[] {
+  return [...graph.blocks.flatMap((block) => changedFloats(block, recipe, resolved)), ...changedEnds(graph, recipe, resolved)]
 }
 
 /** Every block has the shapes of the first. */
 function roundingBytes({ checkpoint, request, threads }: PlanFacts): number {
   const linears = checkpoint.graph.blocks[0]?.linears ?? []
-  const members = request.recipes.map((recipe) => roundings.get(recipe.rounding.kind))
-  const costs = members.flatMap((member) =>
-    linears.map(({ outFeatures, inFeatures }) => member.workBytes?.({ rows: outFeatures, columns: inFeatures }, threads) ?? 0),
-  )
+  const costs = request.recipes.flatMap(({ rounding }) => {
+    const member = roundings.get(rounding.kind)
+    const settings = member.parse(rounding)
+    return linears.map(
+      ({ outFeatures, inFeatures }) => member.workBytes?.({ rows: outFeatures, columns: inFeatures }, threads, settings) ?? 0,
+    )
+  })
   return Math.max(0, ...costs)
 }
 
@@ -106,7 +111,8 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
   const { checkpoint } = facts
   const importance = importanceSummary(facts.loaded.importance, calibrationSummary(facts.request, facts.texts), checkpoint.graph)
   const encodings = encodingsOf(resolved, changedTensors(checkpoint, recipe, resolved))
-  const exportFacts: ExportFacts = { checkpoint, recipe, options: defaultExportOptions, encodings, importance }
+  const graph = recipeGraph(checkpoint.graph, recipe)
+  const exportFacts: ExportFacts = { checkpoint, graph, recipe, options: defaultExportOptions, encodings, importance }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
     const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0
@@ -129,7 +135,10 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
 function packedBytes(checkpoint: Checkpoint, resolved: ReadonlyMap<string, ResolvedTensor>): number {
   let bits = 8 * checkpoint.sourceBytes
   for (const tensor of resolved.values()) {
-    if (tensor.encoding.encoding !== 'source') bits += encodedBits(tensor, tensor.encoding) - sourceBits(checkpoint, tensor)
+    // A head that parted from its embedding is new.
+    const before = checkpoint.tensors.has(tensor.name) ? sourceBits(checkpoint, tensor) : 0
+    if (tensor.encoding.encoding !== 'source') bits += encodedBits(tensor, tensor.encoding) - before
+    else if (before === 0) bits += sourceBits(checkpoint, tensor)
   }
   return Math.ceil(bits / 8)
 }

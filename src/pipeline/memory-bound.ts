@@ -46,6 +46,8 @@ export function memoryParts(
     readonly recipes: number
     /** What a recipe gathers of its own inputs: nothing, G of one tap after the other, or G of all taps of a block. */
     readonly ownGrams: 'none' | 'one' | 'all'
+    /** Whether a recipe compares its own inputs with the float model's. Default false. */
+    readonly hasCrossTerm?: boolean
     /** Whether a recipe rounds the inputs of its linears. Default false. */
     readonly isInputRounded?: boolean
     /** Whether a recipe's transform learns from inputs. Default false. */
@@ -83,6 +85,15 @@ export function memoryParts(
     { what: 'X^T X of the inputs of one block', bytes: allGrams + 2 * largestGram + ownGrams },
     { what: 'rounding one matrix', bytes: run.roundingBytes },
     { what: 'activations of a batch', bytes: Math.ceil(heapSlack * forwardBytes(config, shape, true)) + widestTap },
+    // The float block runs beside the recipe's: its weights in the engine, what it computes, and how far the inputs are apart.
+    ...(run.hasCrossTerm === true
+      ? [
+          {
+            what: 'float inputs beside those of a recipe',
+            bytes: 2 * block + ownGrams + Math.ceil(heapSlack * forwardBytes(config, shape, true)) + 2 * widestTap,
+          },
+        ]
+      : []),
     // The block as it becomes; scaled, rounded and differing copies of its largest matrix; a sample of inputs of every tap.
     ...(run.isTransformed === true
       ? [{ what: 'a transformed block and its search', bytes: block + 4 * largest + sampleTokens * 4 * sum(widths) }]

@@ -1,7 +1,8 @@
 import type { Recipe } from '../quantization/recipe.ts'
+import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { encodings, roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
-import { learningOf, learnsFromText } from './learning.ts'
+import { changesBlocks, learningOf, learnsFromText } from './learning.ts'
 import type { PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 
@@ -35,6 +36,7 @@ export function planIssues(considered: Considered): PlanIssue[] {
     }
     issues.push(
       ...learningIssues(facts, recipe),
+      ...headIssues(facts, recipe),
       ...tensorIssues(recipe.id, tensors),
       ...overrideIssues(recipe, tensors),
       ...formatIssues(recipe.id, considered.recipes[index]),
@@ -84,10 +86,22 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
   return issues
 }
 
-function learningIssues({ request }: PlanFacts, recipe: Recipe): PlanIssue[] {
+function learningIssues({ request, checkpoint }: PlanFacts, recipe: Recipe): PlanIssue[] {
   const learning = learningOf(recipe)
+  const transform = transforms.get(recipe.transform.kind)
+  if (request.evaluation === null && request.calibration === null && !transform.needsInputs && changesBlocks(checkpoint.graph, recipe)) {
+    return [
+      {
+        severity: 'error',
+        recipeId: recipe.id,
+        title: 'No text to run the model on',
+        text: `${transform.title}: this changes whole blocks, and a run without a text only ever holds rows of single matrices.`,
+        remedy: 'Choose a text to measure on, the bundled one for instance, or the transform "none".',
+      },
+    ]
+  }
   if (request.calibration !== null || !learnsFromText(learning, request.importance !== null)) return []
-  const learner = learning.transformNeedsInputs ? transforms.get(recipe.transform.kind) : roundings.get(recipe.rounding.kind)
+  const learner = learning.transformNeedsInputs ? transform : roundings.get(recipe.rounding.kind)
   return [
     {
       severity: 'error',
@@ -95,6 +109,20 @@ function learningIssues({ request }: PlanFacts, recipe: Recipe): PlanIssue[] {
       title: 'No text to calibrate on',
       text: `${learner.title}: this learns from the inputs that a text gives every layer.`,
       remedy: 'Choose a calibration text, the bundled one for instance, or a recipe that needs none.',
+    },
+  ]
+}
+
+/** A head that parts from the embedding makes a larger file. */
+function headIssues({ checkpoint: { graph } }: PlanFacts, recipe: Recipe): PlanIssue[] {
+  if (graph.head !== null || recipeGraph(graph, recipe).head === null) return []
+  return [
+    {
+      severity: 'note',
+      recipeId: recipe.id,
+      title: 'The head becomes a matrix of its own',
+      text: `${transforms.get(recipe.transform.kind).title}: the head takes up the final norm and can no longer be the embedding, so the file holds ${count(graph.config.vocab)} rows more.`,
+      remedy: 'Quantize embedding and head too, or choose another transform.',
     },
   ]
 }

@@ -1,8 +1,9 @@
-import type { Checkpoint } from '../checkpoint/checkpoint.ts'
+import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
 import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
 import type { FileStore } from '../io/file-store.ts'
+import { recipeGraph } from '../quantization/recipe-graph.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { runFolder, type StoredSquares } from './journal.ts'
 import type { RunReport } from './report.ts'
@@ -63,6 +64,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
   const tensors = new Map((result.tensors[recipeId] ?? []).map((tensor) => [tensor.name, tensor]))
   return {
     checkpoint,
+    graph: recipeGraph(checkpoint.graph, report.recipe),
     recipe: report.recipe,
     options: defaultExportOptions,
     importance: result.report.importance,
@@ -70,10 +72,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
     async readFloat(name, rows, signal) {
       const stored = tensors.get(name)
       if (stored === undefined) return checkpoint.readFloat(name, rows, signal)
-      // Floats are stored whole, as one tile.
-      const { tile } = await readTileAt(store, stored, rows.rowStart, signal)
-      if (tile.encoding !== 'float') throw storageFault(stored.path, `${name} was not stored as floats`)
-      return tile.values.slice(rows.rowStart * stored.columns, rows.rowEnd * stored.columns)
+      return storedFloats(store, stored, rows, signal)
     },
     readQuantized(name, signal) {
       const stored = tensors.get(name)
@@ -81,4 +80,23 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       return readStored(store, stored, signal)
     },
   }
+}
+
+/** Rows of floats, which need not lie in one tile. */
+async function storedFloats(
+  store: FileStore,
+  stored: StoredTensor,
+  rows: RowRange,
+  signal?: AbortSignal,
+): Promise<Float32Array<ArrayBuffer>> {
+  const { columns } = stored
+  const values = new Float32Array((rows.rowEnd - rows.rowStart) * columns)
+  for (let row = rows.rowStart; row < rows.rowEnd; ) {
+    const { first, tile } = await readTileAt(store, stored, row, signal)
+    if (tile.encoding !== 'float') throw storageFault(stored.path, `${stored.name} was not stored as floats`)
+    const end = Math.min(rows.rowEnd, first + tile.rows)
+    values.set(tile.values.subarray((row - first) * columns, (end - first) * columns), (row - rows.rowStart) * columns)
+    row = end
+  }
+  return values
 }

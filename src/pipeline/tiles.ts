@@ -1,15 +1,15 @@
 import type { BlockSpec, ModelGraph } from '../models/model-graph.ts'
 import { encodings } from '../quantization/registry.ts'
 import { matricesOf, type ResolvedTensor } from '../quantization/resolve.ts'
-import { type GridTensor, isOnGrid, type RecipeRun } from './walk-context.ts'
+import { isOnGrid, type RecipeRun } from './walk-context.ts'
 
 /** f32 bytes of a tile of rows. */
 const tileBytes = 32 * 2 ** 20
 
 /** Rows of a tall matrix that are quantized together: a scale over the whole matrix needs the whole matrix. */
-export function rowsOfTile(tensor: GridTensor): number {
+export function rowsOfTile(tensor: ResolvedTensor): number {
   const { encoding, rows, columns } = tensor
-  const step = encodings.get(encoding.encoding).rowStep(tensor, encoding)
+  const step = encoding.encoding === 'source' ? 1 : encodings.get(encoding.encoding).rowStep(tensor, encoding)
   return Math.min(rows, step * Math.max(1, Math.floor(tileBytes / (4 * columns * step))))
 }
 

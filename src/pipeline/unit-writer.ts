@@ -8,7 +8,7 @@ import { createRunFile } from './run-files.ts'
 import { StoredTensorWriter } from './stored-tensor.ts'
 import type { Tile, Unit } from './tiles.ts'
 import { resolvedOf, type WalkContext } from './walk-context.ts'
-import { addSums } from './walk-embedding.ts'
+import { addSums } from './walk-end-matrix.ts'
 
 /** What one recipe made of a tile. */
 export interface TileResult {

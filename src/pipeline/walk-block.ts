@@ -151,7 +151,9 @@ async function quantizeBlock(context: WalkContext, block: BlockSpec, input: Bloc
     for (const { linears, taps } of linearGroups(block, run.learning.isTrueSequential)) {
       if (!linears.some((linear) => isOnGrid(resolvedOf(run, linear.weight)))) continue
       const learnt =
-        run.learning.from === 'own' ? await ownActivations(context, block, { run, runner, weights, taps, inputModes: source.modes }) : null
+        run.learning.from === 'own'
+          ? await ownActivations(context, block, { run, runner, weights, floatWeights: source.tensors, taps, inputModes: source.modes })
+          : null
       for (const linear of linears) {
         const activations = learnt?.get(linear.tap) ?? null
         const importance = activations?.meanSquare ?? importanceOf(context, linear, { input, source })
@@ -216,10 +218,12 @@ function importanceOf(
   { input, source }: { readonly input: BlockInput; readonly source: TransformedBlock },
 ): Float32Array<ArrayBuffer> | null {
   if (input.run.learning.from !== 'float') return null
-  const tokens = context.gramRows.reduce((sum, rows) => sum + rows, 0)
-  const seen =
-    context.importance === null ? activationsOf(input.grams.get(linear.tap), tokens).meanSquare : context.importance.get(linear.weight)
-  return seen === undefined ? null : source.importanceOf(linear.tap, seen)
+  if (context.importance === null) {
+    const tokens = context.gramRows.reduce((sum, rows) => sum + rows, 0)
+    return source.activationsOf(linear.tap, activationsOf(input.grams.get(linear.tap), tokens)).meanSquare
+  }
+  const said = context.importance.get(linear.weight)
+  return said === undefined ? null : source.importanceOf(linear.tap, said)
 }
 
 /** Tensors that the transform may have changed and no grid holds; a vector is one row. */

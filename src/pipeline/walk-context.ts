@@ -2,13 +2,14 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Finding } from '../core/finding.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
-import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
+import type { BlockSpec, LinearSpec, ModelGraph } from '../models/model-graph.ts'
 import type { Grid } from '../quantization/grid.ts'
 import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
+import type { ModelEnds } from '../quantization/transform.ts'
 import type { WindowBatch } from './batches.ts'
 import type { HiddenStates } from './hidden-states.ts'
 import type { StoredBlock } from './journal.ts'
@@ -19,6 +20,10 @@ import type { ProgressMeter } from './progress.ts'
 export interface RecipeRun {
   readonly recipe: Recipe
   readonly learning: Learning
+  /** The model as the recipe's transform leaves it. */
+  readonly graph: ModelGraph
+  /** `null` where the transform stays within the blocks; else the recipe's hidden states are in a space of their own. */
+  readonly ends: ModelEnds | null
   readonly resolved: ReadonlyMap<string, ResolvedTensor>
   /** The evaluation batches; then the calibration batches when the recipe learns from its own states. */
   readonly states: HiddenStates

@@ -1,26 +1,14 @@
-import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
-import type { WeightSums } from '../kernels/contract/kernels.ts'
 import { checkpointRows, EmbeddingLookup, type RowReader, storedRows } from './embedding.ts'
 import type { HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
-import { describe } from './measure.ts'
 import { createRunFile } from './run-files.ts'
 import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
-import { rowsOfTile } from './tiles.ts'
-import {
-  type FinishedBlock,
-  type GridTensor,
-  isOnGrid,
-  quantizeMatrix,
-  type RecipeRun,
-  resolvedOf,
-  type WalkContext,
-} from './walk-context.ts'
-import { dequantize, readRows } from './weights.ts'
+import { type FinishedBlock, isOnGrid, type RecipeRun, resolvedOf, type WalkContext } from './walk-context.ts'
+import { type MeasuredTile, type OutputSums, storeEndMatrix } from './walk-end-matrix.ts'
 
 /**
- * Hidden states before the first block, of the float model and every recipe; recipes that quantize the embedding do it here.
+ * Hidden states before the first block, of the float model and every recipe; recipes that quantize or change the embedding do it here.
  * Returns what each recipe stored and a commit as of a block.
  */
 export async function walkEmbedding(context: WalkContext): Promise<FinishedBlock> {
@@ -30,16 +18,12 @@ export async function walkEmbedding(context: WalkContext): Promise<FinishedBlock
   const parts: StoredPart[] = []
   for (const [index, run] of context.recipes.entries()) {
     const startedAt = progress.seconds
-    const tensor = resolvedOf(run, checkpoint.graph.embedding.name)
-    const stored = isOnGrid(tensor) ? await quantizeEmbedding(context, run, tensor, index) : null
-    const rows = stored === null ? checkpointRows(checkpoint) : storedRows(context.store, stored.tensor, context.kernels)
+    const isStored = run.ends !== null || isOnGrid(resolvedOf(run, checkpoint.graph.embedding.name))
+    const { tensors, layers } = isStored ? await storeEmbedding(context, run, index) : { tensors: [], layers: [] }
+    const [stored] = tensors
+    const rows = stored === undefined ? checkpointRows(checkpoint) : storedRows(context.store, stored, context.kernels)
     commits.push(await embed(context, run.states, rows))
-    parts.push({
-      recipeId: run.recipe.id,
-      layers: stored === null ? [] : [stored.layer],
-      tensors: stored === null ? [] : [stored.tensor],
-      seconds: progress.seconds - startedAt,
-    })
+    parts.push({ recipeId: run.recipe.id, layers, tensors, seconds: progress.seconds - startedAt })
   }
   return { parts, squares: null, commit: () => commits.forEach((one) => one.commit()) }
 }
@@ -58,65 +42,35 @@ async function embed(context: WalkContext, states: HiddenStates, rows: RowReader
  * Output error of an embedding: the lookup is a product with one-hot rows, so G is diagonal and holds how often each token
  * occurs in the float run.
  */
-async function quantizeEmbedding(
+async function storeEmbedding(
   context: WalkContext,
   run: RecipeRun,
-  tensor: GridTensor,
   index: number,
-): Promise<{ readonly tensor: StoredTensor; readonly layer: LayerResult }> {
-  const { kernels, progress, signal } = context
-  const counts = new Float64Array(tensor.rows)
+): Promise<{ readonly tensors: StoredTensor[]; readonly layers: LayerResult[] }> {
+  const { vocab } = context.checkpoint.graph.config
+  const { name } = context.checkpoint.graph.embedding
+  const counts = new Float64Array(vocab)
   for (const batch of [...context.evaluation, ...context.calibration]) for (const id of batch.ids) counts[id] = (counts[id] ?? 0) + 1
-  const output = { error: 0, signal: 0 }
-  let sums: WeightSums | null = null
   const path = `${context.folder}/tensors/${index}-embedding.bin`
   const file = await createRunFile(context.store, path)
   try {
     const writer = new StoredTensorWriter(file.sink, path)
-    const step = rowsOfTile(tensor)
-    for (let rowStart = 0; rowStart < tensor.rows; rowStart += step) {
-      const rowEnd = Math.min(rowStart + step, tensor.rows)
-      const data = await readRows(context.checkpoint, tensor.name, { rowStart, rowEnd, columns: tensor.columns }, signal)
-      const weight = { data, rows: rowEnd - rowStart, columns: tensor.columns }
-      progress.at(0, 'quantizing', run.recipe.id)
-      const quantized = await progress.quantized(data.length, () =>
-        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null, importance: null }),
-      )
-      await writer.append(quantized, tensor.rows, rowStart)
-      const approximation = await dequantize(kernels, quantized, signal)
-      sums = addSums(sums, await kernels.compareWeights(data, approximation, signal))
-      addLookupError(output, { data, approximation, counts: counts.subarray(rowStart, rowEnd), columns: tensor.columns })
-    }
+    context.progress.at(0, 'quantizing', run.recipe.id)
+    const change = run.ends?.embedding ?? null
+    const measure = async (output: OutputSums, tile: MeasuredTile): Promise<void> => addLookupError(output, counts, tile)
+    const layer = await storeEndMatrix(context, run, { name, source: name, change, writer, measure })
     await file.finish()
-    const [stored] = writer.tensors()
-    if (stored === undefined || sums === null) throw new RangeError(`${tensor.name} has no rows`)
-    return { tensor: stored, layer: { ...describe(tensor), ...layerFigures(sums, output) } }
+    return { tensors: writer.tensors(), layers: layer === null ? [] : [layer] }
   } catch (error) {
     await file.sink.abort()
     throw error
   }
 }
 
-/** Sums over two pieces of one matrix. */
-export function addSums(a: WeightSums | null, b: WeightSums): WeightSums {
-  if (a === null) return b
-  return {
-    count: a.count + b.count,
-    squaredError: a.squaredError + b.squaredError,
-    squaredWeight: a.squaredWeight + b.squaredWeight,
-    squaredApproximation: a.squaredApproximation + b.squaredApproximation,
-    product: a.product + b.product,
-    largestError: Math.max(a.largestError, b.largestError),
-  }
-}
-
-function addLookupError(
-  output: { error: number; signal: number },
-  tile: { readonly data: Float32Array; readonly approximation: Float32Array; readonly counts: Float64Array; readonly columns: number },
-): void {
-  const { data, approximation, counts, columns } = tile
-  for (let row = 0; row < counts.length; row++) {
-    const count = counts[row] ?? 0
+function addLookupError(output: OutputSums, counts: Float64Array, { weight, approximation, rowStart }: MeasuredTile): void {
+  const { data, rows, columns } = weight
+  for (let row = 0; row < rows; row++) {
+    const count = counts[rowStart + row] ?? 0
     if (count === 0) continue
     for (let i = row * columns; i < (row + 1) * columns; i++) {
       const value = data[i] ?? 0

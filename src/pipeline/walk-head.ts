@@ -1,17 +1,17 @@
 import { throwIfAborted } from '../core/errors.ts'
-import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
-import type { LogitState, WeightSums } from '../kernels/contract/kernels.ts'
+import type { LogitState } from '../kernels/contract/kernels.ts'
+import type { ModelGraph, TensorSpec } from '../models/model-graph.ts'
+import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
 import { batchTokens } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
-import { describe, GramSums } from './measure.ts'
+import { GramSums } from './measure.ts'
 import { createRunFile } from './run-files.ts'
 import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
-import { rowsOfTile } from './tiles.ts'
-import { type GridTensor, isOnGrid, quantizeMatrix, resolvedOf, type WalkContext } from './walk-context.ts'
-import { addSums } from './walk-embedding.ts'
-import { dequantize, readRows, readVector, storedRange } from './weights.ts'
+import type { RecipeRun, WalkContext } from './walk-context.ts'
+import { type MeasuredTile, type OutputSums, storeEndMatrix } from './walk-end-matrix.ts'
+import { readRows, readVector, storedRange } from './weights.ts'
 
 /** f32 bytes of a tile of head rows. */
 export const headTileBytes = 32 * 2 ** 20
@@ -43,7 +43,7 @@ interface Chunk {
 
 /**
  * Final norm and head, tile by tile over the vocabulary, for the float model and every recipe; no more than one tile of
- * weights and two of logits exist at once. A separate head that a recipe quantizes is quantized on the way.
+ * weights and two of logits exist at once. A separate head that a recipe quantizes or changes is stored on the way.
  */
 export async function walkHead(context: WalkContext, runner: ModelRunner, embeddings: readonly StoredPart[]): Promise<HeadResult> {
   const { checkpoint, progress, signal } = context
@@ -54,9 +54,12 @@ export async function walkHead(context: WalkContext, runner: ModelRunner, embedd
   const chunks = chunksOf(context)
   const states = context.recipes.map(() => chunks.map((chunk) => freshState(chunk.positions.length)))
   const seconds = context.recipes.map(() => 0)
-  const parts = graph.head === null ? context.recipes.map(() => null) : await quantizeHeads(context, runner, finalNorm)
-  const headTensors = context.recipes.map((_, index) => (graph.head === null ? embeddings : parts)[index]?.tensors[0] ?? null)
-  const headName = graph.head?.name ?? graph.embedding.name
+  const parts = await storeHeads(context, runner, finalNorm)
+  const headTensors = context.recipes.map((run, index) => {
+    const part = run.graph.head === null ? embeddings[index] : parts[index]
+    return part?.tensors.find(({ name }) => name === headNameOf(run.graph)) ?? null
+  })
+  const headName = headNameOf(graph)
   const step = headTileRows(vocab, hidden)
   for (let rowStart = 0; rowStart < vocab; rowStart += step) {
     const rowEnd = Math.min(rowStart + step, vocab)
@@ -64,8 +67,9 @@ export async function walkHead(context: WalkContext, runner: ModelRunner, embedd
     const tile = await runner.loadHeadTile(finalNorm, rows)
     const own: (LoadedHeadTile | null)[] = []
     try {
-      for (const stored of headTensors) {
-        own.push(stored === null ? null : await runner.loadHeadTile(finalNorm, await storedRange(context, stored, rowStart, rowEnd)))
+      for (const [index, stored] of headTensors.entries()) {
+        const norm = context.recipes[index]?.ends?.finalNorm ?? finalNorm
+        own.push(stored === null ? null : await runner.loadHeadTile(norm, await storedRange(context, stored, rowStart, rowEnd)))
       }
       for (const [c, chunk] of chunks.entries()) {
         throwIfAborted(signal)
@@ -105,67 +109,60 @@ function chunksOf(context: WalkContext): Chunk[] {
   })
 }
 
-/** Quantizes the separate head of the recipes that ask for it. */
-async function quantizeHeads(
+function headNameOf({ head, embedding }: ModelGraph): string {
+  return (head ?? embedding).name
+}
+
+/** A head of its own that is on a grid or changed by the transform is stored, and a final norm with it that is changed. */
+async function storeHeads(
   context: WalkContext,
   runner: ModelRunner,
   finalNorm: Float32Array<ArrayBuffer>,
 ): Promise<readonly (StoredPart | null)[]> {
-  const { graph } = context.checkpoint
-  const name = graph.head?.name ?? ''
-  if (!context.recipes.some((run) => isOnGrid(resolvedOf(run, name)))) return context.recipes.map(() => null)
-  const gram = await normedGram(context, runner, finalNorm)
+  const isQuantized = ({ graph, resolved }: RecipeRun): boolean =>
+    graph.head !== null && (resolved.get(graph.head.name)?.grid ?? null) !== null
+  const gram = context.recipes.some(isQuantized) ? await normedGram(context, runner, finalNorm) : new Float32Array(0)
   const parts: (StoredPart | null)[] = []
   for (const [index, run] of context.recipes.entries()) {
     const startedAt = context.progress.seconds
-    const tensor = resolvedOf(run, name)
-    if (!isOnGrid(tensor)) {
+    if (run.graph.head === null || (run.ends === null && !isQuantized(run))) {
       parts.push(null)
       continue
     }
-    const made = await quantizeHead(context, tensor, { index, gram })
-    parts.push({ recipeId: run.recipe.id, layers: [made.layer], tensors: [made.tensor], seconds: context.progress.seconds - startedAt })
+    const made = await storeHead(context, run, { index, gram, head: run.graph.head })
+    parts.push({ recipeId: run.recipe.id, ...made, seconds: context.progress.seconds - startedAt })
   }
   return parts
 }
 
-async function quantizeHead(
+async function storeHead(
   context: WalkContext,
-  tensor: GridTensor,
-  input: { readonly index: number; readonly gram: Float32Array },
-): Promise<{ readonly tensor: StoredTensor; readonly layer: LayerResult }> {
-  const { kernels, progress, signal } = context
-  const run = context.recipes[input.index]
-  if (run === undefined) throw new RangeError(`recipe ${input.index}`)
-  const output = { error: 0, signal: 0 }
-  let sums: WeightSums | null = null
-  const path = `${context.folder}/tensors/${input.index}-head.bin`
+  run: RecipeRun,
+  { index, gram, head }: { readonly index: number; readonly gram: Float32Array; readonly head: TensorSpec },
+): Promise<{ readonly tensors: StoredTensor[]; readonly layers: LayerResult[] }> {
+  const { kernels, signal, checkpoint } = context
+  const path = `${context.folder}/tensors/${index}-head.bin`
   const file = await createRunFile(context.store, path)
   try {
     const writer = new StoredTensorWriter(file.sink, path)
-    const step = rowsOfTile(tensor)
-    for (let rowStart = 0; rowStart < tensor.rows; rowStart += step) {
-      const rowEnd = Math.min(rowStart + step, tensor.rows)
-      const data = await readRows(context.checkpoint, tensor.name, { rowStart, rowEnd, columns: tensor.columns }, signal)
-      const weight = { data, rows: rowEnd - rowStart, columns: tensor.columns }
-      const quantized = await progress.quantized(data.length, () =>
-        quantizeMatrix(context, run.recipe, tensor, { weight, activations: null, importance: null }),
-      )
-      await writer.append(quantized, tensor.rows, rowStart)
-      const approximation = await dequantize(kernels, quantized, signal)
-      sums = addSums(sums, await kernels.compareWeights(data, approximation, signal))
-      output.signal += await kernels.traceThroughGram(weight, input.gram, signal)
-      const delta = data.map((value, i) => value - (approximation[i] ?? 0))
-      output.error += await kernels.traceThroughGram({ ...weight, data: delta }, input.gram, signal)
+    const measure = async (output: OutputSums, { weight, approximation }: MeasuredTile): Promise<void> => {
+      output.signal += await kernels.traceThroughGram(weight, gram, signal)
+      const delta = weight.data.map((value, i) => value - (approximation[i] ?? 0))
+      output.error += await kernels.traceThroughGram({ ...weight, data: delta }, gram, signal)
     }
+    const change = run.ends?.head ?? null
+    const layer = await storeEndMatrix(context, run, { name: head.name, source: headNameOf(checkpoint.graph), change, writer, measure })
+    if (run.ends !== null) await writer.append(vectorTensor(run.graph.finalNorm.name, run.ends.finalNorm))
     await file.finish()
-    const [stored] = writer.tensors()
-    if (stored === undefined || sums === null) throw new RangeError(`${tensor.name} has no rows`)
-    return { tensor: stored, layer: { ...describe(tensor), ...layerFigures(sums, output) } }
+    return { tensors: writer.tensors(), layers: layer === null ? [] : [layer] }
   } catch (error) {
     await file.sink.abort()
     throw error
   }
+}
+
+function vectorTensor(name: string, values: Float32Array<ArrayBuffer>): QuantizedTensor<'float'> {
+  return { name, rows: 1, columns: values.length, encoding: 'float', values }
 }
 
 /** G of the head's inputs: a head whose rows are the unit vectors gives the normed hidden states themselves. */

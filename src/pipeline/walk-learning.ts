@@ -3,6 +3,7 @@ import type { LayerActivations } from '../quantization/rounding.ts'
 import type { BlockWeights, ModelRunner } from '../runtime/engine.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { activationModesOf } from './activation-modes.ts'
+import { CrossSums } from './cross-sums.ts'
 import { batchTokens } from './hidden-states.ts'
 import { activationsOf } from './learning.ts'
 import { GramSums } from './measure.ts'
@@ -32,6 +33,8 @@ export async function ownActivations(
     readonly run: RecipeRun
     readonly runner: ModelRunner
     readonly weights: BlockWeights
+    /** The recipe's block before any of it was rounded: what the float model does, in the space of the recipe's transform. */
+    readonly floatWeights: BlockWeights
     readonly taps: ReadonlySet<string>
     /** Of the recipe's transform. */
     readonly inputModes: BlockActivationModes
@@ -43,7 +46,9 @@ export async function ownActivations(
   const grams = new GramSums(kernels)
   const operations = blockOperations(block.linears)
   let tokens = 0
+  const cross = at.run.learning.hasCrossTerm ? new CrossSums(kernels) : null
   const loaded = await at.runner.loadBlock(at.weights, activationModesOf(at.run.resolved, block, at.inputModes))
+  const float = cross === null ? null : await at.runner.loadBlock(at.floatWeights)
   try {
     for (let index = evaluation.length; index < states.shapes.length; index++) {
       const input = await states.read(index, signal)
@@ -51,10 +56,18 @@ export async function ownActivations(
       const { taps = {} } = await progress.forwarded(rows, rows * operations, () => loaded.run(input, { taps: true }))
       const wanted = Object.fromEntries(Object.entries(taps).filter(([tap]) => at.taps.has(tap)))
       await grams.add(wanted, { rows, of: rows }, signal)
+      if (float !== null) {
+        const seen = await context.float.read(index, signal)
+        const states = at.run.ends === null ? seen : { ...seen, data: at.run.ends.states(seen.data) }
+        const { taps: floatTaps = {} } = await progress.forwarded(rows, rows * operations, () => float.run(states, { taps: true }))
+        await cross?.add(wanted, floatTaps, rows, signal)
+      }
       tokens += rows
     }
   } finally {
     await loaded.release()
+    await float?.release()
   }
-  return new Map([...at.taps].map((tap) => [tap, activationsOf(grams.get(tap), tokens)]))
+  const crossOf = (tap: string): Pick<LayerActivations, 'cross'> => (cross === null ? {} : { cross: cross.get(tap) })
+  return new Map([...at.taps].map((tap) => [tap, { ...activationsOf(grams.get(tap), tokens), ...crossOf(tap) }]))
 }

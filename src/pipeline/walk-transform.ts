@@ -26,7 +26,8 @@ export async function transformBlock(
     }
   }
   const settings = transform.parse(recipe.transform)
-  return transform.apply(block, from.weights, { settings, inputs, grids: gridsOf(context, block, from.run), kernels, signal })
+  const { config } = context.checkpoint.graph
+  return transform.apply(block, from.weights, { settings, config, inputs, grids: gridsOf(context, block, from.run), kernels, signal })
 }
 
 function gridsOf(context: WalkContext, block: BlockSpec, run: RecipeRun): ReadonlyMap<string, LinearGrid> {

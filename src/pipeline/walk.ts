@@ -2,6 +2,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { isAbort, StudioError, throwIfAborted } from '../core/errors.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
+import { recipeEnds, recipeGraph } from '../quantization/recipe-graph.ts'
 import { resolveTensors } from '../quantization/resolve.ts'
 import type { ModelRunner } from '../runtime/engine.ts'
 import { makeBatches, type TokenWindow, type WindowBatch } from './batches.ts'
@@ -28,6 +29,7 @@ import { walkBlock } from './walk-block.ts'
 import { type FinishedBlock, type RecipeRun, type WalkContext, walkWork } from './walk-context.ts'
 import { walkEmbedding } from './walk-embedding.ts'
 import { type HeadResult, walkHead } from './walk-head.ts'
+import { readVector } from './weights.ts'
 
 export interface WalkInput {
   readonly checkpoint: Checkpoint
@@ -69,7 +71,7 @@ export async function runWalk(input: WalkInput, onEvent: (event: RunEvent) => vo
   const { checkpoint, store, planHash } = input
   const resumed = await resumable(input, onEvent, signal)
   if (resumed === null) await store.delete(runFolder(planHash))
-  const context = makeContext(input, resumed?.journal ?? null, onEvent, signal)
+  const context = await makeContext(input, resumed?.journal ?? null, onEvent, signal)
   const blocks: StoredBlock[] = resumed === null ? [] : [...resumed.blocks]
   const files: RunFile[] = resumed === null ? [] : [...resumed.journal.parts]
   const total = checkpoint.graph.blocks.length
@@ -149,7 +151,12 @@ async function quantizeUnits(run: Parameters<typeof keep>[0], onEvent: (event: R
   return head
 }
 
-function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event: RunEvent) => void, signal: AbortSignal): WalkContext {
+async function makeContext(
+  input: WalkInput,
+  journal: Journal | null,
+  onEvent: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<WalkContext> {
   const { checkpoint, store } = input
   const { config } = checkpoint.graph
   const evaluation = makeBatches(input.evaluation, config)
@@ -172,9 +179,12 @@ function makeContext(input: WalkInput, journal: Journal | null, onEvent: (event:
     })
   }
   const float = states('float', [...evaluation, ...calibration])
+  const finalNorm = await readVector(checkpoint, checkpoint.graph.finalNorm.name, signal)
   const recipes: RecipeRun[] = input.request.recipes.map((recipe, index) => ({
     recipe,
     learning: learningOf(recipe),
+    graph: recipeGraph(checkpoint.graph, recipe),
+    ends: recipeEnds(config, recipe, finalNorm),
     resolved: resolveTensors(checkpoint.graph, recipe),
     states: states(String(index), learningOf(recipe).from === 'own' ? [...evaluation, ...calibration] : evaluation),
   }))

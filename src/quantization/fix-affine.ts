@@ -18,7 +18,14 @@ export async function fixAffine(name: string, weight: Matrix, fit: AffineFit, op
   const groupSize = typeof group === 'number' ? group : columns
   const store = (codes: Uint8Array, steps: AffineSteps): QuantizedTensor => affineTensor({ name, rows, columns }, params, { codes, steps })
   if (typeof group === 'number' && options.scales === 'on the way') {
-    return { kind: 'fixed', groupSize, grid: { kind: 'fit', ...rule }, finish: ({ codes, fitted }) => store(codes, fitted) }
+    const onTheWay: FixedGrid = {
+      kind: 'fixed',
+      groupSize,
+      grid: { kind: 'fit', ...rule },
+      finish: ({ codes, fitted }) => store(codes, fitted),
+      rescale: (swept, factors) => ({ fixed: onTheWay, swept: { ...swept, fitted: rescaled(swept.fitted, factors) } }),
+    }
+    return onTheWay
   }
   const { kernels, source, signal } = options
   const whole = { data: source.data, rows: 1, columns: rows * columns }
@@ -28,18 +35,29 @@ export async function fixAffine(name: string, weight: Matrix, fit: AffineFit, op
   const count = rows * groupsPerRow(columns, group)
   const spread = (values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> =>
     group === 'tensor' ? new Float32Array(count).fill(values[0] ?? 0) : values
-  return {
+  const layOut = (own: AffineSteps): FixedGrid => ({
     kind: 'fixed',
     groupSize,
     grid: {
       kind: 'uniform',
       largestCode: 2 ** bits - 1,
-      scales: spread(steps.steps),
-      zeroPoints: spread(steps.zeroPoints),
+      scales: spread(own.steps),
+      zeroPoints: spread(own.zeroPoints),
       offsets: new Float32Array(count),
     },
-    finish: ({ codes }) => store(codes, steps),
-  }
+    finish: ({ codes }) => store(codes, own),
+    ...(group === 'tensor' ? {} : { rescale: (swept, factors) => ({ fixed: layOut(rescaled(own, factors)), swept }) }),
+  })
+  return layOut(steps)
+}
+
+function rescaled({ steps, zeroPoints }: AffineSteps, factors: Float32Array): AffineSteps {
+  return { steps: steps.map((step, group) => storedStep(step * (factors[group] ?? 1))), zeroPoints }
+}
+
+/** As a file holds it: a half, never 0. */
+function storedStep(step: number): number {
+  return Math.min(largestHalf, Math.max(smallestHalf, roundToHalf(step)))
 }
 
 /** Codes come from the exact step; what is stored is its half, as `AffineParams` says. */
@@ -48,7 +66,7 @@ function affineTensor(
   params: AffineParams,
   { codes, steps }: { readonly codes: Uint8Array; readonly steps: AffineSteps },
 ): QuantizedTensor {
-  const scales = steps.steps.map((step) => Math.min(largestHalf, Math.max(smallestHalf, roundToHalf(step))))
+  const scales = steps.steps.map(storedStep)
   const zeroPoints = Uint8Array.from(steps.zeroPoints)
   const affine = { rows, columns, ...params, codes: packRows(codes, { rows, columns }, params.bits), scales, zeroPoints }
   return { name, rows, columns, encoding: 'affine', affine }

@@ -21,7 +21,7 @@ export async function fixCodeBook(
   const groupSize = greatestDivisor(columns, blockSize)
   const values = codeBooks[book]
   const codes = distinctCodes(book)
-  return {
+  const layOut = (own: Float32Array<ArrayBuffer>): FixedGrid => ({
     kind: 'fixed',
     groupSize,
     grid: {
@@ -30,15 +30,20 @@ export async function fixCodeBook(
       tables: 'shared',
       scales: Float32Array.from(
         { length: (rows * columns) / groupSize },
-        (_, group) => scales[Math.floor((group * groupSize) / blockSize)] ?? 0,
+        (_, group) => own[Math.floor((group * groupSize) / blockSize)] ?? 0,
       ),
       offsets: new Float32Array((rows * columns) / groupSize),
     },
     finish(swept) {
-      const codeBook = { ...nearest, scales, codes: packNibbles(swept.codes, weight, codes) }
+      const codeBook = { ...nearest, scales: own, codes: packNibbles(swept.codes, weight, codes) }
       return { name, rows, columns, encoding: 'codebook', codeBook, nested }
     },
-  }
+    // A block that goes over the end of a row has one scale for groups of two rows.
+    ...(nested !== null || groupSize !== blockSize
+      ? {}
+      : { rescale: (swept, factors) => ({ fixed: layOut(own.map((scale, block) => scale * (factors[block] ?? 1))), swept }) }),
+  })
+  return layOut(scales)
 }
 
 /** Codes by ascending value; of two with the same value the first. */

@@ -10,6 +10,11 @@ export interface FixedGrid {
   readonly grid: SweepGrid
   /** The tensor with these codes; encoding as `Grid.encoding` says. */
   finish(swept: SweepResult): QuantizedTensor
+  /**
+   * The same codes on scales times `factors`, [rows, groups], all above 0; as a file holds scales, so that the values are what
+   * `finish` stores. Absent where scales are no free numbers: of a whole matrix, nested, or in the blocks of a format.
+   */
+  rescale?(swept: SweepResult, factors: Float32Array<ArrayBuffer>): { readonly fixed: FixedGrid; readonly swept: SweepResult }
 }
 
 /** What stands for a `FixedGrid` where the stored type takes each weight by itself; `reason` is a whole sentence. */

@@ -8,6 +8,7 @@ import type { AllocationTensor } from './allocation.ts'
 import type { Grid } from './grid.ts'
 import type { GridEncoding, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
+import { changesEnds, recipeGraph } from './recipe-graph.ts'
 import { allocations, grids, roundings, encodings as storage, transforms } from './registry.ts'
 
 /** How one matrix will be stored, and why. */
@@ -43,9 +44,10 @@ export function matricesOf(graph: ModelGraph): AllocationTensor[] {
 /**
  * How every matrix of a model is stored under a recipe. Pure: from the graph alone. Order of decision: the first override
  * that matches the name (any matrix, also embedding and head); else embedding and head as the recipe says, where a tied
- * matrix is quantized when either of the two is; else the allocation.
+ * matrix is quantized when either of the two is; else the allocation. The matrices are those of `recipeGraph`.
  */
-export function resolveTensors(graph: ModelGraph, recipe: Recipe): ReadonlyMap<string, ResolvedTensor> {
+export function resolveTensors(source: ModelGraph, recipe: Recipe): ReadonlyMap<string, ResolvedTensor> {
+  const graph = recipeGraph(source, recipe)
   const allocation = allocations.get(recipe.allocation.kind)
   const settings = allocation.parse(recipe.allocation)
   const { givesImportance: hasImportance } = roundings.get(recipe.rounding.kind)
@@ -71,7 +73,7 @@ export function resolveTensors(graph: ModelGraph, recipe: Recipe): ReadonlyMap<s
   return resolved
 }
 
-/** What exports need of it: the tensors that leave their source encoding; `changed` are those of `changedFloats`. */
+/** What exports need of it: the tensors that leave their source encoding; `changed` are those of `changedFloats` and `changedEnds`. */
 export function encodingsOf(
   resolved: ReadonlyMap<string, ResolvedTensor>,
   changed: readonly TensorSpec[],
@@ -89,6 +91,14 @@ export function changedFloats(block: BlockSpec, recipe: Recipe, resolved: Readon
     const spec = specs.get(name)
     return spec === undefined || (resolved.get(name)?.grid ?? null) !== null ? [] : [spec]
   })
+}
+
+/** The same for embedding, final norm and head. */
+export function changedEnds(source: ModelGraph, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): TensorSpec[] {
+  if (!changesEnds(recipe)) return []
+  const { embedding, finalNorm, head } = recipeGraph(source, recipe)
+  const specs = [embedding, finalNorm, ...(head === null ? [] : [head])]
+  return specs.filter(({ name }) => (resolved.get(name)?.grid ?? null) === null)
 }
 
 /** Bits a matrix takes on its grid in a file, scales included. */

@@ -13,6 +13,11 @@ export interface LayerActivations {
   readonly meanSquare: Float32Array<ArrayBuffer>
   /** G = X^T X, [columns, columns] row-major, upper triangle. */
   readonly gram: Float32Array<ArrayBuffer>
+  /**
+   * (F - X)^T X, [columns, columns] row-major, where the rows of F are what the float model puts in for the same tokens: how
+   * far the inputs of a recipe have come away from it. Only for roundings that ask by `needsCrossTerm`.
+   */
+  readonly cross?: Float32Array<ArrayBuffer>
 }
 
 /** Which allowed value each weight gets. One file in `rounding/` each, default export. */
@@ -48,8 +53,10 @@ export interface Rounding<Settings = unknown> {
    * of a block learn from one pass with the block's float weights. Absent: they do not wait.
    */
   isTrueSequential?(settings: Settings): boolean
+  /** With `own`: whether activations come with `cross`, for which every pass over the text is made in float too. Absent: no. */
+  needsCrossTerm?(settings: Settings): boolean
   /** Most bytes that `quantize` holds beside the matrix, its codes and its activations, in all threads; absent: no more. */
-  workBytes?(shape: MatrixShape, threads: number): number
+  workBytes?(shape: MatrixShape, threads: number, settings: Settings): number
   /**
    * `Grid.quantizeStored` where that is what this rounding does; `null` where the grid has no such way. Absent where the
    * rounding does something else.

@@ -2,7 +2,7 @@ import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
 import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
-import type { BlockSpec, ModelGraph } from '../models/model-graph.ts'
+import type { BlockSpec, ModelConfig, ModelGraph } from '../models/model-graph.ts'
 import type { GridField } from './grid.ts'
 import type { AxisChoice } from './recipe.ts'
 import type { LayerActivations } from './rounding.ts'
@@ -33,6 +33,7 @@ export interface LinearGrid {
 
 export interface TransformOptions<Settings = unknown> {
   readonly settings: Settings
+  readonly config: ModelConfig
   /** By tap; empty for transforms that need no inputs. */
   readonly inputs: ReadonlyMap<string, TapInputs>
   /** By role; without the linears that stay float. */
@@ -61,9 +62,37 @@ export interface TransformedBlock {
   readonly findings: ReadonlyMap<string, readonly Finding[]>
 }
 
+/** Rows of a matrix outside the blocks, [rows, hidden], on their way into the transformed model and back. */
+export interface EndMatrix {
+  apply(rows: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer>
+  /** Undoes `apply`, so that errors are measured in the checkpoint's space. */
+  restore(rows: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer>
+}
+
+/** What stands before the first block and after the last of a model whose hidden states are in another space. */
+export interface ModelEnds {
+  /** Hidden states between blocks, [tokens, hidden], of the checkpoint's model as those of the transformed one. */
+  states(rows: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer>
+  readonly embedding: EndMatrix
+  /** The final norm as it becomes, [hidden]. */
+  readonly finalNorm: Float32Array<ArrayBuffer>
+  /** From rows of the checkpoint's head, or of its embedding where that is the head. */
+  readonly head: EndMatrix
+}
+
+/** The part of a transform that reaches beyond the blocks: hidden states between them are then in a space of its own. */
+export interface EndsTransform<Settings = unknown> {
+  /** Whether these settings change anything outside the blocks; if so all of embedding, final norm and head are stored anew. */
+  isUsed(settings: Settings): boolean
+  /** The model as it becomes: a tied head may have to part from the embedding. Pure; only called where it is used. */
+  graph(graph: ModelGraph, settings: Settings): ModelGraph
+  /** `finalNorm`: the checkpoint's. Only called where it is used. */
+  make(config: ModelConfig, settings: Settings, finalNorm: Float32Array<ArrayBuffer>): ModelEnds
+}
+
 /**
- * What is done to a block before it is quantized, and exactly undone elsewhere in the same block, so that in float the
- * model computes what it computed before. One file in `transforms/` each, default export.
+ * What is done to a block before it is quantized, and exactly undone elsewhere in the same block or at the ends of the model,
+ * so that in float the model computes what it computed before. One file in `transforms/` each, default export.
  */
 export interface Transform<Settings = unknown> {
   /** `kind` in recipes. */
@@ -95,6 +124,8 @@ export interface Transform<Settings = unknown> {
   changes(block: BlockSpec, settings: Settings): readonly string[]
   /** Multiply-adds of `apply` for one block beside quantizing, for the estimate of time. */
   operations(block: BlockSpec, settings: Settings): number
+  /** Absent: embedding, final norm and head stay what they are. */
+  readonly ends?: EndsTransform<Settings>
   /** Inputs are not changed; what is asked for in vain (inputs that are not finite, ...) is a finding, not a fault. */
   apply(block: BlockSpec, tensors: BlockTensors, options: TransformOptions<Settings>): Promise<TransformedBlock>
 }

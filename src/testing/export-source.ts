@@ -78,6 +78,7 @@ export async function madeExportSource(
   }
   return {
     checkpoint,
+    graph: checkpoint.graph,
     options: defaultExportOptions,
     importance: null,
     recipe: {

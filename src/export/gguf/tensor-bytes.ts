@@ -23,9 +23,8 @@ export async function* tensorBytes(
   source: ExportSource,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const { checkpoint } = source
   const { from, spec, isInterleaved } = tensor
-  const order = { headDim: checkpoint.graph.config.headDim, rowBytes: rowBytes(tensor) }
+  const order = { headDim: source.graph.config.headDim, rowBytes: rowBytes(tensor) }
   const arrange = (bytes: Uint8Array<ArrayBuffer>) => (isInterleaved ? interleaveRows(bytes, order) : bytes)
   switch (from.kind) {
     case 'computed':

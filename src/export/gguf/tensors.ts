@@ -37,8 +37,8 @@ function linearPrefix(block: number, role: string): string {
 }
 
 /** Roles of the model that GGUF has no name for here; empty for every family that can be exported. */
-export function unnamedRoles({ checkpoint }: ExportFacts): string[] {
-  const roles = checkpoint.graph.blocks.flatMap((block) => [
+export function unnamedRoles({ graph }: ExportFacts): string[] {
+  const roles = graph.blocks.flatMap((block) => [
     ...block.linears.map((linear) => linear.role).filter((role) => !(role in linearNames)),
     ...Object.keys(block.norms).filter((role) => !(role in normNames)),
   ])
@@ -50,7 +50,10 @@ export function unnamedRoles({ checkpoint }: ExportFacts): string[] {
  * --outtype f16` does; a tied head is left out, since llama.cpp then takes the embedding.
  */
 export function planTensors(facts: ExportFacts): PlannedTensor[] {
-  const { graph, family } = facts.checkpoint
+  const {
+    graph,
+    checkpoint: { family },
+  } = facts
   const tensors: PlannedTensor[] = [matrix(facts, 'token_embd.weight', graph.embedding)]
   const divisors = family.gguf.writesRopeFrequencies ? ropeDivisors(graph.config) : null
   if (divisors !== null) {

@@ -72,7 +72,7 @@ async function verifyTensor(
   const { tensor, offset, written, kernels } = item
   const { spec, from, isInterleaved } = tensor
   const { columns } = asMatrix(spec.shape)
-  const order = { headDim: source.checkpoint.graph.config.headDim, rowBytes: rowBytes(tensor) }
+  const order = { headDim: source.graph.config.headDim, rowBytes: rowBytes(tensor) }
   const stored = from.kind === 'stored' ? await readBlocks(source, from.name, signal) : null
   const bytesARow = ggmlBytes(spec.type, 1, columns)
   for (const rows of piecesOf(tensor, order.headDim)) {

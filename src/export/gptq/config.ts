@@ -18,7 +18,7 @@ export function settingOf({ bits, group, isSymmetric }: AffineEncoding): Setting
  * packed. `modules_to_not_convert` names the latter for readers that know that key.
  */
 export function quantizationConfig(facts: ExportFacts, tensors: readonly PlannedTensor[]): Record<string, unknown> {
-  const { graph } = facts.checkpoint
+  const { graph } = facts
   const packed = tensors.filter((tensor) => tensor.kind === 'packed')
   const main = commonest(packed.map((tensor) => ({ setting: settingOf(tensor.encoding), weight: elements(tensor) })))
   const dynamic: Record<string, Partial<Setting>> = {}
@@ -54,11 +54,15 @@ export function quantizationConfig(facts: ExportFacts, tensors: readonly Planned
   }
 }
 
-/** config.json of the export: the model's own with the setting inside; kernels of this layout compute in half precision. */
+/**
+ * config.json of the export: the model's own with the setting inside; kernels of this layout compute in half precision. A head
+ * that a transform parted from the embedding is said to be a matrix of its own.
+ */
 export function modelConfig(facts: ExportFacts, quantization: Record<string, unknown>): Record<string, unknown> {
   const { dtype, ...rest } = facts.checkpoint.rawConfig
   return {
     ...rest,
+    ...(facts.graph.config.isTied === facts.checkpoint.graph.config.isTied ? {} : { tie_word_embeddings: facts.graph.config.isTied }),
     torch_dtype: 'float16',
     ...(dtype === undefined ? {} : { dtype: 'float16' }),
     quantization_config: quantization,

@@ -21,7 +21,7 @@ export type PlannedTensor = {
   /** Quantized values in plain f32: the layout cannot hold the sizes. */
   | { readonly kind: 'plain'; readonly encoding: AffineEncoding }
   | { readonly kind: 'checkpoint' }
-  /** What a transform made of it, in f32. */
+  /** What a transform made of it: vectors in f32, matrices of a checkpoint in half precision as halves, which readers compute in. */
   | { readonly kind: 'float' }
 )
 
@@ -30,17 +30,20 @@ export function moduleOf(weight: string): string {
   return weight.replace(/\.weight$/, '')
 }
 
-/** Every tensor of the checkpoint in the order of execution, with what the file holds in its place. */
-export function planTensors({ checkpoint, encodings }: ExportFacts): PlannedTensor[] {
-  return expectedTensors(checkpoint.graph).map((spec) => {
+/** Every tensor of the model in the order of execution, with what the file holds in its place. */
+export function planTensors({ checkpoint, graph, encodings }: ExportFacts): PlannedTensor[] {
+  return expectedTensors(graph).map((spec) => {
     const encoding = encodings.get(spec.name)
     const { name, shape } = spec
     if (encoding?.encoding === 'affine') {
       if (isPackable(shape)) return { kind: 'packed', name, shape, encoding, specs: packedSpecs(spec, encoding) }
       return { kind: 'plain', name, shape, encoding, specs: [{ name, shape, dtype: 'F32' }] }
     }
-    if (encoding?.encoding === 'float') return { kind: 'float', name, shape, specs: [{ name, shape, dtype: 'F32' }] }
-    const dtype: SafetensorsDType = checkpoint.tensors.get(name)?.dtype ?? 'F32'
+    // A head of its own that the checkpoint has not is made from the embedding.
+    const dtype: SafetensorsDType = (checkpoint.tensors.get(name) ?? checkpoint.tensors.get(graph.embedding.name))?.dtype ?? 'F32'
+    if (encoding?.encoding === 'float') {
+      return { kind: 'float', name, shape, specs: [{ name, shape, dtype: shape.length < 2 || dtype === 'F32' ? 'F32' : 'F16' }] }
+    }
     return { kind: 'checkpoint', name, shape, specs: [{ name, shape, dtype }] }
   })
 }

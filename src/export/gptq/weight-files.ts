@@ -7,7 +7,7 @@ import type { ByteSource } from '../../io/byte-source.ts'
 import type { AffineTensor } from '../../kernels/contract/affine.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
-import { asMatrix, rowPieces } from '../float-pieces.ts'
+import { asMatrix, readHalf, rowPieces } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
 import { jsonFile } from '../text-files.ts'
@@ -115,9 +115,10 @@ async function* floatPieces(tensor: FloatTensor, source: ExportSource, signal?: 
   for (const range of rowPieces(rows, columns)) yield await floatBytes(tensor, range, source, signal)
 }
 
-/** Rows of a tensor that is on no grid: the checkpoint's bytes, or f32 where a transform changed it. */
-async function floatBytes({ kind, name }: FloatTensor, rows: RowRange, source: ExportSource, signal?: AbortSignal) {
+/** Rows of a tensor that is on no grid: the checkpoint's bytes, or floats where a transform changed it. */
+async function floatBytes({ kind, name, specs }: FloatTensor, rows: RowRange, source: ExportSource, signal?: AbortSignal) {
   if (kind === 'checkpoint') return source.checkpoint.readRaw(name, rows, signal)
+  if (specs[0]?.dtype === 'F16') return new Uint8Array((await readHalf(source, name, rows, signal)).buffer)
   return bytesOfFloats(await source.readFloat(name, rows, signal))
 }
 

@@ -333,10 +333,9 @@ describe('GGUF refusals', () => {
 
   it('refuses roles it has no name for', async () => {
     const source = await made(tinyLlamaConfig(), block('Q8_0'))
-    const { graph } = source.checkpoint
+    const { graph } = source
     const blocks = graph.blocks.map((each) => ({ ...each, norms: { ...each.norms, qNorm: graph.finalNorm } }))
-    const checkpoint = { ...source.checkpoint, graph: { ...graph, blocks } }
-    expect(gguf.supports({ ...source, checkpoint })).toMatch(/parts of the model: qNorm/)
+    expect(gguf.supports({ ...source, graph: { ...graph, blocks } })).toMatch(/parts of the model: qNorm/)
   })
 
   it('stops at a value that half precision cannot hold, naming the tensor', async () => {

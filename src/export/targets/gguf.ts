@@ -2,6 +2,7 @@ import { StudioError } from '../../core/errors.ts'
 import { encodeMetadata, layoutGguf } from '../../formats/gguf/layout.ts'
 import { writeGguf } from '../../formats/gguf/write.ts'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
+import { expectedTensors } from '../../models/tensors.ts'
 import type { GridEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { commonestType, importanceEntries, modelEntries, modelName, tokenizerPart } from '../gguf/metadata.ts'
@@ -18,17 +19,18 @@ const gguf: ExportTarget = {
   explanation: 'One file (or parts of a chosen size) with tokenizer and settings inside, for llama.cpp, Ollama, LM Studio and wllama.',
 
   supports(facts) {
-    const { encodings, checkpoint } = facts
+    const { encodings, checkpoint, graph } = facts
+    const shapes = new Map(expectedTensors(graph).map(({ name, shape }) => [name, shape]))
     for (const [name, encoding] of encodings) {
       if (encoding.encoding === 'source' || encoding.encoding === 'float') continue
       if (encoding.encoding !== 'ggml') return refusal(name, encoding)
-      if (!fits(checkpoint.tensors.get(name)?.shape, encoding.type)) {
+      if (!fits(shapes.get(name), encoding.type)) {
         return `Rows of ${name} are not a whole number of ${encoding.type} blocks of ${ggmlTypes[encoding.type].blockSize}.`
       }
     }
     const roles = unnamedRoles(facts)
     if (roles.length > 0) return `GGUF has no names here for these parts of the model: ${roles.join(', ')}.`
-    if (checkpoint.graph.config.ropeScaling.kind === 'llama3' && !checkpoint.family.gguf.writesRopeFrequencies) {
+    if (graph.config.ropeScaling.kind === 'llama3' && !checkpoint.family.gguf.writesRopeFrequencies) {
       return `llama.cpp does not scale positions as Llama 3 does in the architecture ${checkpoint.family.gguf.architecture}.`
     }
     const { metadata } = tokenizerPart(checkpoint)

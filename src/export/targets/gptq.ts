@@ -1,4 +1,5 @@
 import type { ModelGraph } from '../../models/model-graph.ts'
+import { expectedTensors } from '../../models/tensors.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { modelConfig, quantizationConfig, settingOf } from '../gptq/config.ts'
 import { packingUnit } from '../gptq/packing.ts'
@@ -18,7 +19,8 @@ const gptq: ExportTarget = {
   title: 'GPTQ safetensors',
   explanation: 'A folder in the GPTQ layout, for transformers with GPTQModel, vLLM and ExLlama.',
 
-  supports({ encodings, checkpoint: { graph, tensors } }) {
+  supports({ encodings, graph }) {
+    const shapes = new Map(expectedTensors(graph).map(({ name, shape }) => [name, shape]))
     const quantized = [...encodings].filter(([, { encoding }]) => encoding !== 'source' && encoding !== 'float').map(([name]) => name)
     if (quantized.length === 0) return 'Nothing is quantized in this recipe; the original files already hold these weights.'
     for (const [name, encoding] of encodings) {
@@ -35,7 +37,7 @@ const gptq: ExportTarget = {
         return `Readers of the GPTQ layout know 2, 3, 4 and 8 bits; ${name} has ${encoding.bits}.`
       }
     }
-    if (!quantized.some((name) => isPackable(tensors.get(name)?.shape ?? []))) {
+    if (!quantized.some((name) => isPackable(shapes.get(name) ?? []))) {
       return `The GPTQ layout packs sizes that are multiples of ${packingUnit}, and no quantized tensor of this model has such sizes.`
     }
     return true
@@ -72,7 +74,7 @@ function plainNotes(facts: ExportFacts): string[] {
 }
 
 /** What some readers cannot do, from the settings in use. */
-function readerNotes({ encodings, checkpoint: { graph } }: ExportFacts): string[] {
+function readerNotes({ encodings, graph }: ExportFacts): string[] {
   const settings = [...encodings.values()].flatMap((encoding) => (encoding.encoding === 'affine' ? [settingOf(encoding)] : []))
   const notes: string[] = []
   if (settings.some((setting) => !setting.sym)) {
@@ -92,5 +94,5 @@ function readerNotes({ encodings, checkpoint: { graph } }: ExportFacts): string[
 }
 
 function isHeadPacked(graph: ModelGraph, encodings: ExportFacts['encodings']): boolean {
-  return graph.head !== null && encodings.has(graph.head.name)
+  return graph.head !== null && encodings.get(graph.head.name)?.encoding === 'affine'
 }

@@ -10,6 +10,7 @@ import { feedbackCases } from './feedback-cases.ts'
 import { kMeansCases, realAffineCases } from './fitted-cases.ts'
 import { dataKindNames, sampleImportance, sampleMatrix, tailLengths } from './inputs.ts'
 import { measuredCases } from './measured-cases.ts'
+import { productCases } from './product-cases.ts'
 
 /** From this much work on a case is timed: enough to outweigh the call itself, little enough for the reference. */
 const timedWork = 16384
@@ -368,6 +369,7 @@ export function conformanceCases(): readonly ConformanceCase[] {
     ...int8RowsCases(),
     ...weightCases(),
     ...gramCases(),
+    ...productCases(),
     ...feedbackCases(),
     ...descentCases(),
     ...logitCases(),

@@ -71,6 +71,11 @@ export interface Kernels {
    * f32 sums in token order, blocked.
    */
   accumulateGram(gram: Float32Array, input: Matrix, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
+  /**
+   * `sum` + A^T B for A = `left` [n, rows] and B = `right` [n, columns], [rows, columns] row-major. f32 sums in the order of n,
+   * blocked as those of a Gram matrix. `sum` is not changed.
+   */
+  accumulateProduct(sum: Float32Array, left: Matrix, right: Matrix, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
   /** trace(D G D^T) for D [rows, columns] and G given by its upper triangle; f64 sum over rows. */
   traceThroughGram(delta: Matrix, gram: Float32Array, signal?: AbortSignal): Promise<number>
   /**

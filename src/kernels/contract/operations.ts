@@ -43,6 +43,8 @@ export interface KernelOperations {
   compareGgml(piece: MatrixPiece, blocks: Uint8Array, type: GgmlType): WeightSums
   /** `gram` plus X^T X for the stripe, X the last `width` columns of `input`; what the result holds below the diagonal is not read. */
   accumulateGram(stripe: GramStripe, input: Matrix): Float32Array<ArrayBuffer>
+  /** `sum` plus left^T right, [left.columns, right.columns]. */
+  accumulateProduct(sum: Float32Array, left: Matrix, right: Matrix): Float32Array<ArrayBuffer>
   /** The stripe's part of trace(D G D^T), D the last `width` columns of `delta`. */
   traceThroughGram(stripe: GramStripe, delta: Matrix): number
   /** `blocks`: G of each group of `span` columns, whole and symmetric, one after the other. */

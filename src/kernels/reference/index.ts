@@ -11,6 +11,7 @@ import { accumulateGram, groupLosses, traceThroughGram } from './gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
+import { accumulateProduct } from './product.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
 import { quantizeStored } from './stored.ts'
 import { sweepColumns } from './sweep.ts'
@@ -36,6 +37,7 @@ export const referenceOperations: KernelOperations = {
   compareWeights,
   compareGgml,
   accumulateGram,
+  accumulateProduct,
   traceThroughGram,
   groupLosses,
   factorColumns,

@@ -28,6 +28,27 @@ export function accumulateGram(
   return arena.floats(at, rows * width)
 }
 
+export function accumulateProduct(
+  wasm: KernelExports,
+  arena: Arena,
+  { sum, left, right }: { sum: Float32Array; left: Matrix; right: Matrix },
+): Float32Array<ArrayBuffer> {
+  const [rows, columns] = [left.columns, right.columns]
+  arena.reset()
+  const at = arena.put(sum)
+  const a = arena.take(gramTokenBlock * rows * 4)
+  const b = arena.take(gramTokenBlock * columns * 4)
+  const leftPanels = arena.take(gramTokenBlock * roundUp8(rows) * 4)
+  const rightPanels = arena.take(gramTokenBlock * roundUp8(columns) * 4)
+  for (let first = 0; first < left.rows; first += gramTokenBlock) {
+    const depth = Math.min(gramTokenBlock, left.rows - first)
+    arena.write(a, left.data.subarray(first * rows, (first + depth) * rows))
+    arena.write(b, right.data.subarray(first * columns, (first + depth) * columns))
+    wasm.accumulateProduct(a, b, depth, at, rows, columns, leftPanels, rightPanels)
+  }
+  return arena.floats(at, rows * columns)
+}
+
 export function traceThroughGram(wasm: KernelExports, arena: Arena, { stripe, delta }: { stripe: GramStripe; delta: Matrix }): number {
   const { gram, rows, width } = stripe
   arena.reset()

@@ -8,7 +8,7 @@ import { descendCodes } from './descent.ts'
 import { factorColumns, invertColumns } from './factor.ts'
 import { fitSteps, sweepColumns } from './feedback.ts'
 import { GgmlBlocks } from './ggml.ts'
-import { accumulateGram, groupLosses, traceThroughGram } from './gram.ts'
+import { accumulateGram, accumulateProduct, groupLosses, traceThroughGram } from './gram.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
@@ -40,6 +40,7 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     compareWeights: (weight, approximation) => compareWeights(wasm, arena, { weight, approximation }),
     compareGgml: (piece, blocks, type) => ggml.compare(piece, blocks, type),
     accumulateGram: (stripe, input) => accumulateGram(wasm, arena, { stripe, input }),
+    accumulateProduct: (sum, left, right) => accumulateProduct(wasm, arena, { sum, left, right }),
     traceThroughGram: (stripe, delta) => traceThroughGram(wasm, arena, { stripe, delta }),
     groupLosses: (delta, blocks, span) => groupLosses(wasm, arena, { delta, blocks, span }),
     factorColumns: (pivots, rows, step) => factorColumns(wasm, arena, { pivots, rows, step }),

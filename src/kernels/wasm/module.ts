@@ -47,6 +47,7 @@ export interface KernelExports extends GgmlExports {
   readonly summarizeWeights: Call
   readonly countWeights: Call
   readonly accumulateGram: Call
+  readonly accumulateProduct: Call
   readonly traceThroughGram: Call
   readonly groupLosses: Call
   readonly factorPivots: Call

@@ -109,15 +109,15 @@ describe('the search for ranges', () => {
 
 describe('AWQ on a block', () => {
   it('scales four pairs, clips all but queries and keys, and says where inputs are no use', async () => {
-    const { block, tensors, inputs, grids } = await madeBlock(kernels)
-    const made = await awq.apply(block, tensors, { settings, inputs, grids, kernels })
-    const open = await awq.apply(block, tensors, { settings: { ...settings, isClipped: false }, inputs, grids, kernels })
+    const { config, block, tensors, inputs, grids } = await madeBlock(kernels)
+    const made = await awq.apply(block, tensors, { settings, config, inputs, grids, kernels })
+    const open = await awq.apply(block, tensors, { settings: { ...settings, isClipped: false }, config, inputs, grids, kernels })
     expect(made.tensors['q']).toEqual(open.tensors['q'])
     expect(made.tensors['up']).not.toEqual(open.tensors['up'])
     const tap = inputs.get('mlpIn')
     if (tap === undefined) throw new RangeError('no inputs')
     const silent = new Map(inputs).set('mlpIn', { ...tap, meanSquare: tap.meanSquare.map(() => 0) })
-    const kept = await awq.apply(block, tensors, { settings, inputs: silent, grids, kernels })
+    const kept = await awq.apply(block, tensors, { settings, config, inputs: silent, grids, kernels })
     expect(kept.findings.get('gate')).toEqual([
       {
         cause: 'Everything that calibration saw go into this matrix is 0.',
@@ -130,8 +130,8 @@ describe('AWQ on a block', () => {
   })
 
   it('leaves a block alone whose linears stay float', async () => {
-    const { block, tensors, inputs } = await madeBlock(kernels)
-    const made = await awq.apply(block, tensors, { settings, inputs, grids: new Map(), kernels })
+    const { config, block, tensors, inputs } = await madeBlock(kernels)
+    const made = await awq.apply(block, tensors, { settings, config, inputs, grids: new Map(), kernels })
     expect(made.tensors).toEqual(tensors)
   })
 

@@ -3,6 +3,7 @@ import type { Finding } from '../../core/finding.ts'
 import { createRandom } from '../../core/random.ts'
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
 import { createWasmKernels } from '../../kernels/wasm/index.ts'
+import type { Grid } from '../grid.ts'
 import { parseRecipe, summarize } from '../parse-recipe.ts'
 import { encodings, grids, roundings } from '../registry.ts'
 import type { LayerActivations } from '../rounding.ts'
@@ -30,12 +31,26 @@ async function learn(): Promise<LayerActivations> {
 
 const learnt = await learn()
 
+/** The same grid, whose scales stay what error feedback chose. */
+function withoutRescale(grid: Grid): Grid {
+  return {
+    ...grid,
+    async fixed(name, weight, options) {
+      const fixed = await grid.fixed?.(name, weight, options)
+      if (fixed?.kind !== 'fixed') throw new RangeError(name)
+      return { kind: fixed.kind, groupSize: fixed.groupSize, grid: fixed.grid, finish: (swept) => fixed.finish(swept) }
+    },
+  }
+}
+
 async function round(
   id: string,
-  given: { readonly activations?: LayerActivations | null; readonly kernels?: Kernels } = {},
+  given: { readonly activations?: LayerActivations | null; readonly kernels?: Kernels; readonly keepsScales?: boolean } = {},
 ): Promise<{ readonly error: number; readonly values: Float32Array<ArrayBuffer>; readonly findings: readonly Finding[] }> {
   const recipe = parseRecipe(id)
-  const grid = grids.get(recipe.grid.kind)
+  const { keepsScales = false, ...changed } = given
+  const member = grids.get(recipe.grid.kind)
+  const grid = keepsScales ? withoutRescale(member) : member
   const rounding = roundings.get(recipe.rounding.kind)
   const gridSettings = grid.parse(recipe.grid)
   const findings: Finding[] = []
@@ -47,7 +62,7 @@ async function round(
     importance: null,
     kernels,
     onFinding: (finding) => findings.push(finding),
-    ...given,
+    ...changed,
   })
   expect(encodings.get(tensor.encoding).encodingOf(tensor)).toEqual(grid.encoding(weight, gridSettings))
   const values = await encodings.get(tensor.encoding).dequantize(tensor, kernels)
@@ -72,6 +87,14 @@ describe('loses less than error feedback on the inputs it learnt from, at the sa
     const { error, findings } = await round(id)
     expect(findings).toEqual([])
     expect(error).toBeLessThan(0.98 * (await round(other)).error)
+  })
+})
+
+describe('learns scales beside codes, which loses less than codes alone', () => {
+  test.each(['learned-4bit-g128-sym', 'learned-3bit-g32', 'learned-2bit-g64', 'learned-2bit-channel', 'nf4+learned'])('%s', async (id) => {
+    const { error } = await round(id)
+    const codesAlone = (await round(id, { keepsScales: true })).error
+    expect(error).toBeLessThan(codesAlone)
   })
 })
 
@@ -113,6 +136,7 @@ describe('ids', () => {
   test.each([
     ['learned-4bit-g128-sym', { kind: 'learned' }, { kind: 'affine', bits: 4, group: 128, symmetric: true }],
     ['learned-3bit-g32-500steps', { kind: 'learned', steps: 500 }, { kind: 'affine', bits: 3, group: 32 }],
+    ['learned-2bit-g64-50steps-cross', { kind: 'learned', steps: 50, crossTerm: true }, { kind: 'affine', bits: 2, group: 64 }],
     ['Q4_K+learned', { kind: 'learned' }, { kind: 'ggml', type: 'Q4_K' }],
     ['nf4+learned-50steps', { kind: 'learned', steps: 50 }, { kind: 'codebook', book: 'nf4' }],
   ])('%s', (id, rounding, grid) => {

@@ -2,17 +2,24 @@ import * as v from 'valibot'
 import { recipeInvalid } from '../faults.ts'
 import type { GridField } from '../grid.ts'
 import type { AxisChoice } from '../recipe.ts'
+import { crossTermField } from './settings.ts'
 
 export interface LearnedSettings {
   /** Steps of descent in all; whole rounds of `DescentOptions`. */
   readonly steps: number
+  /** As in error feedback: codes and scales are learned for weights that make up for the errors of the layers before. */
+  readonly hasCrossTerm: boolean
 }
 
 const kind = 'learned'
 const stepChoices = [50, 200, 500]
 const defaultSteps = 200
 
-const schema = v.strictObject({ kind: v.literal(kind), steps: v.optional(v.picklist(stepChoices), defaultSteps) })
+const schema = v.strictObject({
+  kind: v.literal(kind),
+  steps: v.optional(v.picklist(stepChoices), defaultSteps),
+  crossTerm: v.optional(v.boolean(), false),
+})
 
 export const learnedFields: readonly GridField[] = [
   {
@@ -22,25 +29,30 @@ export const learnedFields: readonly GridField[] = [
     options: stepChoices.map((steps) => ({ value: steps, label: String(steps) })),
     default: defaultSteps,
   },
+  crossTermField,
 ]
 
 export function parseLearned(choice: AxisChoice): LearnedSettings {
   const parsed = v.safeParse(schema, choice)
-  if (parsed.success) return { steps: parsed.output.steps }
+  if (parsed.success) return { steps: parsed.output.steps, hasCrossTerm: parsed.output.crossTerm }
   const [issue] = parsed.issues
   throw recipeInvalid(
     `The ${v.getDotPath(issue) ?? 'setting'} of learned rounding is not possible: ${issue.message}.`,
-    `Use steps ${stepChoices.join(', ')}.`,
+    `Use steps ${stepChoices.join(', ')}, and crossTerm true or false.`,
   )
 }
 
-/** `learned`, `learned-500steps`. */
-export function learnedLabel({ steps }: LearnedSettings): string {
-  return steps === defaultSteps ? kind : `${kind}-${steps}steps`
+/** `learned`, `learned-500steps`, `learned-cross`. */
+export function learnedLabel({ steps, hasCrossTerm }: LearnedSettings): string {
+  return `${kind}${steps === defaultSteps ? '' : `-${steps}steps`}${hasCrossTerm ? '-cross' : ''}`
 }
 
 export function learnedFromLabel(label: string): AxisChoice | null {
-  const steps = stepChoices.find((candidate) => learnedLabel({ steps: candidate }) === label)
-  if (steps === undefined) return null
-  return { kind, ...(steps === defaultSteps ? {} : { steps }) }
+  for (const steps of stepChoices) {
+    for (const hasCrossTerm of [false, true]) {
+      if (label !== learnedLabel({ steps, hasCrossTerm })) continue
+      return { kind, ...(steps === defaultSteps ? {} : { steps }), ...(hasCrossTerm ? { crossTerm: true } : {}) }
+    }
+  }
+  return null
 }

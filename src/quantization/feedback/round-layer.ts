@@ -5,6 +5,7 @@ import type { FixedGrid } from '../fixed-grid.ts'
 import type { QuantizedTensor } from '../quantized-tensor.ts'
 import type { LayerActivations, RoundingOptions } from '../rounding.ts'
 import { columnOrder, groupsOfPositions } from './column-order.ts'
+import { meetFloatOutputs } from './cross-term.ts'
 import type { FeedbackSettings } from './settings.ts'
 
 type Options = RoundingOptions<FeedbackSettings>
@@ -43,12 +44,13 @@ export async function sweepLayer(name: string, weight: Matrix, options: Options)
 
   const use = diagonalOf(activations)
   const unused = [...use.keys()].filter((column) => use[column] === 0)
-  const live = withoutColumns(weight, unused)
+  const target = settings.hasCrossTerm ? await targetOf(weight, activations, options) : weight
+  const live = withoutColumns(target, unused)
   const scales = settings.order === 'act-order' ? 'before' : settings.scales
   const abortable = signal === undefined ? {} : { signal }
   const fixed = await grid.fixed?.(name, live, {
     settings: gridSettings,
-    source: weight,
+    source: target,
     scales,
     importance: activations.meanSquare,
     kernels,
@@ -67,6 +69,29 @@ export async function sweepLayer(name: string, weight: Matrix, options: Options)
     })
   }
   return feedBack(name, live, options, { fixed, use, activations, source: weight })
+}
+
+/** What is rounded in place of the weights, so that the errors of the layers before are made up for. */
+async function targetOf(weight: Matrix, activations: LayerActivations, options: Options): Promise<Matrix> {
+  const { settings, kernels, signal, onFinding } = options
+  const { cross, gram } = activations
+  // Nothing came away from the float model before the first rounded linear.
+  if (cross?.some((value) => value !== 0) !== true) return weight
+  const use = diagonalOf(activations)
+  const mean = use.reduce((sum, value) => sum + value, 0) / use.length
+  for (let damping = settings.damping; damping <= mostDamping; damping = nextDamping(damping)) {
+    const factor = await kernels.factorInverse(gram, { order: null, damping: damping * mean }, signal)
+    if (factor.kind === 'not-positive-definite') continue
+    const target = await meetFloatOutputs(weight, { cross, upper: factor.upper }, kernels, signal)
+    if (target.data.every((value) => Number.isFinite(value))) return target
+  }
+  onFinding?.({
+    cause: 'What calibration saw does not say how to make up for the errors of the layers before.',
+    tried: 'They were left as they are.',
+    remedy: 'Calibrate on more or other text.',
+    wantsText: true,
+  })
+  return weight
 }
 
 async function feedBack(

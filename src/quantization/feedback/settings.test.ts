@@ -11,6 +11,12 @@ test.each([
     { kind: 'affine', bits: 4, group: 'channel', symmetric: false },
     { kind: 'gptq', order: 'group-aware', staticGroups: true },
   ],
+  [
+    'gptq-3bit-g64-sym-actorder-cross',
+    { kind: 'affine', bits: 3, group: 64, symmetric: true },
+    { kind: 'gptq', order: 'act-order', crossTerm: true },
+  ],
+  ['Q4_K+gptq-cross', { kind: 'ggml', type: 'Q4_K' }, { kind: 'gptq', crossTerm: true }],
   ['Q4_K+gptq', { kind: 'ggml', type: 'Q4_K' }, { kind: 'gptq' }],
   ['MXFP4+gptq-actorder', { kind: 'ggml', type: 'MXFP4' }, { kind: 'gptq', order: 'act-order' }],
 ])('%s', (id, grid, rounding) => {
@@ -31,16 +37,21 @@ test.each(['F16+gptq', 'TQ1_0+gptq'])('%s is refused: nothing of it could be cal
 test('labels are read as they are written', () => {
   for (const order of ['columns', 'act-order', 'group-aware'] as const) {
     for (const scales of ['on the way', 'before'] as const) {
-      const choice = feedbackFromLabel(feedbackLabel({ order, scales }))
-      expect(choice === null ? null : parseFeedback(choice)).toMatchObject({ order, scales })
+      for (const hasCrossTerm of [false, true]) {
+        const choice = feedbackFromLabel(feedbackLabel({ order, scales, hasCrossTerm }))
+        expect(choice === null ? null : parseFeedback(choice)).toMatchObject({ order, scales, hasCrossTerm })
+      }
     }
   }
   expect(feedbackFromLabel('gptq-sideways')).toBeNull()
 })
 
-test.each([{ damping: 2 }, { damping: -0.1 }, { order: 'random' }, { block: 100 }, { speed: 9 }])('%j is refused by name', (setting) => {
-  expect(() => parseFeedback({ kind: 'gptq', ...setting })).toThrow(Object.keys(setting)[0])
-})
+test.each([{ damping: 2 }, { damping: -0.1 }, { order: 'random' }, { block: 100 }, { speed: 9 }, { crossTerm: 1 }])(
+  '%j is refused by name',
+  (setting) => {
+    expect(() => parseFeedback({ kind: 'gptq', ...setting })).toThrow(Object.keys(setting)[0])
+  },
+)
 
 test('orders: the most used first, or so within groups that stay together', () => {
   const use = Float64Array.of(1, 5, 2, 2, 9, 0, 7)

@@ -14,6 +14,11 @@ export interface FeedbackSettings {
   /** Scales of groups: fitted when their turn comes, or all before. With act-order they are always fitted before. */
   readonly scales: 'on the way' | 'before'
   readonly isTrueSequential: boolean
+  /**
+   * Whether weights first move to where their outputs on the recipe's own inputs are nearest to those of the float model, so
+   * that this linear makes up for what the ones before it lost; see `cross-term.ts`.
+   */
+  readonly hasCrossTerm: boolean
   /** Columns that wait for each other before the rest of the row hears of their errors. */
   readonly block: number
 }
@@ -26,8 +31,20 @@ const schema = v.strictObject({
   order: v.optional(v.picklist(['columns', 'act-order', 'group-aware']), 'columns'),
   staticGroups: v.optional(v.boolean(), false),
   trueSequential: v.optional(v.boolean(), true),
+  crossTerm: v.optional(v.boolean(), false),
   block: v.optional(v.picklist([32, 64, 128]), 128),
 })
+
+export const crossTermField: GridField = {
+  key: 'crossTerm',
+  label: 'Errors of the layers before',
+  input: 'choice',
+  options: [
+    { value: false, label: 'left as they are' },
+    { value: true, label: 'made up for (the calibration runs twice)' },
+  ],
+  default: false,
+}
 
 export const feedbackFields: readonly GridField[] = [
   {
@@ -68,6 +85,7 @@ export const feedbackFields: readonly GridField[] = [
     ],
     default: true,
   },
+  crossTermField,
   {
     key: 'block',
     label: 'Columns in a block',
@@ -83,26 +101,30 @@ export function parseFeedback(choice: AxisChoice): FeedbackSettings {
     const [issue] = parsed.issues
     throw recipeInvalid(
       `The ${v.getDotPath(issue) ?? 'setting'} of error feedback is not possible: ${issue.message}.`,
-      'Use damping 0 to 1, order "columns", "act-order" or "group-aware", staticGroups and trueSequential true or false, block 32, 64 or 128.',
+      'Use damping 0 to 1, order "columns", "act-order" or "group-aware", staticGroups, trueSequential and crossTerm true or false, block 32, 64 or 128.',
     )
   }
-  const { damping, order, staticGroups, trueSequential, block } = parsed.output
-  return { damping, order, scales: staticGroups ? 'before' : 'on the way', isTrueSequential: trueSequential, block }
+  const { damping, order, staticGroups, trueSequential, crossTerm, block } = parsed.output
+  const scales = staticGroups ? 'before' : 'on the way'
+  return { damping, order, scales, isTrueSequential: trueSequential, hasCrossTerm: crossTerm, block }
 }
 
 const orderWords = { columns: '', 'act-order': '-actorder', 'group-aware': '-gar' } as const
 
-/** `gptq`, `gptq-actorder`, `gptq-gar-static`: order and scales, which change what a file holds. */
-export function feedbackLabel({ order, scales }: Pick<FeedbackSettings, 'order' | 'scales'>): string {
-  return `gptq${orderWords[order]}${scales === 'before' ? '-static' : ''}`
+/** `gptq`, `gptq-actorder`, `gptq-gar-static-cross`: order, scales and cross term, which change what a file holds. */
+export function feedbackLabel({ order, scales, hasCrossTerm }: Pick<FeedbackSettings, 'order' | 'scales' | 'hasCrossTerm'>): string {
+  return `gptq${orderWords[order]}${scales === 'before' ? '-static' : ''}${hasCrossTerm ? '-cross' : ''}`
 }
 
 export function feedbackFromLabel(label: string): AxisChoice | null {
-  for (const order of ['columns', 'act-order', 'group-aware'] as const) {
-    for (const scales of ['on the way', 'before'] as const) {
-      if (label !== feedbackLabel({ order, scales })) continue
-      return { kind, ...(order === 'columns' ? {} : { order }), ...(scales === 'before' ? { staticGroups: true } : {}) }
-    }
+  const match = /^gptq(-actorder|-gar)?(-static)?(-cross)?$/.exec(label)
+  if (match === null) return null
+  const [, word = '', isStatic, isCross] = match
+  const order = (['columns', 'act-order', 'group-aware'] as const).find((candidate) => orderWords[candidate] === word)
+  return {
+    kind,
+    ...(order === 'columns' ? {} : { order }),
+    ...(isStatic === undefined ? {} : { staticGroups: true }),
+    ...(isCross === undefined ? {} : { crossTerm: true }),
   }
-  return null
 }

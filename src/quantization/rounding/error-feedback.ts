@@ -24,7 +24,8 @@ const errorFeedback: Rounding<FeedbackSettings> = {
   needsActivations: 'own',
   givesImportance: true,
   isTrueSequential: (settings) => settings.isTrueSequential,
-  workBytes: feedbackBytes,
+  needsCrossTerm: (settings) => settings.hasCrossTerm,
+  workBytes: (shape, threads, { hasCrossTerm }) => feedbackBytes(shape, threads, hasCrossTerm),
   quantize: roundLayer,
 }
 

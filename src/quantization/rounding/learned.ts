@@ -8,7 +8,8 @@ const learned: Rounding<LearnedSettings> = {
   kind: 'learned',
   order: 4,
   title: 'Learned rounding',
-  explanation: "From GPTQ's codes on, each weight learns whether its neighbour suits the calibration text better. Slower, never worse.",
+  explanation:
+    "From GPTQ's codes on, each weight learns whether its neighbour suits the calibration text better, and scales follow. Slower, never worse.",
   fields: learnedFields,
   parse: parseLearned,
   label: learnedLabel,
@@ -23,8 +24,11 @@ const learned: Rounding<LearnedSettings> = {
   needsActivations: 'own',
   givesImportance: true,
   isTrueSequential: () => true,
-  // Descent needs G where the sweep needed its factor; nearest rounding to compare with comes after, with the values of both.
-  workBytes: (shape, threads) => feedbackBytes(shape, threads) + shape.rows * shape.columns * 3 * 4,
+  needsCrossTerm: (settings) => settings.hasCrossTerm,
+  // Descent needs G where the sweep needed its factor, and the search for scales all of G; beside them the values before and after,
+  // their transpose, their products with G as they are and as they become, and nearest rounding to compare with.
+  workBytes: (shape, threads, { hasCrossTerm }) =>
+    feedbackBytes(shape, threads, hasCrossTerm) + 4 * shape.columns ** 2 + shape.rows * shape.columns * 6 * 4,
   quantize: learnLayer,
 }
 

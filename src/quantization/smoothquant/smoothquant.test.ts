@@ -87,8 +87,14 @@ describe('the search for alpha', () => {
 
 describe('SmoothQuant on a block', () => {
   it('smooths what norms feed, rounds every input, and says so where inputs are no use', async () => {
-    const { block, tensors, inputs, grids } = await madeBlock(kernels)
-    const made = await smoothquant.apply(block, tensors, { settings: { alpha: 0.5, activations: 'tensor' }, inputs, grids, kernels })
+    const { config, block, tensors, inputs, grids } = await madeBlock(kernels)
+    const made = await smoothquant.apply(block, tensors, {
+      settings: { alpha: 0.5, activations: 'tensor' },
+      config,
+      inputs,
+      grids,
+      kernels,
+    })
     expect(Object.keys(made.modes)).toEqual(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
     expect(made.tensors['o']).toBe(tensors['o'])
     expect(made.tensors['attnIn']).not.toEqual(tensors['attnIn'])
@@ -98,6 +104,7 @@ describe('SmoothQuant on a block', () => {
     broken.set('attnIn', { ...tap, meanSquare: tap.meanSquare.map((value, i) => (i === 3 ? Number.NaN : value)) })
     const kept = await smoothquant.apply(block, tensors, {
       settings: { alpha: 0.5, activations: 'tensor' },
+      config,
       inputs: broken,
       grids,
       kernels,

@@ -66,6 +66,12 @@ export function addColumnOfTiles(panels: usize, depth: i32, gram: usize, rows: i
   }
 }
 
+/** Adds a^T b of two panels to the rows and columns of a tile that the matrix has. */
+export function addEdgeTile(a: usize, b: usize, depth: i32, c: usize, stride: usize, rows: i32, columns: i32): void {
+  storeTile(a, b, depth, TILE, 32)
+  addEdge(c, stride, rows, columns)
+}
+
 function addEdge(c: usize, stride: usize, rows: i32, columns: i32): void {
   for (let r = 0; r < rows; r++) {
     for (let k = 0; k < columns; k++) {
