@@ -51,9 +51,8 @@ const tflite: ExportTarget = {
   },
 
   layout(facts) {
-    const graph = decoderGraph(facts)
-    const model = { graph, layout: layoutTflite(graph) }
-    const settings = textFile('model_settings.h', settingsHeader(graph))
+    const model = modelOf(facts)
+    const settings = textFile('model_settings.h', settingsHeader(model.graph))
     if (model.layout.sizeBytes > largestSource) return [modelFile(model), settings]
     return [modelFile(model), settings, textFile('model_data.h', dataHeader), sourceFile(model)]
   },
@@ -69,13 +68,25 @@ function floatNotes({ checkpoint: { graph }, encodings }: ExportFacts): string[]
 }
 
 function sourceNotes(facts: ExportFacts): string[] {
-  const { sizeBytes } = layoutTflite(decoderGraph(facts))
+  const { sizeBytes } = modelOf(facts).layout
   return sizeBytes <= largestSource ? [] : [`model_data.cc is left out: the model is larger than ${largestSource / 2 ** 20} MiB.`]
 }
 
 interface Model {
   readonly graph: BuiltGraph
   readonly layout: TfliteLayout
+}
+
+const models = new WeakMap<ExportFacts, Model>()
+
+/** Made once: a layout and the notes beside it ask for the same. */
+function modelOf(facts: ExportFacts): Model {
+  const known = models.get(facts)
+  if (known !== undefined) return known
+  const graph = decoderGraph(facts)
+  const model = { graph, layout: layoutTflite(graph) }
+  models.set(facts, model)
+  return model
 }
 
 function modelFile(model: Model): ExportedFile {

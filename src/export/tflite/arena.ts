@@ -18,9 +18,7 @@ const baseBytes = 4096
  */
 export function arenaBytes({ tensors, operators, inputs, outputs }: BuiltGraph): number {
   const lastUse = new Map<number, number>()
-  const firstUse = new Map<number, number>(inputs.map((tensor) => [tensor, 0]))
   for (const [step, operator] of operators.entries()) {
-    for (const tensor of operator.outputs) firstUse.set(tensor, step)
     for (const tensor of [...operator.inputs, ...operator.outputs]) lastUse.set(tensor, step)
   }
   for (const tensor of outputs) lastUse.set(tensor, operators.length)
@@ -32,12 +30,13 @@ export function arenaBytes({ tensors, operators, inputs, outputs }: BuiltGraph):
   }
   let most = 0
   let kept = 0
-  for (const [step, { kind, inputs: read, options }] of operators.entries()) {
+  let alive = inputs.reduce((sum, tensor) => sum + bytesOf(tensor), 0)
+  for (const [step, { kind, inputs: read, outputs: made, options }] of operators.entries()) {
     // With adj_y the second input is as the product wants it.
     if (kind === 'BATCH_MATMUL' && options.length === 0) kept += bytesOf(read[1] ?? -1)
-    let alive = 0
-    for (const [tensor, start] of firstUse) if (start <= step && step <= (lastUse.get(tensor) ?? start)) alive += bytesOf(tensor)
+    for (const tensor of made) alive += bytesOf(tensor)
     most = Math.max(most, alive)
+    for (const tensor of new Set([...read, ...made])) if (lastUse.get(tensor) === step) alive -= bytesOf(tensor)
   }
   const tables = tensorBytes * tensors.length + operatorBytes * operators.length
   return Math.ceil((gaps * most + kept + tables + baseBytes) / 1024) * 1024
