@@ -1,3 +1,4 @@
+import type { ModelGraph } from '../models/model-graph.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
@@ -22,6 +23,12 @@ export function learningOf(recipe: Recipe): Learning {
 /** Whether a recipe cannot do without a calibration text; an imatrix file stands in for one where only importance is asked for. */
 export function learnsFromText({ from, transformNeedsInputs }: Learning, hasImportanceFile: boolean): boolean {
   return transformNeedsInputs || from === 'own' || (from === 'float' && !hasImportanceFile)
+}
+
+/** Whether a recipe's transform makes other blocks of the model's. Every block has the roles of the first. */
+export function changesBlocks({ blocks: [first] }: ModelGraph, { transform }: Recipe): boolean {
+  const member = transforms.get(transform.kind)
+  return first !== undefined && member.changes(first, member.parse(transform)).length > 0
 }
 
 /** Tokens that a recipe's own hidden states hold. */

@@ -1,7 +1,7 @@
 import type { Recipe } from '../quantization/recipe.ts'
 import { encodings, roundings, transforms } from '../quantization/registry.ts'
 import type { ResolvedTensor } from '../quantization/resolve.ts'
-import { learningOf, learnsFromText } from './learning.ts'
+import { changesBlocks, learningOf, learnsFromText } from './learning.ts'
 import type { PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 
@@ -84,10 +84,22 @@ function requestIssues({ facts }: Considered): PlanIssue[] {
   return issues
 }
 
-function learningIssues({ request }: PlanFacts, recipe: Recipe): PlanIssue[] {
+function learningIssues({ request, checkpoint }: PlanFacts, recipe: Recipe): PlanIssue[] {
   const learning = learningOf(recipe)
+  const transform = transforms.get(recipe.transform.kind)
+  if (request.evaluation === null && request.calibration === null && !transform.needsInputs && changesBlocks(checkpoint.graph, recipe)) {
+    return [
+      {
+        severity: 'error',
+        recipeId: recipe.id,
+        title: 'No text to run the model on',
+        text: `${transform.title}: this changes whole blocks, and a run without a text only ever holds rows of single matrices.`,
+        remedy: 'Choose a text to measure on, the bundled one for instance, or the transform "none".',
+      },
+    ]
+  }
   if (request.calibration !== null || !learnsFromText(learning, request.importance !== null)) return []
-  const learner = learning.transformNeedsInputs ? transforms.get(recipe.transform.kind) : roundings.get(recipe.rounding.kind)
+  const learner = learning.transformNeedsInputs ? transform : roundings.get(recipe.rounding.kind)
   return [
     {
       severity: 'error',
