@@ -42,6 +42,8 @@ export interface ExportedFile {
   readonly path: string
   /** Exact, known before the first byte. */
   readonly sizeBytes: number
+  /** The model once more in another form; it does not count when the size of a recipe is told. */
+  readonly isCopy?: true
   /** Streams the file in order; pieces of at most 64 MiB. */
   write(source: ExportSource, signal?: AbortSignal): AsyncIterable<Uint8Array<ArrayBuffer>>
   /**
@@ -50,6 +52,11 @@ export interface ExportedFile {
    * Throws `proof-failed` naming the tensor. Absent for small text files, which are compared by hash alone.
    */
   verify?(source: ExportSource, written: ByteSource, options: { readonly kernels: Kernels; readonly signal?: AbortSignal }): Promise<void>
+}
+
+/** Bytes of files, the model once. */
+export function sizeOf(files: readonly ExportedFile[]): number {
+  return files.reduce((sum, { sizeBytes, isCopy }) => (isCopy === true ? sum : sum + sizeBytes), 0)
 }
 
 /** A file format. One file in `targets/` each, default export. */

@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement } from '../core/dtype.ts'
 import { defaultExportOptions } from '../export/options.ts'
-import type { ExportFacts } from '../export/target.ts'
+import { type ExportFacts, sizeOf } from '../export/target.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
@@ -110,7 +110,7 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
   const exportFacts: ExportFacts = { checkpoint, recipe, options: defaultExportOptions, encodings, inputModes, importance }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
-    const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0
+    const bytes = support === true ? sizeOf(target.layout(exportFacts)) : 0
     return { id: target.id, support, bytes, notes: support === true ? target.notes(exportFacts) : [] }
   })
   const first = targets.find((target) => target.support === true)

@@ -13,7 +13,7 @@ import { linear, referenceBlock, rmsNorm } from '../../testing/reference-forward
 import { runTflite } from '../../testing/tflite-interpreter.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../../testing/tokenizer-files.ts'
-import type { ExportedFile, ExportSource } from '../target.ts'
+import { type ExportedFile, type ExportSource, sizeOf } from '../target.ts'
 import { decoderGraph } from '../tflite/decoder.ts'
 import tflite from './tflite.ts'
 
@@ -152,6 +152,8 @@ describe('tflite', () => {
     expect(arena).toBeGreaterThan(320 * 64 * 4)
     expect(arena).toBeLessThan(4 * 320 * 64 * 4)
     const text = new TextDecoder().decode(await bytesOf(files[3], from))
+    // The array in C is the model once more.
+    expect(sizeOf(files)).toBe(files.slice(0, 3).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0))
     expect(text.split('\n')[3]).toMatch(/^(?:0x[0-9a-f]{2},){16}$/)
   })
 
@@ -172,6 +174,18 @@ describe('tflite', () => {
         await expect(attempt, `${path} ${at}`).rejects.toMatchObject({ code: 'proof-failed' })
       }
     }
+  })
+
+  it('reads fewer tokens at a time on a microcontroller, in a smaller arena', async () => {
+    const long = await source({ max_position_embeddings: 512 })
+    const micro = { ...long, options: { ...long.options, device: 'esp32-s3' } }
+    const settingsOf = async (facts: ExportSource): Promise<number[]> => {
+      const text = new TextDecoder().decode(await bytesOf(tflite.layout(facts)[1], facts))
+      return ['kSequenceLength', 'kTensorArenaBytes'].map((name) => Number(new RegExp(`${name} = (\\d+);`).exec(text)?.[1]))
+    }
+    const [[tokens, arena = 0] = [], [fewer, smaller = 0] = []] = [await settingsOf(long), await settingsOf(micro)]
+    expect([tokens, fewer]).toEqual([128, 32])
+    expect(smaller).toBeLessThan(arena / 2)
   })
 
   it('leaves the C source out of larger models, and says so', async () => {

@@ -42,9 +42,9 @@ const tflite: ExportTarget = {
   },
 
   notes(facts) {
-    const tokens = graphTokens(facts.checkpoint.graph.config)
+    const tokens = graphTokens(facts)
     return [
-      `The graph reads ${tokens} tokens at a time, whole; it keeps no state between calls. Activations are floats.`,
+      `The graph reads ${tokens} tokens at a time, whole, and keeps no state between calls; for a microcontroller as the device it is shorter. Activations are floats.`,
       ...floatNotes(facts),
       ...sourceNotes(facts),
     ]
@@ -104,6 +104,7 @@ function sourceFile(model: Model): ExportedFile {
   return {
     path: 'model_data.cc',
     sizeBytes: dataSourceBytes(sizeBytes),
+    isCopy: true,
     write: (source, signal) => dataSource(tfliteBytes(model.layout, model.graph.sources, source, signal), sizeBytes),
     async verify(source, written, options) {
       const bytes = parseDataSource(await written.read(0, written.sizeBytes, options.signal), sizeBytes)

@@ -1,3 +1,4 @@
+import { deviceById } from '../../devices/device.ts'
 import type { OptionField } from '../../formats/tflite/schema.ts'
 import type { BlockSpec, LinearSpec, ModelConfig } from '../../models/model-graph.ts'
 import { int8Run } from '../int8-codes.ts'
@@ -9,10 +10,13 @@ import { ropeTables } from './rope-tables.ts'
 const never = -1e9
 
 /** Tokens that one call of the graph reads; shapes are fixed, since TensorFlow Lite Micro knows no others. */
-export const longestGraph = 128
+const longestGraph = 128
+/** The same for a microcontroller: the arena grows with the tokens, attention with their square. */
+const longestMicroGraph = 32
 
-export function graphTokens({ maxPositions }: ModelConfig): number {
-  return Math.min(maxPositions, longestGraph)
+export function graphTokens({ checkpoint, options }: Pick<ExportFacts, 'checkpoint' | 'options'>): number {
+  const isMicro = deviceById(options.device)?.group === 'microcontroller'
+  return Math.min(checkpoint.graph.config.maxPositions, isMicro ? longestMicroGraph : longestGraph)
 }
 
 /**
@@ -40,7 +44,7 @@ class Decoder {
   constructor(facts: ExportFacts) {
     this.#facts = facts
     this.#config = facts.checkpoint.graph.config
-    this.#tokens = graphTokens(this.#config)
+    this.#tokens = graphTokens(facts)
     const tokens = this.#tokens
     this.#mask = this.#graph.floats(
       [1, tokens, tokens],
