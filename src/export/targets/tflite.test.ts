@@ -183,7 +183,8 @@ describe('tflite', () => {
       const text = new TextDecoder().decode(await bytesOf(tflite.layout(facts)[1], facts))
       return ['kSequenceLength', 'kTensorArenaBytes'].map((name) => Number(new RegExp(`${name} = (\\d+);`).exec(text)?.[1]))
     }
-    const [[tokens, arena = 0] = [], [fewer, smaller = 0] = []] = [await settingsOf(long), await settingsOf(micro)]
+    const [tokens, arena = 0] = await settingsOf(long)
+    const [fewer, smaller] = await settingsOf(micro)
     expect([tokens, fewer]).toEqual([128, 32])
     expect(smaller).toBeLessThan(arena / 2)
   })
