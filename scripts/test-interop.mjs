@@ -27,6 +27,9 @@ const models = {
   smollm2: makeSmollm2,
 }
 
+/** A recipe is an id, or JSON that has one. */
+const nameOf = (recipe) => (recipe.startsWith('{') ? JSON.parse(recipe).id : recipe)
+
 /** A virtual environment with pinned packages, made anew when its requirements change. */
 function environment(group) {
   const requirements = path.join(interop, `requirements-${group}.txt`)
@@ -100,7 +103,7 @@ for (const [name, folderOf] of Object.entries(models)) {
     results.push(...wanted.map((row) => ({ row, holds: false, fault: 'the studio could not write it' })))
     continue
   }
-  for (const row of wanted) results.push(prove(row, path.join(out, row.recipe)))
+  for (const row of wanted) results.push(prove(row, path.join(out, nameOf(row.recipe))))
 }
 
 function prove(row, folder) {
@@ -113,7 +116,7 @@ function prove(row, folder) {
   const result = last.startsWith('{') ? JSON.parse(last) : { holds: false, fault: stderr.trim().split('\n').at(-1) ?? 'no answer' }
   const difference =
     result.fault ?? `logits ${result.maxLogitDifference.toExponential(1)}, perplexity × ${result.perplexityRatio.toFixed(5)}`
-  console.log(`${result.holds ? 'ok  ' : 'FAIL'} ${row.model} ${row.recipe} ${row.target} in ${row.loader}: ${difference}`)
+  console.log(`${result.holds ? 'ok  ' : 'FAIL'} ${row.model} ${nameOf(row.recipe)} ${row.target} in ${row.loader}: ${difference}`)
   return { row, ...result }
 }
 
@@ -130,7 +133,7 @@ if (chosen.markdown === true) {
             `${((figures.perplexityRatio - 1) * 100).toFixed(3)} %${holds ? '' : ' **fails**'}`,
           ]
         : [`**${fault}**`, '', '']
-    console.log(`| ${[row.model, row.recipe, row.target, versions.join(', '), ...cells].join(' | ')} |`)
+    console.log(`| ${[row.model, nameOf(row.recipe), row.target, versions.join(', '), ...cells].join(' | ')} |`)
   }
 }
 const failed = results.filter(({ holds }) => !holds).length

@@ -51,6 +51,8 @@ export interface LayerResult {
   /** |X (W - Q)^T|^2 / |X W^T|^2 through G = X^T X of the float run; `null` where nothing ran through the model. */
   readonly outputError: number | null
   readonly bitsPerWeight: number
+  /** Share of weights that are exactly 0, 0 to 1; only counted where the recipe prunes. */
+  readonly sparsity?: number
   /** What did not go as asked while this matrix was quantized; absent when everything did. */
   readonly findings?: readonly Finding[]
 }

@@ -1,6 +1,7 @@
 import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
 import type { Support } from '../core/support.ts'
 import type { ByteSource } from '../io/byte-source.ts'
+import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { ImportanceSummary } from '../quantization/calibration-summary.ts'
@@ -20,6 +21,11 @@ export interface ExportSource {
    * transform changed it. Tensors not in it are those of the checkpoint.
    */
   readonly encodings: ReadonlyMap<string, TensorEncoding>
+  /**
+   * How the inputs of linears are rounded in the figures of the run, by checkpoint name of the weight; linears that are not named
+   * take floats. Before a run the scale of `int8-tensor` is NaN: calibration finds it.
+   */
+  readonly inputModes: ReadonlyMap<string, ActivationMode>
   /** Where importance comes from; recorded in files whose recipe used it. */
   readonly importance: ImportanceSummary | null
   /**
@@ -39,6 +45,8 @@ export interface ExportedFile {
   readonly path: string
   /** Exact, known before the first byte. */
   readonly sizeBytes: number
+  /** The model once more in another form; it does not count when the size of a recipe is told. */
+  readonly isCopy?: true
   /** Streams the file in order; pieces of at most 64 MiB. */
   write(source: ExportSource, signal?: AbortSignal): AsyncIterable<Uint8Array<ArrayBuffer>>
   /**
@@ -47,6 +55,11 @@ export interface ExportedFile {
    * Throws `proof-failed` naming the tensor. Absent for small text files, which are compared by hash alone.
    */
   verify?(source: ExportSource, written: ByteSource, options: { readonly kernels: Kernels; readonly signal?: AbortSignal }): Promise<void>
+}
+
+/** Bytes of files, the model once. */
+export function sizeOf(files: readonly ExportedFile[]): number {
+  return files.reduce((sum, { sizeBytes, isCopy }) => (isCopy === true ? sum : sum + sizeBytes), 0)
 }
 
 /** A file format. One file in `targets/` each, default export. */

@@ -56,7 +56,7 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --protocol P          windows (default) or llama.cpp (scores the second half of each window)
 --context N           tokens a window (default: 256, or what the model reads if that is less)
 --max-tokens N        run at most N tokens of the evaluation text (default: all)
---export T,...        gguf, gptq; a recipe that a format cannot hold is left out there, with the reason
+--export T,...        gguf, gptq, llama2c, tflite; a recipe that a format cannot hold is left out there, with the reason
 --max-file-size SIZE   split files of weights above this size (500M, 4G), where the format has parts
 --device ID           whose commands the README beside the files has: pi-5-8gb, jetson-orin-nano-8gb, android-mid,
                       browser-webgpu-igpu, rtx-4060, esp32-s3, … (an unknown one lists them all)

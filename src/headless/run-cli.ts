@@ -324,7 +324,16 @@ function tellResults(report: RunReport, host: CliHost): void {
       ]),
     )
   }
+  for (const recipe of report.recipes) tellSparsity(recipe, host)
   for (const recipe of report.recipes) tellFindings(recipe, host)
+}
+
+/** Least and most over the pruned matrices; report.json has each. */
+function tellSparsity({ id, layers }: RunReport['recipes'][number], host: CliHost): void {
+  const shares = layers.flatMap(({ sparsity }) => (sparsity === undefined ? [] : [100 * sparsity]))
+  if (shares.length === 0) return
+  const [least, most] = [Math.min(...shares).toFixed(1), Math.max(...shares).toFixed(1)]
+  host.tell(`${id}: ${least === most ? least : `${least} to ${most}`} % of the weights of each matrix are 0`)
 }
 
 /** What did not go as asked, each sort once; report.json names every matrix. */

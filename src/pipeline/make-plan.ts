@@ -1,14 +1,14 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement } from '../core/dtype.ts'
 import { defaultExportOptions } from '../export/options.ts'
-import type { ExportFacts } from '../export/target.ts'
+import { type ExportFacts, sizeOf } from '../export/target.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import { changedEnds, changedFloats, encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
-import { isInputRounded } from './activation-modes.ts'
+import { isInputRounded, plannedInputModes } from './activation-modes.ts'
 import { changesBlocks, learningOf, tokensOfRecipe } from './learning.ts'
 import { memoryParts } from './memory-bound.ts'
 import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
@@ -112,10 +112,11 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
   const importance = importanceSummary(facts.loaded.importance, calibrationSummary(facts.request, facts.texts), checkpoint.graph)
   const encodings = encodingsOf(resolved, changedTensors(checkpoint, recipe, resolved))
   const graph = recipeGraph(checkpoint.graph, recipe)
-  const exportFacts: ExportFacts = { checkpoint, graph, recipe, options: defaultExportOptions, encodings, importance }
+  const inputModes = plannedInputModes(checkpoint.graph, recipe, resolved)
+  const exportFacts: ExportFacts = { checkpoint, graph, recipe, options: defaultExportOptions, encodings, inputModes, importance }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
-    const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0
+    const bytes = support === true ? sizeOf(target.layout(exportFacts)) : 0
     return { id: target.id, support, bytes, notes: support === true ? target.notes(exportFacts) : [] }
   })
   const first = targets.find((target) => target.support === true)

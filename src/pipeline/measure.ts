@@ -49,6 +49,13 @@ export async function measureTensor(
   return { ...describe(resolved), ...figures }
 }
 
+/** Zeros of either sign among the values, 0 to 1. */
+export function shareOfZeros(values: Float32Array): number {
+  let zeros = 0
+  for (const value of values) if (value === 0) zeros++
+  return values.length === 0 ? 0 : zeros / values.length
+}
+
 /** Name, place and size of a quantized matrix in results. */
 export function describe(resolved: ResolvedTensor): Pick<LayerResult, 'name' | 'block' | 'role' | 'grid' | 'bitsPerWeight'> {
   const { name, block, role, label: grid, encoding } = resolved

@@ -13,7 +13,7 @@ import type { RunEvent } from './events.ts'
 import { batchTokens, type HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
 import { activationsOf } from './learning.ts'
-import { GramSums, measureTensor } from './measure.ts'
+import { GramSums, measureTensor, shareOfZeros } from './measure.ts'
 import { storedSquares } from './measured-importance.ts'
 import { createRunFile } from './run-files.ts'
 import { StoredTensorWriter } from './stored-tensor.ts'
@@ -208,7 +208,8 @@ async function quantizeLinear(
     approximation: source.restore(linear.role, approximation),
   }
   const layer = await measureTensor(tensor, measured, output, signal)
-  return { quantized, approximation, layer: findings.length === 0 ? layer : { ...layer, findings } }
+  const told = findings.length === 0 ? layer : { ...layer, findings }
+  return { quantized, approximation, layer: source.isPruned === true ? { ...told, sparsity: shareOfZeros(approximation) } : told }
 }
 
 /** What a file says of a linear's inputs, else what the float model puts into it: the G that layer errors are measured with. */

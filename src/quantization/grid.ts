@@ -43,6 +43,8 @@ export interface Grid<Settings = unknown> {
    * out or `null` where scales are found otherwise or reach over rows.
    */
   rangeColumns?(shape: MatrixShape, settings: Settings): number | null
+  /** Whether a weight of 0 is exactly 0 on the grid, whatever is beside it and whatever fallback comes in; absent: never. */
+  keepsZero?(settings: Settings): boolean
   /** The grid's values around a histogram of limit `limit` for the chart; at most 256. */
   values(limit: number, settings: Settings): readonly number[]
   /** Other settings that lose less where few outer weights stretch the range of many; absent: it has none. */

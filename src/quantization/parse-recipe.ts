@@ -74,7 +74,8 @@ export function validateRecipe(value: unknown): Recipe {
     )
   }
   const recipe: Recipe = parsed.output
-  transforms.get(recipe.transform.kind).parse(recipe.transform)
+  const transform = transforms.get(recipe.transform.kind)
+  transform.parse(recipe.transform)
   const rounding = roundings.get(recipe.rounding.kind)
   const roundingSettings = rounding.parse(recipe.rounding)
   const allocation = allocations.get(recipe.allocation.kind)
@@ -87,6 +88,9 @@ export function validateRecipe(value: unknown): Recipe {
     const place = choice === recipe.grid ? 'recipe' : 'tensor'
     const support = rounding.supports(grid, roundingSettings, { gridSettings: grid.parse(choice), place })
     if (support !== true) throw recipeInvalid(support, 'Choose another grid or another rounding.')
+    const outlives = transform.supportsGrid?.({ grid, gridSettings: grid.parse(choice), rounding }) ?? true
+    // An override may be for embedding or head; the plan asks again, matrix by matrix.
+    if (outlives !== true && choice === recipe.grid) throw recipeInvalid(outlives, 'Choose another grid or another rounding.')
   }
   return recipe
 }

@@ -146,6 +146,9 @@ function firstRefusal(
   const rounding = roundings.get(recipe.rounding.kind)
   const byRounding = rounding.supports(member, rounding.parse(recipe.rounding), { gridSettings: settings, place: 'tensor' })
   if (byRounding !== true) return byRounding
+  const place = { grid: member, gridSettings: settings, rounding }
+  const byTransform = tensor.block < 0 ? true : (transforms.get(recipe.transform.kind).supportsGrid?.(place) ?? true)
+  if (byTransform !== true) return byTransform
   if (tensor.block >= 0 || member.importanceUse(settings) !== 'required') return true
   return `${member.label(settings)} cannot be rounded without knowing which inputs matter, and of the ${tensor.role} that is not measured.`
 }

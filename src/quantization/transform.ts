@@ -3,9 +3,9 @@ import type { Support } from '../core/support.ts'
 import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, ModelConfig, ModelGraph } from '../models/model-graph.ts'
-import type { GridField } from './grid.ts'
+import type { Grid, GridField } from './grid.ts'
 import type { AxisChoice } from './recipe.ts'
-import type { LayerActivations } from './rounding.ts'
+import type { LayerActivations, Rounding } from './rounding.ts'
 
 /** f32 tensors of one block by role, as the runtime takes them: linears, `<role>.bias`, norms. */
 export type BlockTensors = Readonly<Record<string, Float32Array<ArrayBuffer>>>
@@ -58,6 +58,8 @@ export interface TransformedBlock {
   restore(role: string, values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer>
   /** How the inputs of linears are rounded when the block runs, by role; linears that are not named follow their grid. */
   readonly modes: Readonly<Record<string, ActivationMode>>
+  /** Whether zeros in its linears are meant; results then say how many there are. Absent: no. */
+  readonly isPruned?: true
   /** By role of a linear: what did not go as asked. */
   readonly findings: ReadonlyMap<string, readonly Finding[]>
 }
@@ -90,9 +92,18 @@ export interface EndsTransform<Settings = unknown> {
   make(config: ModelConfig, settings: Settings, finalNorm: Float32Array<ArrayBuffer>): ModelEnds
 }
 
+/** Where weights of a transformed block go. */
+export interface GridPlace {
+  readonly grid: Grid
+  /** What the grid's `parse` made of the choice. */
+  readonly gridSettings: unknown
+  readonly rounding: Rounding
+}
+
 /**
  * What is done to a block before it is quantized, and exactly undone elsewhere in the same block or at the ends of the model,
- * so that in float the model computes what it computed before. One file in `transforms/` each, default export.
+ * so that in float the model computes what it computed before; pruning alone changes the model. One file in `transforms/` each,
+ * default export.
  */
 export interface Transform<Settings = unknown> {
   /** `kind` in recipes. */
@@ -113,10 +124,17 @@ export interface Transform<Settings = unknown> {
   /** Names of `named` worth suggesting when an id is mistyped. */
   readonly exampleNames?: readonly string[]
   supports(graph: ModelGraph, settings: Settings): Support
+  /** Whether what it does outlives this grid and this rounding; absent: it always does. Asked for linears of blocks alone. */
+  supportsGrid?(place: GridPlace): Support
   /** Whether it learns from what the float model puts into linears. */
   readonly needsInputs: boolean
   /** Whether the transformed block asks for rounded inputs of linears. */
   roundsInputs(settings: Settings): boolean
+  /**
+   * How it will have the inputs of linears on a grid rounded, as far as that is known before calibration: the scale of
+   * `int8-tensor` is NaN. Absent where it never does.
+   */
+  plannedMode?(settings: Settings): ActivationMode
   /**
    * Checkpoint names of the tensors that may leave the checkpoint's values: linears, biases, norms. Those without a grid are
    * stored and exported in f32.

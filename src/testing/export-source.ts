@@ -81,6 +81,7 @@ export async function madeExportSource(
     graph: checkpoint.graph,
     options: defaultExportOptions,
     importance: null,
+    inputModes: new Map(),
     recipe: {
       id: recipeId,
       transform: { kind: 'none' },

@@ -97,7 +97,7 @@ function vector(name: string, source: Source, isInterleaved: boolean): PlannedTe
  * Llama 3's scaling as llama.cpp takes it: what each frequency is divided by (`rope_freqs.weight`, [headDim / 2]), from
  * `Llama3RotaryEmbedding` as convert_hf_to_gguf.py computes it. `null` for models without that scaling.
  */
-function ropeDivisors({ ropeScaling, ropeTheta, headDim }: ModelConfig): Float32Array<ArrayBuffer> | null {
+export function ropeDivisors({ ropeScaling, ropeTheta, headDim }: ModelConfig): Float32Array<ArrayBuffer> | null {
   if (ropeScaling.kind !== 'llama3') return null
   const { factor, lowFrequencyFactor, highFrequencyFactor, originalMaxPositions } = ropeScaling
   return Float32Array.from({ length: headDim / 2 }, (_, pair) => {

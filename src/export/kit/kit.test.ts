@@ -86,6 +86,20 @@ describe('deployment kit', () => {
     }
   })
 
+  it('shows the program of a microcontroller with the names of its headers', async () => {
+    const source = await sourceFor('esp32-s3')
+    const store = new MemoryFileStore()
+    await writeExport({ target: withKit(target('tflite'), contents), source, kernels, ...storeOf(store) }, () => undefined)
+    const readme = await textOf(store, 'README.md')
+    const settings = await textOf(store, 'model_settings.h')
+    for (const name of ['kTensorArenaBytes', 'kSequenceLength', 'kVocabularySize', 'kOperatorCount', 'RegisterModelOperators']) {
+      expect(readme, name).toContain(name)
+      expect(settings, name).toContain(name)
+    }
+    expect(readme).toContain('model_data.cc holds the same bytes')
+    expect(await textOf(store, 'model_data.h')).toContain('g_model_data[]')
+  })
+
   it('removes every file when the checksums cannot be written', async () => {
     const store = new MemoryFileStore()
     const place = storeOf(store)

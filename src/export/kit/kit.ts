@@ -2,7 +2,7 @@ import type { Checkpoint } from '../../checkpoint/checkpoint.ts'
 import { type Device, deviceById } from '../../devices/device.ts'
 import { type Fit, fitOf, modelSizeOf } from '../../devices/fit.ts'
 import { modelName } from '../gguf/metadata.ts'
-import type { ExportedFile, ExportFacts, ExportTarget } from '../target.ts'
+import { type ExportedFile, type ExportFacts, type ExportTarget, sizeOf } from '../target.ts'
 import { jsonFile, textFile } from '../text-files.ts'
 import { type Guide, type GuideScene, shell } from './guide.ts'
 import { guideFor } from './registry.ts'
@@ -82,7 +82,7 @@ function readme(scene: GuideScene, target: ExportTarget, guide: Guide | null, { 
 }
 
 function expectation(device: Device, checkpoint: Checkpoint, { files, contextLength }: GuideScene): string {
-  const weightBytes = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  const weightBytes = sizeOf(files)
   const fit = fitOf(device, modelSizeOf(checkpoint.graph.config, { weightBytes, parameters: checkpoint.parameters }), contextLength)
   const notes = device.notes.map((note) => `- ${note}`).join('\n')
   return `## What to expect\n\n${fitSentence(device, fit, contextLength)}\n\n${notes}`

@@ -118,6 +118,8 @@ const affine: Grid<AffineSettings> = {
     if (clip !== 'none' || group === 'tensor') return null
     return group === 'channel' ? columns : group
   },
+  // Zero points are whole numbers, and every range includes 0.
+  keepsZero: () => true,
   encoding(_shape, { bits, group, isSymmetric }) {
     return { encoding: 'affine', bits, isSymmetric, group: group === 'channel' ? 'row' : group }
   },

@@ -85,6 +85,8 @@ const codebook: Grid<CodeBookSettings> = {
     return v.is(schema, choice) ? choice : null
   },
   encoding: (_shape, { book, blockSize, isNested }) => ({ encoding: 'codebook', book, blockSize, isNested }),
+  // Both books have 0 among their values.
+  keepsZero: () => true,
   rangeColumns: ({ columns }, { blockSize }) => (columns % blockSize === 0 ? blockSize : null),
   // Blocks run over the end of rows, and the last one may be short.
   supports: () => true,

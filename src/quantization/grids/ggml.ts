@@ -61,6 +61,9 @@ const types = Object.keys(facts) as BlockType[]
 /** Types whose scale follows from the largest weight of a block, without a search. */
 const unsearched: ReadonlySet<BlockType> = new Set(['F16', 'Q8_0', 'MXFP4', 'NVFP4', 'TQ1_0', 'TQ2_0'])
 
+/** Types in which code and scale of a 0 give exactly 0: no minimum beside the scale, no table without a 0. So have their fallbacks. */
+const zeroKeeping: ReadonlySet<BlockType> = new Set(['F16', 'Q4_0', 'Q5_0', 'Q8_0', 'Q3_K', 'Q6_K', 'TQ1_0', 'TQ2_0', 'MXFP4', 'NVFP4'])
+
 const schema = v.strictObject({ kind: v.literal('ggml'), type: v.picklist(types) })
 
 /** What llama-quantize writes when blocks do not divide the row: the fallback, and F16 when it does not fit either. */
@@ -106,6 +109,7 @@ const ggml: Grid<{ readonly type: BlockType }> = {
     if (ggmlTypes[type].needsImportance === true) return 'required'
     return unsearched.has(type) ? 'ignored' : 'used'
   },
+  keepsZero: ({ type }) => zeroKeeping.has(type),
   encoding: (shape, { type }) => ({ encoding: 'ggml', type: stored(shape, type) }),
   supports: () => true,
   values: (limit, { type }) => facts[type].levels.map((level) => level * limit),

@@ -72,6 +72,7 @@ const int8Rows: Grid<Int8RowsSettings> = {
     const choice = { kind: 'int8-rows', activations: 'int8', threshold: match[1] === undefined ? defaultThreshold : Number(match[1]) }
     return v.is(schema, choice) ? choice : null
   },
+  keepsZero: () => true,
   rangeColumns: ({ columns }) => columns,
   encoding: () => ({ encoding: 'int8-rows' }),
   supports: () => true,

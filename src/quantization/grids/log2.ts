@@ -46,6 +46,7 @@ const log2: Grid<{ readonly group: number }> = {
     const choice = { kind: 'log2', group: Number(match?.[1]) }
     return v.is(schema, choice) ? choice : null
   },
+  keepsZero: () => true,
   encoding: (_shape, { group }) => ({ encoding: 'codebook', book: 'log2', blockSize: group, isNested: false }),
   // Groups run over the end of rows, and the last one may be short.
   supports: () => true,

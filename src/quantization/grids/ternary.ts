@@ -44,6 +44,7 @@ const ternary: Grid<{ readonly group: Group }> = {
     return group === null ? null : { kind: 'ternary', group }
   },
   importanceUse: () => 'ignored',
+  keepsZero: () => true,
   encoding: (_shape, { group }) => ({ encoding: 'real-affine', levels: 3, isSymmetric: true, group: kernelGroup(group) }),
   supports: () => true,
   // Of weights spread evenly up to the limit.

@@ -20,13 +20,42 @@ function python(): string {
   )}`
 }
 
-function micro({ device }: GuideScene): string {
+function micro({ device, files }: GuideScene): string {
   const build =
     device === null || device.id.startsWith('esp32')
       ? `\n\n${shell('idf.py add-dependency "espressif/esp-tflite-micro"', 'idf.py build flash monitor')}`
       : ''
-  return `## On a microcontroller\n\nThe C header beside the model holds the same bytes for TensorFlow Lite Micro: include it, register the operations that it lists, and give the interpreter its tensor arena.${build}`
+  const sources = hasSources(files)
+    ? 'model_data.cc holds the same bytes as an array, and model_settings.h the operators, the arena and the sizes'
+    : 'model_settings.h holds the operators, the arena and the sizes for TensorFlow Lite Micro; the model is read from storage'
+  return `## On a microcontroller\n\n${sources}:\n\n${['```cpp', ...program, '```'].join('\n')}${build}`
 }
+
+const hasSources = (files: GuideScene['files']): boolean => files.some(({ path }) => path === 'model_data.cc')
+
+/** The most likely next token after `count` ids, with what the export's headers declare. */
+const program: readonly string[] = [
+  '#include "model_data.h"',
+  '#include "model_settings.h"',
+  '#include "tensorflow/lite/micro/micro_interpreter.h"',
+  '#include "tensorflow/lite/schema/schema_generated.h"',
+  '',
+  'alignas(16) static uint8_t arena[kTensorArenaBytes];',
+  '',
+  'int NextToken(const int* ids, int count) {',
+  '  static tflite::MicroMutableOpResolver<kOperatorCount> resolver;',
+  '  static const TfLiteStatus registered = RegisterModelOperators(resolver);',
+  '  static tflite::MicroInterpreter interpreter(tflite::GetModel(g_model_data), resolver, arena, kTensorArenaBytes);',
+  '  static const TfLiteStatus allocated = interpreter.AllocateTensors();',
+  '  if (registered != kTfLiteOk || allocated != kTfLiteOk) return -1;',
+  '  for (int i = 0; i < kSequenceLength; ++i) interpreter.input(0)->data.i32[i] = i < count ? ids[i] : 0;',
+  '  if (interpreter.Invoke() != kTfLiteOk) return -1;',
+  '  const float* logits = interpreter.output(0)->data.f + (count - 1) * kVocabularySize;',
+  '  int best = 0;',
+  '  for (int id = 1; id < kVocabularySize; ++id) if (logits[id] > logits[best]) best = id;',
+  '  return best;',
+  '}',
+]
 
 const runScript = `"""The most likely token after some token ids: python run.py 1 2 3."""
 

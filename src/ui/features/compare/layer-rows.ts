@@ -10,7 +10,7 @@ export interface LayerRow {
   readonly gain: number | null
 }
 
-export type LayerKey = 'name' | 'grid' | 'bits' | 'error' | 'other' | 'gain' | 'sqnr' | 'relative' | 'cosine' | 'mse' | 'note'
+export type LayerKey = 'name' | 'grid' | 'bits' | 'error' | 'other' | 'gain' | 'sqnr' | 'relative' | 'cosine' | 'mse' | 'zeros' | 'note'
 
 const values: Readonly<Record<Exclude<LayerKey, 'name' | 'grid'>, (row: LayerRow) => number>> = {
   bits: ({ layer }) => layer.bitsPerWeight,
@@ -21,6 +21,7 @@ const values: Readonly<Record<Exclude<LayerKey, 'name' | 'grid'>, (row: LayerRow
   relative: ({ layer }) => layer.relativeError,
   cosine: ({ layer }) => layer.cosine,
   mse: ({ layer }) => layer.mse,
+  zeros: ({ layer }) => layer.sparsity ?? Number.NEGATIVE_INFINITY,
   note: ({ layer }) => layer.findings?.length ?? 0,
 }
 

@@ -74,6 +74,9 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
     { key: 'sqnr', title: 'SQNR', text: ({ layer }) => format.decibels(layer.sqnrDb) },
     { key: 'relative', title: 'Weight error', text: ({ layer }) => format.layerError(layer.relativeError) },
     { key: 'cosine', title: 'Cosine', text: ({ layer }) => layer.cosine.toFixed(5) },
+    ...(rows.some(({ layer }) => layer.sparsity !== undefined)
+      ? [{ key: 'zeros', title: 'Zeros', text: ({ layer }: LayerRow) => zerosOf(layer) } as const]
+      : []),
     ...(rows.some(({ layer }) => layer.findings !== undefined)
       ? [{ key: 'note', title: 'Went otherwise', text: ({ layer }: LayerRow) => noteOf(layer) } as const]
       : []),
@@ -200,4 +203,5 @@ export const LayerTable = memo(function LayerTable({ data }: { readonly data: Co
   )
 })
 
+const zerosOf = ({ sparsity }: LayerResult): string => (sparsity === undefined ? '–' : `${(100 * sparsity).toFixed(1)} %`)
 const noteOf = ({ findings = [] }: LayerResult): string => findings.map(({ tried }) => tried).join(' ')

@@ -1,0 +1,71 @@
+/* eslint-disable no-restricted-syntax -- bits within bytes of codes, never offsets of files */
+import { floatFromHalf } from '../core/float16.ts'
+import { type AffineTensor, groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
+import { ggmlTypes } from '../kernels/contract/ggml.ts'
+import type { MatrixShape } from '../kernels/contract/kernels.ts'
+import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+
+/** A matrix as whole numbers of 8 bits: value = scales[run] * code, exactly what the stored tensor stands for. */
+export interface Int8Matrix extends MatrixShape {
+  /** [rows, columns]. */
+  readonly codes: Int8Array<ArrayBuffer>
+  /** [rows, ceil(columns / run)]. */
+  readonly scales: Float32Array<ArrayBuffer>
+  /** Columns of a row that share a scale; the last run of a row may be short. */
+  readonly run: number
+}
+
+/** Asymmetric codes minus their zero point span twice the codes' range, so 7 bits are the most that 8 hold. */
+const widestAsymmetric = 7
+
+/**
+ * Columns that share a scale when a matrix of `columns` is written as whole numbers of 8 bits without rounding anything
+ * again; `null` where the encoding has no such form (fractional or second-level scales, tables of values, zero points that
+ * do not fit).
+ */
+export function int8Run(encoding: TensorEncoding, columns: number): number | null {
+  if (encoding.encoding === 'ggml') return encoding.type === 'Q8_0' ? ggmlTypes.Q8_0.blockSize : null
+  if (encoding.encoding !== 'affine') return null
+  if (!encoding.isSymmetric && encoding.bits > widestAsymmetric) return null
+  return typeof encoding.group === 'number' ? Math.min(encoding.group, columns) : columns
+}
+
+/** Throws `RangeError` for an encoding that `int8Run` refuses. */
+export function int8Codes(tensor: QuantizedTensor): Int8Matrix {
+  if (tensor.encoding === 'affine') return fromAffine(tensor.affine)
+  if (tensor.encoding === 'ggml' && tensor.type === 'Q8_0') return fromBlocks(tensor.blocks, tensor)
+  throw new RangeError(`${tensor.name} has no form in whole numbers of 8 bits`)
+}
+
+function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints }: AffineTensor): Int8Matrix {
+  const rowBytes = packedRowBytes(columns, bits)
+  const groups = groupsPerRow(columns, group)
+  const run = typeof group === 'number' ? Math.min(group, columns) : columns
+  const mask = 2 ** bits - 1
+  const numbers = new Int8Array(rows * columns)
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++) {
+      const own = group === 'tensor' ? 0 : row * groups + Math.floor(column / run)
+      const bit = column * bits
+      const at = row * rowBytes + Math.floor(bit / 8)
+      const code = (((codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8)) >>> (bit % 8)) & mask
+      numbers[row * columns + column] = code - (zeroPoints[own] ?? 0)
+    }
+  }
+  return { rows, columns, codes: numbers, scales: group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales, run }
+}
+
+/** Q8_0: a half, then 32 whole numbers. */
+function fromBlocks(blocks: Uint8Array<ArrayBuffer>, { rows, columns }: MatrixShape): Int8Matrix {
+  const { blockSize, blockBytes } = ggmlTypes.Q8_0
+  const count = blocks.length / blockBytes
+  const codes = new Int8Array(rows * columns)
+  const scales = new Float32Array(count)
+  const signed = new Int8Array(blocks.buffer, blocks.byteOffset, blocks.length)
+  for (let block = 0; block < count; block++) {
+    const at = block * blockBytes
+    scales[block] = floatFromHalf((blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8))
+    codes.set(signed.subarray(at + 2, at + blockBytes), block * blockSize)
+  }
+  return { rows, columns, codes, scales, run: blockSize }
+}

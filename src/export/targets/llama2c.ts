@@ -1,0 +1,139 @@
+import { throwIfAborted } from '../../core/errors.ts'
+import type { ByteSource } from '../../io/byte-source.ts'
+import type { Kernels } from '../../kernels/contract/kernels.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
+import { inPieces } from '../float-pieces.ts'
+import { interleaveRows, separateRows } from '../gguf/head-rows.ts'
+import { type Int8Matrix, int8Codes } from '../int8-codes.ts'
+import { headerOf, type Llama2cPlan, type PlannedMatrix, planFile, runnerNormEps, supportsModel } from '../llama2c/plan.ts'
+import { readLlama2c, readMatrix, readTokenizer } from '../llama2c/read.ts'
+import { type Llama2cToken, llama2cTokenizer, tokenizerBytes } from '../llama2c/tokenizer.ts'
+import { proofFailed, proveEqual } from '../proof.ts'
+import type { ExportedFile, ExportFacts, ExportSource, ExportTarget } from '../target.ts'
+
+/** The int8 file of llama2.c, for its runner of one C file and those made from it for microcontrollers. */
+const llama2c: ExportTarget = {
+  id: 'llama2c',
+  title: 'llama2.c int8',
+  explanation: 'Two files for runq.c, a runner in one file of C that also runs on microcontrollers such as the ESP32.',
+
+  supports(facts) {
+    const model = supportsModel(facts)
+    if (model !== true) return model
+    const tokenizer = llama2cTokenizer(facts.checkpoint)
+    return 'refusal' in tokenizer ? tokenizer.refusal : true
+  },
+
+  notes(facts) {
+    if (supportsModel(facts) !== true) return []
+    const { group, config } = planFile(facts)
+    const tokenizer = llama2cTokenizer(facts.checkpoint)
+    return [
+      `Scales are stored for groups of ${group} weights: the widest, up to 64, that divides every row. They take ${(32 / group).toFixed(1)} bits a weight.`,
+      `The runner rounds the inputs of every linear to 8 bits in groups of ${group}; the figures here are for float inputs.`,
+      ...(config.normEps === runnerNormEps
+        ? []
+        : [`The runner adds 1e-5 inside its norms, and this model ${config.normEps}; change it in rmsnorm before compiling.`]),
+      ...('refusal' in tokenizer ? [] : tokenizer.notes),
+    ]
+  },
+
+  layout(facts) {
+    const tokenizer = llama2cTokenizer(facts.checkpoint)
+    return [modelFile(facts), ...('refusal' in tokenizer ? [] : [tokenizerFile(tokenizer.tokens)])]
+  },
+}
+
+export default llama2c
+
+function modelFile(facts: ExportFacts): ExportedFile {
+  const plan = planFile(facts)
+  return {
+    path: 'model.bin',
+    sizeBytes: plan.sizeBytes,
+    async *write(source, signal) {
+      yield headerOf(plan)
+      for (const { name } of plan.norms) yield bytesOf(await source.readFloat(name, { rowStart: 0, rowEnd: 1 }, signal))
+      for (const matrix of plan.matrices) {
+        throwIfAborted(signal)
+        const { codes, scales } = inFileOrder(int8Codes(await source.readQuantized(matrix.name, signal)), matrix, plan)
+        yield* inPieces(codes)
+        yield* inPieces(scales)
+      }
+    },
+    verify: (source, written, options) => verify(plan, source, written, options),
+  }
+}
+
+function tokenizerFile(tokens: readonly Llama2cToken[]): ExportedFile {
+  const bytes = tokenizerBytes(tokens)
+  return {
+    path: 'tokenizer.bin',
+    sizeBytes: bytes.length,
+    async *write() {
+      yield bytes.slice()
+    },
+    async verify(_source, written, { signal }) {
+      const read = readTokenizer(await written.read(0, written.sizeBytes, signal), tokens.length)
+      const longest = Math.max(...tokens.map(({ text }) => new TextEncoder().encode(text).length))
+      if (read.longest !== longest) throw proofFailed('The tokenizer', `names ${read.longest} bytes for its longest token of ${longest}`)
+      for (const [id, { text, score }] of tokens.entries()) {
+        const found = read.tokens[id]
+        if (found?.text !== text || found.score !== Math.fround(score)) throw proofFailed(`Token ${id}`, 'differs after reading back')
+      }
+    },
+  }
+}
+
+/** Codes and scales as bytes, heads' rows interleaved, one scale for each `plan.group` columns. */
+function inFileOrder(matrix: Int8Matrix, { isInterleaved }: PlannedMatrix, { group, config }: Llama2cPlan) {
+  const { rows, columns, run } = matrix
+  const [groups, runs] = [columns / group, Math.ceil(columns / run)]
+  const scales = Float32Array.from(
+    { length: rows * groups },
+    (_, at) => matrix.scales[Math.floor(at / groups) * runs + Math.floor(((at % groups) * group) / run)] ?? 0,
+  )
+  const arrange = (bytes: Uint8Array<ArrayBuffer>, rowBytes: number) =>
+    isInterleaved ? interleaveRows(bytes, { headDim: config.headDim, rowBytes }) : bytes
+  return { codes: arrange(bytesOf(matrix.codes), columns), scales: arrange(bytesOf(scales), 4 * groups) }
+}
+
+function bytesOf(values: Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+}
+
+/** Reads the file as the runner does and compares every norm and every dequantized matrix with what is stored. */
+async function verify(
+  plan: Llama2cPlan,
+  source: ExportSource,
+  written: ByteSource,
+  { kernels, signal }: { readonly kernels: Kernels; readonly signal?: AbortSignal },
+): Promise<void> {
+  const file = await readLlama2c(written, signal)
+  const { config } = plan
+  const wanted = [config.hidden, config.intermediate, config.layers, config.heads, config.kvHeads, config.vocab, config.maxPositions]
+  const found = [file.dim, file.hiddenDim, file.layers, file.heads, file.kvHeads, file.vocabSize, file.seqLen]
+  if (wanted.join() !== found.join() || file.isShared !== plan.isShared || file.groupSize !== plan.group)
+    throw proofFailed('The header', 'holds other sizes after reading back')
+  for (const [index, { name, elements }] of plan.norms.entries()) {
+    const start = file.normStart + 4 * index * elements
+    const values = new Float32Array((await written.read(start, start + 4 * elements, signal)).buffer)
+    proveEqual(`Tensor ${name}`, values, await source.readFloat(name, { rowStart: 0, rowEnd: 1 }, signal))
+  }
+  for (const [index, { name, columns, isInterleaved }] of plan.matrices.entries()) {
+    throwIfAborted(signal)
+    const place = file.matrices[index]
+    if (place === undefined) throw proofFailed(`Tensor ${name}`, 'is missing after reading back')
+    const values = await readMatrix(written, place, file.groupSize, signal)
+    const stored = await source.readQuantized(name, signal)
+    const expected = await storage.get(stored.encoding).dequantize(stored, kernels, signal)
+    const order = { headDim: file.dim / file.heads, rowBytes: 4 * columns }
+    const read = isInterleaved ? new Float32Array(separateRows(bytesOf(values), order).buffer) : values
+    proveEqual(`Tensor ${name}`, positiveZeros(read), positiveZeros(expected))
+  }
+}
+
+/** A code of 0 below a zero point may be -0 on one way and 0 on the other: the same weight. */
+function positiveZeros(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  return values.map((value) => value + 0)
+}

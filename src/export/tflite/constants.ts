@@ -1,0 +1,40 @@
+import { throwIfAborted } from '../../core/errors.ts'
+import { constantPrefix, type TfliteLayout } from '../../formats/tflite/layout.ts'
+import { asMatrix, inPieces, rowPieces } from '../float-pieces.ts'
+import { int8Codes } from '../int8-codes.ts'
+import type { ExportSource } from '../target.ts'
+import type { ConstantSource } from './graph-builder.ts'
+
+/** The file's bytes in order. */
+export async function* tfliteBytes(
+  layout: TfliteLayout,
+  sources: readonly ConstantSource[],
+  source: ExportSource,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  yield layout.head.slice()
+  let end = layout.head.length
+  for (const [index, place] of layout.constants.entries()) {
+    throwIfAborted(signal)
+    yield constantPrefix(end, place)
+    const from = sources[index]
+    if (from !== undefined) yield* constantBytes(from, source, signal)
+    end = place.start + place.sizeBytes
+  }
+}
+
+async function* constantBytes(from: ConstantSource, source: ExportSource, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  if (from.kind === 'bytes') {
+    yield* inPieces(from.bytes.slice())
+  } else if (from.kind === 'float') {
+    const { rows, columns } = asMatrix(source.checkpoint.tensors.get(from.name)?.shape ?? [])
+    for (const piece of rowPieces(rows, columns)) yield bytesOf(await source.readFloat(from.name, piece, signal))
+  } else {
+    const { codes, scales } = int8Codes(await source.readQuantized(from.name, signal))
+    yield* inPieces(bytesOf(from.kind === 'codes' ? codes : scales))
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer, byteOffset, byteLength)
+}

@@ -1,0 +1,89 @@
+import { equalBytes } from '../../core/equal-bytes.ts'
+import { StudioError, throwIfAborted } from '../../core/errors.ts'
+import type { TfliteLayout } from '../../formats/tflite/layout.ts'
+import { readTflite, type TfliteFile } from '../../formats/tflite/read.ts'
+import type { ByteSource } from '../../io/byte-source.ts'
+import type { Kernels } from '../../kernels/contract/kernels.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
+import { asMatrix } from '../float-pieces.ts'
+import { proofFailed, proveEqual } from '../proof.ts'
+import type { ExportSource } from '../target.ts'
+import type { BuiltGraph } from './graph-builder.ts'
+
+/**
+ * Parses the written file with the reader of `formats/tflite`, then compares its tables and every constant with what was meant:
+ * matrices by the weights that their codes and scales stand for, everything else bit by bit.
+ */
+export async function verifyTflite(
+  { graph, layout }: { readonly graph: BuiltGraph; readonly layout: TfliteLayout },
+  source: ExportSource,
+  written: ByteSource,
+  { kernels, signal }: { readonly kernels: Kernels; readonly signal?: AbortSignal },
+): Promise<void> {
+  const file = await parseBack(written, layout.head.length, signal)
+  proveTables(file, graph)
+  if (!equalBytes(await written.read(0, layout.head.length, signal), layout.head))
+    throw proofFailed('The graph', 'differs after reading back')
+  const bytesOf = (constant: number): Promise<Uint8Array<ArrayBuffer>> => {
+    const { start, end } = file.buffers[constant + 1] ?? { start: 0, end: 0 }
+    return written.read(start, end, signal)
+  }
+  for (const [index, from] of graph.sources.entries()) {
+    throwIfAborted(signal)
+    if (from.kind === 'bytes') {
+      if (!equalBytes(await bytesOf(index), from.bytes)) throw proofFailed(`Constant ${index}`, 'differs after reading back')
+    } else if (from.kind === 'float') {
+      const { rows } = asMatrix(source.checkpoint.tensors.get(from.name)?.shape ?? [])
+      const wanted = await source.readFloat(from.name, { rowStart: 0, rowEnd: rows }, signal)
+      proveEqual(`Tensor ${from.name}`, new Float32Array((await bytesOf(index)).buffer), wanted)
+    } else if (from.kind === 'codes') {
+      const scaleIndex = graph.sources.findIndex((each) => each.kind === 'scales' && each.name === from.name)
+      const codes = new Int8Array((await bytesOf(index)).buffer)
+      const scales = new Float32Array((await bytesOf(scaleIndex)).buffer)
+      const run = codes.length / scales.length
+      const values = Float32Array.from(codes, (code, at) => code * (scales[Math.floor(at / run)] ?? Number.NaN))
+      const stored = await source.readQuantized(from.name, signal)
+      const wanted = await storage.get(stored.encoding).dequantize(stored, kernels, signal)
+      proveEqual(`Tensor ${from.name}`, positiveZeros(values), positiveZeros(wanted))
+    }
+  }
+}
+
+async function parseBack(written: ByteSource, headBytes: number, signal?: AbortSignal): Promise<TfliteFile> {
+  try {
+    return await readTflite(written, headBytes, signal)
+  } catch (error) {
+    if (error instanceof StudioError && error.code === 'file-damaged')
+      throw proofFailed('The graph', `cannot be read back: ${error.message}`)
+    throw error
+  }
+}
+
+function proveTables(file: TfliteFile, graph: BuiltGraph): void {
+  const same = (found: readonly number[], wanted: readonly number[]): boolean => found.join() === wanted.join()
+  const areTensors =
+    file.tensors.length === graph.tensors.length &&
+    graph.tensors.every(({ name, shape, constant }, index) => {
+      const found = file.tensors[index]
+      return found?.name === name && same(found.shape, shape) && found.buffer === (constant === null ? 0 : constant + 1)
+    })
+  const areOperators =
+    file.operators.length === graph.operators.length &&
+    graph.operators.every(({ inputs, outputs }, index) => {
+      const found = file.operators[index]
+      return found !== undefined && same(found.inputs, inputs) && same(found.outputs, outputs)
+    })
+  const areBuffers =
+    file.buffers.length === graph.constantBytes.length + 1 &&
+    graph.constantBytes.every((bytes, index) => {
+      const { start, end } = file.buffers[index + 1] ?? { start: 0, end: 0 }
+      return end - start === bytes
+    })
+  if (!areTensors || !areOperators || !areBuffers || !same(file.inputs, graph.inputs) || !same(file.outputs, graph.outputs))
+    throw proofFailed('The graph', 'has other tensors or operators after reading back')
+}
+
+/** A code of 0 may be -0 on one way and 0 on the other: the same weight. */
+function positiveZeros(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  return values.map((value) => value + 0)
+}
