@@ -1,6 +1,7 @@
 import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
 import type { Support } from '../core/support.ts'
 import type { ByteSource } from '../io/byte-source.ts'
+import type { PlannedActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
@@ -17,6 +18,11 @@ export interface ExportSource {
    * transform changed it. Tensors not in it are those of the checkpoint.
    */
   readonly encodings: ReadonlyMap<string, TensorEncoding>
+  /**
+   * How the inputs of linears are rounded when the recipe's model runs, by checkpoint name of the weight; those not in it stay
+   * float. The figures of the run hold for a runtime that does the same.
+   */
+  readonly inputModes: ReadonlyMap<string, PlannedActivationMode>
   /** Where importance comes from; recorded in files whose recipe used it. */
   readonly importance: ImportanceSummary | null
   /**

@@ -1,6 +1,6 @@
 import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
-import type { ActivationMode } from '../kernels/contract/activations.ts'
+import type { ActivationMode, PlannedActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, ModelGraph } from '../models/model-graph.ts'
 import type { GridField } from './grid.ts'
@@ -88,6 +88,8 @@ export interface Transform<Settings = unknown> {
   readonly needsInputs: boolean
   /** Whether the transformed block asks for rounded inputs of linears. */
   roundsInputs(settings: Settings): boolean
+  /** How, before a run; left out or `null` where it does not. */
+  plannedInputs?(settings: Settings): PlannedActivationMode | null
   /**
    * Checkpoint names of the tensors that may leave the checkpoint's values: linears, biases, norms. Those without a grid are
    * stored and exported in f32.

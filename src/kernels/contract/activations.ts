@@ -12,5 +12,10 @@ export type ActivationMode =
   | { readonly kind: 'int8-rows'; readonly outlierThreshold: number | null }
   | { readonly kind: 'int8-tensor'; readonly scale: number }
 
+/** How an input is rounded as far as it is known before a run: a fixed scale comes with calibration and is `null` until then. */
+export type PlannedActivationMode =
+  | Extract<ActivationMode, { readonly kind: 'int8-rows' }>
+  | { readonly kind: 'int8-tensor'; readonly scale: number | null }
+
 /** Steps on either side of 0. */
 export const int8Levels = 127

@@ -38,6 +38,10 @@ const smoothquant: Transform<SmoothQuantSettings> = {
   supports: () => true,
   needsInputs: true,
   roundsInputs: ({ activations }) => activations !== 'float',
+  plannedInputs({ activations }) {
+    if (activations === 'float') return null
+    return activations === 'token' ? { kind: 'int8-rows', outlierThreshold: null } : { kind: 'int8-tensor', scale: null }
+  },
   changes: (block) => namesOf(block, normGroups(block)),
   operations(block, { alpha }) {
     return alpha === 'search' ? normGroups(block).reduce((sum, { linears }) => sum + alphaOperations(linears), 0) : 0
