@@ -1,5 +1,5 @@
 import type { ExportedFile, ExportFacts } from '../target.ts'
-import { jsonFile, sharedJsonFile, textFile } from '../text-files.ts'
+import { jsonFile, jsonFileWithFloats, sharedJsonFile, textFile } from '../text-files.ts'
 
 /** What readers compute in: half precision where the scales are halves; `null` leaves the model's own. */
 export interface ModelFilesOptions {
@@ -13,7 +13,7 @@ export function modelFiles({ checkpoint }: ExportFacts, options: ModelFilesOptio
   const specialTokens = Object.fromEntries(specialTokenKeys.flatMap((key) => (key in tokenizerConfig ? [[key, tokenizerConfig[key]]] : [])))
   const isTemplateInside = 'chat_template' in tokenizerConfig
   return [
-    jsonFile('config.json', modelConfig(checkpoint.rawConfig, options)),
+    jsonFileWithFloats('config.json', modelConfig(checkpoint.rawConfig, options), floatKeys),
     sharedJsonFile('tokenizer.json', tokenizerJson),
     sharedJsonFile('tokenizer_config.json', tokenizerConfig),
     ...(Object.keys(specialTokens).length === 0 ? [] : [jsonFile('special_tokens_map.json', specialTokens)]),
@@ -21,6 +21,9 @@ export function modelFiles({ checkpoint }: ExportFacts, options: ModelFilesOptio
     ...(chatTemplate === null || isTemplateInside ? [] : [textFile('chat_template.jinja', chatTemplate)]),
   ]
 }
+
+/** Numbers that readers want as floats, and that may be whole: bitsandbytes' own, and the positions' of the models. */
+const floatKeys = ['llm_int8_threshold', 'rope_theta'] as const
 
 /** What special_tokens_map.json holds (transformers, `SPECIAL_TOKENS_ATTRIBUTES`). */
 const specialTokenKeys = [

@@ -4,7 +4,7 @@ import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import { nestScales, restoreScales } from '../../quantization/nested-scales.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
-import { proveFlipped, quantizationOf, tensorForms, writeAndProve } from '../../testing/export-files.ts'
+import { bytesOfFile, fileNamed, proveFlipped, quantizationOf, tensorForms, writeAndProve } from '../../testing/export-files.ts'
 import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
 import { packedBytes, readBack } from '../../testing/packed-form.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
@@ -157,6 +157,9 @@ describe('bitsandbytes export', () => {
     expect(await threshold(5)).toBe(5)
     expect(await threshold(null)).toBe(0)
     expect((await quantizationOf(bitsandbytes, source))['llm_int8_threshold']).toBe(6)
+    const config = fileNamed(bitsandbytes.layout(source), 'config.json')
+    // transformers refuses an integer here.
+    expect(text(await bytesOfFile(config, source))).toContain('"llm_int8_threshold": 6.0,')
     expect(bitsandbytes.notes(source).join()).toMatch(/rounds the inputs of int8 linears to 8 bits too/)
   })
 
