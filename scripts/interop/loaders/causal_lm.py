@@ -2,24 +2,25 @@
 
 from importlib.metadata import version
 from pathlib import Path
-from typing import Callable
 
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
 
-def forward_of(model) -> Callable[[list[int]], np.ndarray]:
-    model.eval()
+def load_model(folder: Path, **options):
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu", **options).eval()
+
+
+def results(model, packages: list[str]):
+    """What a loader returns; `packages` are those whose versions it names beside transformers'."""
 
     def forward(ids: list[int]) -> np.ndarray:
         with torch.no_grad():
             return model(torch.tensor([ids])).logits[0].float().numpy()
 
-    return forward
+    return forward, {name: version(name) for name in ["transformers", *packages]}
 
 
 def load_causal_lm(folder: Path, packages: list[str], **options):
-    """`packages` are those whose versions the result names."""
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu", **options)
-    return forward_of(model), {name: version(name) for name in ["transformers", *packages]}
+    return results(load_model(folder, **options), packages)

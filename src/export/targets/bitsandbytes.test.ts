@@ -170,7 +170,15 @@ describe('bitsandbytes export', () => {
   })
 })
 
-describe('bitsandbytes refusals', () => {
+describe('bitsandbytes refusals and notes', () => {
+  it('says where its processor kernel misreads rows', async () => {
+    const source = await made(tinyLlamaConfig({ intermediate_size: 100 }), linears(codeBook('nf4', false)))
+    expect(bitsandbytes.notes(source)).toEqual([
+      'Rows of 100 are no whole number of blocks of 64: bitsandbytes on a graphics card reads them, its processor kernel (0.50) does not.',
+    ])
+    expect(bitsandbytes.notes(await made(tinyLlamaConfig({ intermediate_size: 128 }), linears(codeBook('nf4', false))))).toEqual([])
+  })
+
   it.each([
     [linears({ encoding: 'affine', bits: 4, group: 32, isSymmetric: true }), /holds NF4, FP4 and int8 rows, and .* such as nf4/],
     [linears(codeBook('log2', false)), /power-of-two values in blocks of 64/],

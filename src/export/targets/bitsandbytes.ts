@@ -35,7 +35,7 @@ const bitsandbytes: ExportTarget = {
   },
 
   notes(facts) {
-    if (!isInt8(facts)) return floatInputNotes(facts)
+    if (!isInt8(facts)) return [...cutRowNotes(facts), ...floatInputNotes(facts)]
     if (facts.inputModes.size > 0) return []
     return [
       'bitsandbytes rounds the inputs of int8 linears to 8 bits too, which this recipe did not measure; the recipe llm-int8 does what it does.',
@@ -64,6 +64,22 @@ function plannedTensors(facts: ExportFacts): PlannedTensor[] {
 
 function isInt8(facts: ExportFacts): boolean {
   return quantizedOf(facts).some(([, { encoding }]) => encoding === 'int8-rows')
+}
+
+/**
+ * Blocks run over the flattened matrix. bitsandbytes' kernel for processors counts them row by row (0.50.2) and misreads matrices
+ * whose rows are no whole number of blocks; its kernels for graphics cards and its plain torch code do not.
+ */
+function cutRowNotes(facts: ExportFacts): string[] {
+  const cut = quantizedOf(facts).flatMap(([name, encoding]) => {
+    const columns = facts.checkpoint.tensors.get(name)?.shape[1] ?? 0
+    return encoding.encoding === 'codebook' && columns % encoding.blockSize !== 0 ? [{ columns, blockSize: encoding.blockSize }] : []
+  })
+  const [first] = cut
+  if (first === undefined) return []
+  return [
+    `Rows of ${first.columns} are no whole number of blocks of ${first.blockSize}: bitsandbytes on a graphics card reads them, its processor kernel (0.50) does not.`,
+  ]
 }
 
 /** Keys of transformers' `BitsAndBytesConfig`. */
