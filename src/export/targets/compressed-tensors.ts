@@ -57,7 +57,7 @@ const compressedTensors: ExportTarget = {
     const modes = [...facts.inputModes.values()]
     if (modes.some(({ kind }) => kind === 'int8-rows')) {
       notes.push(
-        'Runtimes round inputs with a step of 1/127.5 of the largest of a token, the studio measured 1/127: results differ within that.',
+        'Inputs are rounded as vLLM does (the largest of a token over 127); transformers simulates with 127.5, so results differ slightly there.',
       )
     }
     return notes
