@@ -1,16 +1,8 @@
-import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
 import { StudioError } from '../core/errors.ts'
-import type { SafetensorsEntry } from '../formats/safetensors/header.ts'
-import type { ByteSource } from '../io/byte-source.ts'
 import type { ModelGraph, TensorSpec } from '../models/model-graph.ts'
 import { expectedTensors, isKnownBuffer } from '../models/tensors.ts'
 import type { QuantizedMatrix } from './source-format.ts'
-
-/** A tensor and the file it is in. */
-export type StoredTensor = SafetensorsEntry & { readonly source: ByteSource }
-
-/** One that the studio computes with. */
-export type FloatTensor = StoredTensor & { readonly dtype: FloatDType }
+import { type FloatTensor, isFloatTensor, type StoredTensor } from './stored-tensor.ts'
 
 /** One that the files hold as codes. */
 export interface QuantizedTensor {
@@ -58,10 +50,6 @@ export function matchTensors(
   const used = new Set([...tensors.keys(), ...[...quantized.values()].flatMap(({ matrix }) => matrix.parts.map(({ name }) => name))])
   const extra = [...stored.keys()].filter((name) => !used.has(name) && !isKnownBuffer(name))
   return { tensors, quantized, notes: extra.length === 0 ? [] : [leftAside(extra, graph)] }
-}
-
-export function isFloatTensor(tensor: StoredTensor): tensor is FloatTensor {
-  return Object.hasOwn(bytesPerElement, tensor.dtype)
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

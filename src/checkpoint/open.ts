@@ -8,10 +8,11 @@ import { familyFor } from '../models/registry.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { fingerprint, type HashedFile } from './fingerprint.ts'
 import { locateFolder, locateWeights } from './locate.ts'
-import { matchTensors, type StoredTensor } from './match-tensors.ts'
+import { matchTensors } from './match-tensors.ts'
 import { SafetensorsCheckpoint } from './safetensors-checkpoint.ts'
 import type { SourceFormat } from './source-format.ts'
 import { sourceFormats } from './source-formats.ts'
+import type { StoredTensor } from './stored-tensor.ts'
 import { readJson, readTokenizerFiles, tokenizerExtent } from './text-files.ts'
 
 export interface OpenRequest {

@@ -2,8 +2,8 @@ import { bytesPerElement } from '../core/dtype.ts'
 import { StudioError } from '../core/errors.ts'
 import { widenValues } from '../core/widen.ts'
 import type { SafetensorsDType } from '../formats/safetensors/dtype.ts'
-import { isFloatTensor, type StoredTensor } from './match-tensors.ts'
 import type { FindTensor } from './source-format.ts'
+import { isFloatTensor, type StoredTensor } from './stored-tensor.ts'
 
 /** Name of the module: `model.layers.0.mlp.up_proj` of its `.weight`. */
 export function moduleOf(weight: string): string {

@@ -2,7 +2,8 @@ import { bytesPerElement } from '../core/dtype.ts'
 import { widenValues } from '../core/widen.ts'
 import type { TensorInfo } from '../models/model-graph.ts'
 import type { Checkpoint, RowRange } from './checkpoint.ts'
-import type { FloatTensor, QuantizedTensor } from './match-tensors.ts'
+import type { QuantizedTensor } from './match-tensors.ts'
+import type { FloatTensor } from './stored-tensor.ts'
 
 type Facts = Pick<Checkpoint, 'name' | 'origin' | 'family' | 'graph' | 'rawConfig' | 'tokenizerFiles' | 'notes'>
 

@@ -1,6 +1,6 @@
 import type { TensorSpec } from '../models/model-graph.ts'
 import type { RowRange } from './checkpoint.ts'
-import type { StoredTensor } from './match-tensors.ts'
+import type { StoredTensor } from './stored-tensor.ts'
 
 /** A tensor of the files by its name. */
 export type FindTensor = (name: string) => StoredTensor | undefined

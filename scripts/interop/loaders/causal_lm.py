@@ -9,7 +9,9 @@ from transformers import AutoModelForCausalLM
 
 
 def load_model(folder: Path, **options):
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu", **options).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, device_map="cpu", **options).eval()
+    # bitsandbytes folders keep what is not packed in the dtype of the file, and refuse the model's own float().
+    return torch.nn.Module.float(model)
 
 
 def results(model, packages: list[str]):

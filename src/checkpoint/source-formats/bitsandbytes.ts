@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../../core/float16.ts'
-import type { StoredTensor } from '../match-tensors.ts'
 import { damagedPart, moduleOf, readFloats, readPart, requirePart } from '../quantized-parts.ts'
 import type { DecodeRows, FindTensor, QuantizedMatrix, SourceFormat } from '../source-format.ts'
+import type { StoredTensor } from '../stored-tensor.ts'
 
 const books = ['nf4', 'fp4'] as const
 

@@ -1,6 +1,6 @@
-import type { StoredTensor } from '../match-tensors.ts'
 import { damagedPart, moduleOf, readFloats, readPart, readWords, requirePart, unsupportedForm } from '../quantized-parts.ts'
 import type { DecodeRows, FindTensor, QuantizedMatrix, SourceFormat } from '../source-format.ts'
+import type { StoredTensor } from '../stored-tensor.ts'
 
 /** Widths in wide use; versions differ in how they pack others. */
 const knownBits: readonly number[] = [4, 8]

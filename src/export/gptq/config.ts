@@ -49,9 +49,28 @@ export function quantizationConfig(
     format,
     pack_dtype: 'int32',
     ...(Object.keys(dynamic).length === 0 ? {} : { dynamic }),
-    ...(unpacked.length === 0 ? {} : { modules_to_not_convert: unpacked }),
+    ...(unpacked.length === 0
+      ? {}
+      : {
+          modules_to_not_convert: unpacked,
+          ...packedRoles(
+            settings.map(({ name }) => name),
+            unpacked,
+          ),
+        }),
     meta: { quantizer: ['quantization-studio'], recipe: facts.recipe.id },
   }
+}
+
+/**
+ * `modules_in_block_to_quantize`, from which transformers (through optimum, which knows no `dynamic`) takes the linears that are
+ * packed: by their names inside a block, so only where these are the same in every block.
+ */
+function packedRoles(packed: readonly string[], unpacked: readonly string[]): { readonly modules_in_block_to_quantize?: string[][] } {
+  const inBlock = (module: string): string[] => /\.\d+\.(.+)$/.exec(module)?.slice(1) ?? []
+  const roles = new Set(packed.flatMap((name) => inBlock(moduleOf(name))))
+  const isSame = !unpacked.flatMap(inBlock).some((role) => roles.has(role))
+  return isSame ? { modules_in_block_to_quantize: [[...roles]] } : {}
 }
 
 function patternOf(module: string): string {

@@ -123,6 +123,9 @@ describe('GPTQ export', () => {
       [String.raw`-:^model\.layers\.0\.mlp\.down_proj$`]: {},
     })
     expect(quantization['modules_to_not_convert']).toContain('model.layers.0.mlp.up_proj')
+    expect(quantization['modules_in_block_to_quantize']).toEqual([
+      ['self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj'],
+    ])
   })
 
   it('lists linears with another setting, and packs a head of its own', async () => {
