@@ -1,7 +1,11 @@
 """A folder of safetensors in transformers on the CPU, computing in float32: shared by the loaders of its quantizers."""
 
+import os
 from importlib.metadata import version
 from pathlib import Path
+
+# Nothing here runs long enough to win back what compiling costs. Read by torch when it is imported.
+os.environ["TORCHDYNAMO_DISABLE"] = "1"
 
 import numpy as np
 import torch

@@ -4,6 +4,6 @@ import { gptqTarget } from '../gptq/gptq-target.ts'
 export default gptqTarget('gptq_v2', {
   id: 'gptq-v2',
   title: 'GPTQ v2 safetensors',
-  explanation: 'The GPTQ layout with plain zero points (gptq_v2), for GPTQModel and vLLM: best for asymmetric recipes.',
+  explanation: 'The GPTQ layout with plain zero points (gptq_v2), for transformers with GPTQModel: best for asymmetric recipes.',
   zeroPointNote: null,
 })
