@@ -1,15 +1,23 @@
-import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
 import { StudioError } from '../core/errors.ts'
-import type { SafetensorsEntry } from '../formats/safetensors/header.ts'
-import type { ByteSource } from '../io/byte-source.ts'
 import type { ModelGraph, TensorSpec } from '../models/model-graph.ts'
 import { expectedTensors, isKnownBuffer } from '../models/tensors.ts'
+import type { QuantizedMatrix } from './source-format.ts'
+import { type FloatTensor, isFloatTensor, type StoredTensor } from './stored-tensor.ts'
 
-/** A tensor and the file it is in. */
-export type StoredTensor = SafetensorsEntry & { readonly source: ByteSource }
+/** One that the files hold as codes. */
+export interface QuantizedTensor {
+  readonly shape: readonly number[]
+  readonly matrix: QuantizedMatrix
+}
 
-/** One that the studio computes with. */
-export type FloatTensor = StoredTensor & { readonly dtype: FloatDType }
+export interface MatchedTensors {
+  readonly tensors: ReadonlyMap<string, FloatTensor>
+  readonly quantized: ReadonlyMap<string, QuantizedTensor>
+  readonly notes: readonly string[]
+}
+
+/** How the files hold a matrix of the graph as codes, `null` where they do not. */
+export type OpenQuantized = (spec: TensorSpec) => QuantizedMatrix | null
 
 /** Names listed in a message before the rest becomes a number. */
 const namesShown = 3
@@ -21,24 +29,27 @@ const namesShown = 3
 export function matchTensors(
   graph: ModelGraph,
   stored: ReadonlyMap<string, StoredTensor>,
-): { readonly tensors: ReadonlyMap<string, FloatTensor>; readonly notes: readonly string[] } {
+  openQuantized: OpenQuantized = () => null,
+): MatchedTensors {
   const expected = expectedTensors(graph)
-  const missing = expected.filter(({ name }) => !stored.has(name))
+  const quantized = new Map<string, QuantizedTensor>()
+  for (const spec of expected) {
+    const matrix = spec.shape.length === 2 ? openQuantized(spec) : null
+    if (matrix !== null) quantized.set(spec.name, { shape: spec.shape, matrix })
+  }
+  const missing = expected.filter(({ name }) => !stored.has(name) && !quantized.has(name))
   if (missing.length > 0) throw missingTensors(graph, missing)
   const tensors = new Map<string, FloatTensor>()
   for (const spec of expected) {
-    const found = stored.get(spec.name)
+    const found = quantized.has(spec.name) ? undefined : stored.get(spec.name)
     if (found === undefined) continue
     if (!isFloatTensor(found)) throw unsupportedDType(found)
     if (!sameShape(spec.shape, found.shape)) throw wrongShape(spec, found)
     tensors.set(spec.name, found)
   }
-  const extra = [...stored.keys()].filter((name) => !tensors.has(name) && !isKnownBuffer(name))
-  return { tensors, notes: extra.length === 0 ? [] : [leftAside(extra, graph)] }
-}
-
-function isFloatTensor(tensor: StoredTensor): tensor is FloatTensor {
-  return Object.hasOwn(bytesPerElement, tensor.dtype)
+  const used = new Set([...tensors.keys(), ...[...quantized.values()].flatMap(({ matrix }) => matrix.parts.map(({ name }) => name))])
+  const extra = [...stored.keys()].filter((name) => !used.has(name) && !isKnownBuffer(name))
+  return { tensors, quantized, notes: extra.length === 0 ? [] : [leftAside(extra, graph)] }
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

@@ -2,13 +2,17 @@ import { StudioError, throwIfAborted } from '../core/errors.ts'
 import { readSafetensorsHeader, type SafetensorsEntry } from '../formats/safetensors/header.ts'
 import type { ShardIndex } from '../formats/safetensors/shard-index.ts'
 import type { ByteSource } from '../io/byte-source.ts'
+import type { RawConfig } from '../models/family.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import { familyFor } from '../models/registry.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { fingerprint, type HashedFile } from './fingerprint.ts'
 import { locateFolder, locateWeights } from './locate.ts'
-import { matchTensors, type StoredTensor } from './match-tensors.ts'
+import { matchTensors } from './match-tensors.ts'
 import { SafetensorsCheckpoint } from './safetensors-checkpoint.ts'
+import type { SourceFormat } from './source-format.ts'
+import { sourceFormats } from './source-formats.ts'
+import type { StoredTensor } from './stored-tensor.ts'
 import { readJson, readTokenizerFiles, tokenizerExtent } from './text-files.ts'
 
 export interface OpenRequest {
@@ -41,7 +45,7 @@ export async function openCheckpoint(request: OpenRequest, signal?: AbortSignal)
   const folder = locateFolder(request.files)
   const configFile = folder.files.get('config.json')
   if (configFile === undefined) throw new TypeError('the folder was chosen for its config.json')
-  const rawConfig = await readJson(configFile, 'config-invalid', signal)
+  const { rawConfig, quantization } = splitConfig(await readJson(configFile, 'config-invalid', signal))
   const family = familyFor(rawConfig)
   const graph = family.describe(rawConfig)
   const tokenizerFiles = await readTokenizerFiles(folder, signal)
@@ -50,7 +54,9 @@ export async function openCheckpoint(request: OpenRequest, signal?: AbortSignal)
   const files = await readHeaders(shards, request.onProgress ?? (() => undefined), signal)
   const stored = mergeHeaders(files)
   if (index !== null) checkIndex(index, stored)
-  const { tensors, notes } = matchTensors(graph, stored)
+  const { tensors, quantized, notes } = matchTensors(graph, stored, (spec) =>
+    quantization === null ? null : quantization.format.open(spec, (name) => stored.get(name), quantization.settings),
+  )
   const config = await configFile.read(0, configFile.sizeBytes, signal)
   return new SafetensorsCheckpoint({
     name: request.name,
@@ -59,9 +65,35 @@ export async function openCheckpoint(request: OpenRequest, signal?: AbortSignal)
     graph,
     rawConfig,
     tokenizerFiles,
-    notes: [...(family.notes?.(rawConfig) ?? []), ...notes],
+    notes: [...(family.notes?.(rawConfig) ?? []), ...quantizedNotes(quantization, quantized.size), ...notes],
     stored: tensors,
+    quantized,
   })
+}
+
+interface Quantization {
+  readonly format: SourceFormat
+  readonly settings: Readonly<Record<string, unknown>>
+}
+
+/**
+ * config.json without `quantization_config`, where that names a form which opens: the model is then the one that the codes stand
+ * for, and what is written of it must not claim that form. Others stay, for the family to refuse.
+ */
+function splitConfig(config: RawConfig): { readonly rawConfig: RawConfig; readonly quantization: Quantization | null } {
+  const { quantization_config: settings, ...rawConfig } = config
+  if (typeof settings !== 'object' || settings === null || !('quant_method' in settings)) return { rawConfig: config, quantization: null }
+  const format = sourceFormats.find(({ method }) => method === settings.quant_method)
+  if (format === undefined) return { rawConfig: config, quantization: null }
+  return { rawConfig, quantization: { format, settings: { ...settings } } }
+}
+
+function quantizedNotes(quantization: Quantization | null, count: number): string[] {
+  if (quantization === null || count === 0) return []
+  const matrices = count === 1 ? 'One matrix is' : `${count} matrices are`
+  return [
+    `${matrices} stored in the ${quantization.format.title} form: what the studio starts from, and calls float, are the values of those codes.`,
+  ]
 }
 
 async function readHeaders(

@@ -2,11 +2,15 @@ import { bytesPerElement } from '../core/dtype.ts'
 import { widenValues } from '../core/widen.ts'
 import type { TensorInfo } from '../models/model-graph.ts'
 import type { Checkpoint, RowRange } from './checkpoint.ts'
-import type { FloatTensor } from './match-tensors.ts'
+import type { QuantizedTensor } from './match-tensors.ts'
+import type { FloatTensor } from './stored-tensor.ts'
 
 type Facts = Pick<Checkpoint, 'name' | 'origin' | 'family' | 'graph' | 'rawConfig' | 'tokenizerFiles' | 'notes'>
 
-/** An opened model over safetensors files. Holds sources, never bytes. */
+/**
+ * An opened model over safetensors files. Holds sources, never bytes. Matrices that the files hold as codes are F32 here: each
+ * reading dequantizes the rows asked for.
+ */
 export class SafetensorsCheckpoint implements Checkpoint {
   readonly name: Checkpoint['name']
   readonly origin: Checkpoint['origin']
@@ -19,8 +23,11 @@ export class SafetensorsCheckpoint implements Checkpoint {
   readonly parameters: number
   readonly sourceBytes: number
   readonly #stored: ReadonlyMap<string, FloatTensor>
+  readonly #quantized: ReadonlyMap<string, QuantizedTensor>
 
-  constructor(facts: Facts & { readonly stored: ReadonlyMap<string, FloatTensor> }) {
+  constructor(
+    facts: Facts & { readonly stored: ReadonlyMap<string, FloatTensor>; readonly quantized: ReadonlyMap<string, QuantizedTensor> },
+  ) {
     this.name = facts.name
     this.origin = facts.origin
     this.family = facts.family
@@ -29,20 +36,39 @@ export class SafetensorsCheckpoint implements Checkpoint {
     this.tokenizerFiles = facts.tokenizerFiles
     this.notes = facts.notes
     this.#stored = facts.stored
-    this.tensors = new Map(
-      [...facts.stored].map(([name, { dtype, shape, start, end }]) => [name, { name, dtype, shape, sizeBytes: end - start }]),
-    )
-    const infos = [...this.tensors.values()]
-    this.sourceBytes = infos.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    this.parameters = infos.reduce((sum, { sizeBytes, dtype }) => sum + sizeBytes / bytesPerElement[dtype], 0)
+    this.#quantized = facts.quantized
+    const plain = [...facts.stored].map(([name, { dtype, shape, start, end }]) => ({ name, dtype, shape, sizeBytes: end - start }))
+    const decoded = [...facts.quantized].map(([name, { shape }]) => ({
+      name,
+      dtype: 'F32' as const,
+      shape,
+      sizeBytes: bytesPerElement.F32 * elements(shape),
+    }))
+    const infos: TensorInfo[] = [...plain, ...decoded]
+    const parts = [...facts.quantized.values()].flatMap(({ matrix }) => matrix.parts)
+    this.tensors = new Map(infos.map((info) => [info.name, info]))
+    this.sourceBytes = [...facts.stored.values(), ...parts].reduce((sum, { start, end }) => sum + end - start, 0)
+    this.parameters = infos.reduce((sum, { shape }) => sum + elements(shape), 0)
   }
 
   async readRaw(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
+    if (this.#quantized.has(tensor)) {
+      const { buffer, byteOffset, byteLength } = await this.readFloat(tensor, rows, signal)
+      return new Uint8Array(buffer, byteOffset, byteLength)
+    }
     const { source, start, end } = this.#range(tensor, rows)
     return source.read(start, end, signal)
   }
 
   async readFloat(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    const quantized = this.#quantized.get(tensor)
+    if (quantized !== undefined) {
+      const [rowCount = 0] = quantized.shape
+      const range = rows ?? { rowStart: 0, rowEnd: rowCount }
+      checkRows(tensor, rowCount, range)
+      const decode = await quantized.matrix.load(signal)
+      return decode(range, signal)
+    }
     const { source, start, end, dtype } = this.#range(tensor, rows)
     return widenValues(dtype, await source.read(start, end, signal))
   }
@@ -59,9 +85,17 @@ export class SafetensorsCheckpoint implements Checkpoint {
     if (rows === undefined) return { source, start, end, dtype }
     const rowCount = shape.length < 2 ? 1 : (shape[0] ?? 1)
     const { rowStart, rowEnd } = rows
-    const isInside = Number.isInteger(rowStart) && Number.isInteger(rowEnd) && 0 <= rowStart && rowStart <= rowEnd && rowEnd <= rowCount
-    if (!isInside) throw new RangeError(`${name} has ${rowCount} rows, not [${rowStart}, ${rowEnd})`)
+    checkRows(name, rowCount, rows)
     const rowBytes = rowCount === 0 ? 0 : (end - start) / rowCount
     return { source, start: start + rowStart * rowBytes, end: start + rowEnd * rowBytes, dtype }
   }
+}
+
+function checkRows(name: string, rowCount: number, { rowStart, rowEnd }: RowRange): void {
+  const isInside = Number.isInteger(rowStart) && Number.isInteger(rowEnd) && 0 <= rowStart && rowStart <= rowEnd && rowEnd <= rowCount
+  if (!isInside) throw new RangeError(`${name} has ${rowCount} rows, not [${rowStart}, ${rowEnd})`)
+}
+
+function elements(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1)
 }

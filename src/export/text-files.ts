@@ -10,6 +10,15 @@ export function jsonFile(path: string, value: unknown): ExportedFile {
   return textFile(path, `${JSON.stringify(value, null, 2)}\n`)
 }
 
+/**
+ * `jsonFile` with a fraction on the whole numbers of some keys, `6.0` for 6: readers in Python tell floats from integers by it, and
+ * some refuse the latter.
+ */
+export function jsonFileWithFloats(path: string, value: unknown, floatKeys: readonly string[]): ExportedFile {
+  const whole = new RegExp(`^( *"(?:${floatKeys.join('|')})": -?\\d+)(?=,?$)`, 'gm')
+  return textFile(path, `${JSON.stringify(value, null, 2).replace(whole, '$1.0')}\n`)
+}
+
 const encoded = new WeakMap<object, Uint8Array<ArrayBuffer>>()
 
 /** `jsonFile` for an object of the checkpoint, encoded once: a tokenizer.json is megabytes and layouts are asked for often. */

@@ -46,7 +46,16 @@ async function allBytes(source: ByteSource | null): Promise<Uint8Array<ArrayBuff
 
 describe('exportTargets', () => {
   it('are the files of the folder', () => {
-    expect(exportTargets.map((target) => target.id)).toEqual(['gguf', 'gptq', 'llama2c', 'tflite'])
+    expect(exportTargets.map((target) => target.id)).toEqual([
+      'awq',
+      'bitsandbytes',
+      'compressed-tensors',
+      'gguf',
+      'gptq-v2',
+      'gptq',
+      'llama2c',
+      'tflite',
+    ])
   })
 })
 

@@ -1,4 +1,4 @@
-import type { ActivationMode } from '../kernels/contract/activations.ts'
+import type { InputRounding } from '../kernels/contract/activations.ts'
 import type { BlockSpec, ModelGraph } from '../models/model-graph.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { transforms } from '../quantization/registry.ts'
@@ -30,13 +30,13 @@ export function inputModesOf(
   graph: ModelGraph,
   resolved: ReadonlyMap<string, ResolvedTensor>,
   ofTransform: (block: BlockSpec) => BlockActivationModes | undefined,
-): ReadonlyMap<string, ActivationMode> {
+): ReadonlyMap<string, InputRounding> {
   return new Map(
     graph.blocks.flatMap((block) => {
       const modes = activationModesOf(resolved, block, ofTransform(block))
       return block.linears.flatMap(({ role, weight }) => {
         const mode = modes[role]
-        return mode === undefined ? [] : [[weight, mode] as const]
+        return mode === undefined || mode.kind === 'none' ? [] : [[weight, mode] as const]
       })
     }),
   )
@@ -47,11 +47,11 @@ export function plannedInputModes(
   graph: ModelGraph,
   recipe: Recipe,
   resolved: ReadonlyMap<string, ResolvedTensor>,
-): ReadonlyMap<string, ActivationMode> {
+): ReadonlyMap<string, InputRounding> {
   const transform = transforms.get(recipe.transform.kind)
-  const planned = transform.plannedMode?.(transform.parse(recipe.transform))
+  const planned = transform.plannedMode?.(transform.parse(recipe.transform)) ?? null
   return inputModesOf(graph, resolved, (block) =>
-    planned === undefined
+    planned === null
       ? undefined
       : Object.fromEntries(
           block.linears.flatMap(({ role, weight }) => ((resolved.get(weight)?.grid ?? null) === null ? [] : [[role, planned]])),

@@ -1,6 +1,6 @@
 import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
-import type { ActivationMode } from '../kernels/contract/activations.ts'
+import type { ActivationMode, InputRounding } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, ModelConfig, ModelGraph } from '../models/model-graph.ts'
 import type { Grid, GridField } from './grid.ts'
@@ -134,7 +134,7 @@ export interface Transform<Settings = unknown> {
    * How it will have the inputs of linears on a grid rounded, as far as that is known before calibration: the scale of
    * `int8-tensor` is NaN. Absent where it never does.
    */
-  plannedMode?(settings: Settings): ActivationMode
+  plannedMode?(settings: Settings): InputRounding | null
   /**
    * Checkpoint names of the tensors that may leave the checkpoint's values: linears, biases, norms. Those without a grid are
    * stored and exported in f32.

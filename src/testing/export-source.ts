@@ -9,6 +9,7 @@ import type { RawConfig } from '../models/family.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import { familyFor } from '../models/registry.ts'
 import { expectedTensors } from '../models/tensors.ts'
+import { nestScales, restoreScales } from '../quantization/nested-scales.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
 
 export interface MadeCheckpointOptions {
@@ -72,9 +73,8 @@ export async function madeExportSource(
     const encoding = encodingOf(spec)
     if (encoding.encoding === 'source') continue
     encodings.set(spec.name, encoding)
-    if (encoding.encoding === 'affine' || encoding.encoding === 'ggml') {
-      stored.set(spec.name, await quantize(checkpoint, kernels, spec, encoding))
-    }
+    const tensor = await quantize(checkpoint, kernels, spec, encoding)
+    if (tensor !== null) stored.set(spec.name, tensor)
   }
   return {
     checkpoint,
@@ -106,15 +106,32 @@ async function quantize(
   checkpoint: Checkpoint,
   kernels: Kernels,
   { name, shape: [rows = 0, columns = 0] }: TensorSpec,
-  encoding: TensorEncoding<'affine' | 'ggml'>,
-): Promise<QuantizedTensor> {
-  const data = await checkpoint.readFloat(name)
-  const matrix = { rows, columns, data }
-  if (encoding.encoding === 'affine')
-    return { name, rows, columns, encoding: 'affine', affine: await kernels.quantizeAffine(matrix, encoding) }
-  const importance = ggmlTypes[encoding.type].needsImportance === true ? new Float32Array(columns).fill(1) : null
-  const blocks = await kernels.quantizeGgml(matrix, encoding.type, { importance })
-  return { name, rows, columns, encoding: 'ggml', type: encoding.type, blocks }
+  encoding: TensorEncoding,
+): Promise<QuantizedTensor | null> {
+  const matrix = { rows, columns, data: await checkpoint.readFloat(name) }
+  const place = { name, rows, columns }
+  switch (encoding.encoding) {
+    case 'affine':
+      return { ...place, encoding: 'affine', affine: await kernels.quantizeAffine(matrix, encoding) }
+    case 'codebook': {
+      const codeBook = await kernels.quantizeCodeBook(matrix, encoding)
+      if (!encoding.isNested) return { ...place, encoding: 'codebook', codeBook, nested: null }
+      const nested = nestScales(codeBook.scales)
+      return { ...place, encoding: 'codebook', codeBook: { ...codeBook, scales: restoreScales(nested) }, nested }
+    }
+    case 'int8-rows':
+      return { ...place, encoding: 'int8-rows', int8Rows: await kernels.quantizeInt8Rows(matrix) }
+    case 'ggml': {
+      const importance = ggmlTypes[encoding.type].needsImportance === true ? new Float32Array(columns).fill(1) : null
+      const blocks = await kernels.quantizeGgml(matrix, encoding.type, { importance })
+      return { ...place, encoding: 'ggml', type: encoding.type, blocks }
+    }
+    case 'source':
+    case 'float':
+    case 'k-means':
+    case 'real-affine':
+      return null
+  }
 }
 
 /** Deterministic values of both signs, different from tensor to tensor. */

@@ -1,5 +1,7 @@
+import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
+import { commonest, elementsOf, linearNames, moduleOf, type PlannedTensor, unpackedModules } from '../safetensors/planned-tensor.ts'
 import type { ExportFacts } from '../target.ts'
-import { type AffineEncoding, moduleOf, type PlannedTensor } from './plan.ts'
+import type { CheckpointFormat } from './form.ts'
 
 /** One setting of the layout, in its own terms: -1 is one group a row. */
 interface Setting {
@@ -8,7 +10,7 @@ interface Setting {
   readonly sym: boolean
 }
 
-export function settingOf({ bits, group, isSymmetric }: AffineEncoding): Setting {
+export function settingOf({ bits, group, isSymmetric }: TensorEncoding<'affine'>): Setting {
   return { bits, group_size: typeof group === 'number' ? group : -1, sym: isSymmetric }
 }
 
@@ -17,26 +19,24 @@ export function settingOf({ bits, group, isSymmetric }: AffineEncoding): Setting
  * `dynamic` (GPTQModel `quantization/config.py`; also read by vLLM) the modules that differ: `+:` another setting, `-:` not
  * packed. `modules_to_not_convert` names the latter for readers that know that key.
  */
-export function quantizationConfig(facts: ExportFacts, tensors: readonly PlannedTensor[]): Record<string, unknown> {
+export function quantizationConfig(
+  facts: ExportFacts,
+  tensors: readonly PlannedTensor[],
+  format: CheckpointFormat,
+): Record<string, unknown> {
   const { graph } = facts
-  const packed = tensors.filter((tensor) => tensor.kind === 'packed')
-  const main = commonest(packed.map((tensor) => ({ setting: settingOf(tensor.encoding), weight: elements(tensor) })))
+  const linears = linearNames(facts)
+  const settings = tensors.flatMap((tensor) => {
+    const isPacked = tensor.kind === 'packed' && tensor.encoding.encoding === 'affine' && linears.has(tensor.name)
+    return isPacked ? [{ name: tensor.name, value: settingOf(tensor.encoding), weight: elementsOf(tensor) }] : []
+  })
+  const main = commonest(settings)
   const dynamic: Record<string, Partial<Setting>> = {}
-  const unpacked: string[] = []
-  const linears = new Set(graph.blocks.flatMap((block) => block.linears.map((linear) => linear.weight)))
-  if (graph.head !== null) linears.add(graph.head.name)
-  for (const tensor of tensors) {
-    if (!linears.has(tensor.name)) continue
-    const module = moduleOf(tensor.name)
-    const pattern = `^${module.replaceAll('.', String.raw`\.`)}$`
-    if (tensor.kind !== 'packed') {
-      unpacked.push(module)
-      dynamic[`-:${pattern}`] = {}
-    } else if (JSON.stringify(settingOf(tensor.encoding)) !== JSON.stringify(main)) {
-      dynamic[`+:${pattern}`] = settingOf(tensor.encoding)
-    }
+  for (const { name, value } of settings) {
+    if (JSON.stringify(value) !== JSON.stringify(main)) dynamic[`+:${patternOf(moduleOf(name))}`] = value
   }
-  const isHeadPacked = packed.some((tensor) => tensor.name === graph.head?.name)
+  const unpacked = unpackedModules(facts, tensors)
+  for (const module of unpacked) dynamic[`-:${patternOf(module)}`] = {}
   return {
     quant_method: 'gptq',
     ...main,
@@ -44,42 +44,35 @@ export function quantizationConfig(facts: ExportFacts, tensors: readonly Planned
     static_groups: false,
     true_sequential: true,
     damp_percent: 0.01,
-    lm_head: isHeadPacked,
-    checkpoint_format: 'gptq',
-    format: 'gptq',
+    lm_head: settings.some(({ name }) => name === graph.head?.name),
+    checkpoint_format: format,
+    format,
     pack_dtype: 'int32',
     ...(Object.keys(dynamic).length === 0 ? {} : { dynamic }),
-    ...(unpacked.length === 0 ? {} : { modules_to_not_convert: unpacked }),
+    ...(unpacked.length === 0
+      ? {}
+      : {
+          modules_to_not_convert: unpacked,
+          ...packedRoles(
+            settings.map(({ name }) => name),
+            unpacked,
+          ),
+        }),
     meta: { quantizer: ['quantization-studio'], recipe: facts.recipe.id },
   }
 }
 
 /**
- * config.json of the export: the model's own with the setting inside; kernels of this layout compute in half precision. A head
- * that a transform parted from the embedding is said to be a matrix of its own.
+ * `modules_in_block_to_quantize`, from which transformers (through optimum, which knows no `dynamic`) takes the linears that are
+ * packed: by their names inside a block, so only where these are the same in every block.
  */
-export function modelConfig(facts: ExportFacts, quantization: Record<string, unknown>): Record<string, unknown> {
-  const { dtype, ...rest } = facts.checkpoint.rawConfig
-  return {
-    ...rest,
-    ...(facts.graph.config.isTied === facts.checkpoint.graph.config.isTied ? {} : { tie_word_embeddings: facts.graph.config.isTied }),
-    torch_dtype: 'float16',
-    ...(dtype === undefined ? {} : { dtype: 'float16' }),
-    quantization_config: quantization,
-  }
+function packedRoles(packed: readonly string[], unpacked: readonly string[]): { readonly modules_in_block_to_quantize?: string[][] } {
+  const inBlock = (module: string): string[] => /\.\d+\.(.+)$/.exec(module)?.slice(1) ?? []
+  const roles = new Set(packed.flatMap((name) => inBlock(moduleOf(name))))
+  const isSame = !unpacked.flatMap(inBlock).some((role) => roles.has(role))
+  return isSame ? { modules_in_block_to_quantize: [[...roles]] } : {}
 }
 
-function elements(tensor: PlannedTensor): number {
-  return tensor.shape.reduce((product, extent) => product * extent, 1)
-}
-
-function commonest(settings: readonly { readonly setting: Setting; readonly weight: number }[]): Setting | undefined {
-  const counts = new Map<string, { readonly setting: Setting; weight: number }>()
-  for (const { setting, weight } of settings) {
-    const key = JSON.stringify(setting)
-    const known = counts.get(key)
-    if (known === undefined) counts.set(key, { setting, weight })
-    else known.weight += weight
-  }
-  return [...counts.values()].sort((a, b) => b.weight - a.weight)[0]?.setting
+function patternOf(module: string): string {
+  return `^${module.replaceAll('.', String.raw`\.`)}$`
 }

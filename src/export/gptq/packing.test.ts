@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { roundToHalf } from '../../core/float16.ts'
 import type { AffineTensor } from '../../kernels/contract/affine.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
-import { dequantizeRows, sliceRows } from './affine-rows.ts'
-import { groupIndex, packingUnit, packScales, packWeights, packZeros, weightWords } from './packing.ts'
-import { unpackLinear } from './unpacking.ts'
+import { readBack } from '../../testing/packed-form.ts'
+import { dequantizeRows } from '../safetensors/affine-values.ts'
+import { dequantizeRange } from '../safetensors/stored-rows.ts'
+import { gptqForm } from './form.ts'
+import { groupIndex, packingUnit, packWeights, packZeros, weightWords } from './packing.ts'
 
 const kernels = createReferenceKernels()
 
@@ -51,18 +53,19 @@ describe('GPTQ packing', () => {
   })
 
   it.each([
-    [2, ['55555555', '55555555']],
-    [3, ['db6db6db', 'b6db6db6', '6db6db6d']],
-    [4, ['77777777', '77777777', '77777777', '77777777']],
-    [8, runOf(8, () => 0).map(() => '7f7f7f7f')],
-  ])('writes symmetric zero points of %i bits minus one', (bits, wanted) => {
+    [2, ['55555555', '55555555'], ['aaaaaaaa', 'aaaaaaaa']],
+    [3, ['db6db6db', 'b6db6db6', '6db6db6d'], ['24924924', '49249249', '92492492']],
+    [4, ['77777777', '77777777', '77777777', '77777777'], runOf(4, () => 0).map(() => '88888888')],
+    [8, runOf(8, () => 0).map(() => '7f7f7f7f'), runOf(8, () => 0).map(() => '80808080')],
+  ])('writes symmetric zero points of %i bits minus one, and as they are in v2', (bits, wanted, wantedV2) => {
     const rows = runOf(32, () => 0)
     const tensor = affineOf(
       rows.map(() => runOf(32, () => 0)),
       bits,
       rows.map(() => 2 ** (bits - 1)),
     )
-    expect(words(packZeros(tensor))).toEqual(wanted)
+    expect(words(packZeros(tensor, 1))).toEqual(wanted)
+    expect(words(packZeros(tensor, 0))).toEqual(wantedV2)
   })
 
   it('wraps a zero point of 0 inside its field, leaving its neighbours alone', () => {
@@ -72,7 +75,7 @@ describe('GPTQ packing', () => {
       4,
       [...zeros, ...zeros, ...zeros, ...zeros],
     )
-    expect(words(packZeros(tensor))).toEqual(['32107e4f', '32107e4f', '32107e4f', '32107e4f'])
+    expect(words(packZeros(tensor, 1))).toEqual(['32107e4f', '32107e4f', '32107e4f', '32107e4f'])
   })
 
   it('numbers the groups of inputs, the last one short', () => {
@@ -80,7 +83,7 @@ describe('GPTQ packing', () => {
     expect(new Set(new Int32Array(groupIndex(40, 'row').buffer))).toEqual(new Set([0]))
   })
 
-  it('gives back the dequantized weights exactly, at any bits, group and size', async () => {
+  it('gives back the dequantized weights exactly, at any bits, group and size', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(2, 3, 4, 8),
@@ -100,30 +103,21 @@ describe('GPTQ packing', () => {
             return roundToHalf(state / 2_147_483_647 - (state % 3 === 0 ? 0 : 0.2))
           })
           const affine = await kernels.quantizeAffine({ rows, columns, data }, { bits, group, isSymmetric })
-          const total = weightWords(columns, bits)
-          const middle = Math.floor(total / 2)
-          const qweight = await new Blob([packWeights(affine, 0, middle), packWeights(affine, middle, total)]).arrayBuffer()
-          const read = unpackLinear(
-            {
-              bits,
-              inFeatures: columns,
-              outFeatures: rows,
-              qweight: new Uint32Array(qweight),
-              qzeros: new Uint32Array(packZeros(affine).buffer),
-              scales: new Uint16Array(packScales(affine).buffer),
-              groupOf: new Int32Array(groupIndex(columns, group).buffer),
-            },
-            0,
-            rows,
-          )
+          const stored = { name: 'w', rows, columns, encoding: 'affine', affine } as const
           const wanted = await kernels.dequantizeAffine(affine)
-          expect(read).toEqual(wanted)
-          expect(dequantizeRows(affine, { rowStart: 0, rowEnd: rows })).toEqual(wanted)
           const part = { rowStart: 3, rowEnd: 17 }
-          expect(await kernels.dequantizeAffine(sliceRows(affine, part))).toEqual(wanted.slice(3 * columns, 17 * columns))
+          for (const format of ['gptq', 'gptq_v2'] as const) {
+            const form = gptqForm({ name: 'p.weight', shape: [rows, columns] }, { encoding: 'affine', bits, group, isSymmetric }, format)
+            if (form === null) throw new Error('not packable')
+            const decode = await readBack(form, stored)
+            expect(await decode({ rowStart: 0, rowEnd: rows })).toEqual(wanted)
+            expect(await decode(part)).toEqual(wanted.slice(3 * columns, 17 * columns))
+          }
+          expect(dequantizeRows(affine, { rowStart: 0, rowEnd: rows })).toEqual(wanted)
+          expect(await dequantizeRange(stored, part, kernels)).toEqual(wanted.slice(3 * columns, 17 * columns))
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     )
   })
 })

@@ -1,11 +1,11 @@
 /* eslint-disable no-restricted-syntax -- bits of 32-bit words, never offsets: the format is defined on them */
-import { narrowToHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
+import { zeroPointOf } from '../safetensors/affine-values.ts'
 
 /**
- * The "gptq" layout, format v1 (AutoGPTQ `qlinear_cuda.py`, GPTQModel `qlinear/__init__.py`): codes packed along the
- * inputs, zero points along the outputs, both as 32-bit words whose fields form one bit stream, least significant bit
- * first. For 3 bits the reference packs 32 codes into three words case by case; that is the same stream.
+ * The "gptq" layout (AutoGPTQ `qlinear_cuda.py`, GPTQModel `qlinear/__init__.py`): codes packed along the inputs, zero points
+ * along the outputs, both as 32-bit words whose fields form one bit stream, least significant bit first. Column order of error
+ * feedback does not show here: groups keep their places, so `g_idx` is in order and `desc_act` false. For 3 bits the reference packs 32 codes into three words case by case; that is the same stream.
  */
 
 /** Sizes the layout can hold: runs of 32 fill whole words at every bit-width. */
@@ -40,10 +40,10 @@ export function packWeights(tensor: AffineTensor, wordStart: number, wordEnd: nu
 }
 
 /**
- * `qzeros` [groups, outFeatures * bits / 32]. Format v1 stores the zero point minus one in each field; a zero point of 0
- * wraps to the largest code within its field, so that a reader that adds one and masks gets 0 back.
+ * `qzeros` [groups, outFeatures * bits / 32], each field the zero point minus `less`: 1 in format v1, 0 in v2. A zero point of 0
+ * wraps in v1 to the largest code within its field, so that a reader that adds one and masks gets 0 back.
  */
-export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
+export function packZeros(tensor: AffineTensor, less: 0 | 1): Uint8Array<ArrayBuffer> {
   const { rows, columns, bits, group } = tensor
   const groups = groupsPerRow(columns, group)
   const mask = 2 ** bits - 1
@@ -51,7 +51,7 @@ export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
   const words = new Uint32Array(groups * wordsARow)
   for (let index = 0; index < groups; index++) {
     for (let out = 0; out < rows; out++) {
-      const field = (zeroPointOf(tensor, out, index) + mask) & mask
+      const field = (zeroPointOf(tensor, out, index) - less) & mask
       const bit = out * bits
       const word = index * wordsARow + Math.floor(bit / 32)
       const shift = bit % 32
@@ -62,26 +62,8 @@ export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
   return new Uint8Array(words.buffer)
 }
 
-/** `scales` [groups, outFeatures] in half precision, which the stored scales already have. */
-export function packScales(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
-  const { rows, columns, group, scales } = tensor
-  const groups = groupsPerRow(columns, group)
-  const transposed = new Float32Array(groups * rows)
-  for (let index = 0; index < groups; index++) {
-    for (let out = 0; out < rows; out++) {
-      transposed[index * rows + out] = (group === 'tensor' ? scales[0] : scales[out * groups + index]) ?? 0
-    }
-  }
-  return new Uint8Array(narrowToHalf(transposed).buffer)
-}
-
 /** `g_idx` [inFeatures]: the group of each input, in order (no activation order). */
 export function groupIndex(inFeatures: number, group: AffineTensor['group']): Uint8Array<ArrayBuffer> {
   const size = typeof group === 'number' ? group : inFeatures
   return new Uint8Array(Int32Array.from({ length: inFeatures }, (_, input) => Math.floor(input / size)).buffer)
-}
-
-function zeroPointOf(tensor: AffineTensor, out: number, index: number): number {
-  const groups = groupsPerRow(tensor.columns, tensor.group)
-  return (tensor.group === 'tensor' ? tensor.zeroPoints[0] : tensor.zeroPoints[out * groups + index]) ?? 0
 }

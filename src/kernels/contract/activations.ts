@@ -12,5 +12,8 @@ export type ActivationMode =
   | { readonly kind: 'int8-rows'; readonly outlierThreshold: number | null }
   | { readonly kind: 'int8-tensor'; readonly scale: number }
 
+/** How an input that does not stay float is rounded. A fixed scale comes with calibration and is NaN until then. */
+export type InputRounding = Exclude<ActivationMode, { readonly kind: 'none' }>
+
 /** Steps on either side of 0. */
 export const int8Levels = 127

@@ -91,7 +91,7 @@ describe('pruned blocks', () => {
   const run = (id: string, inputs: ReadonlyMap<string, TapInputs>) => {
     const { transform: choice } = parseRecipe(id)
     const transform = transforms.get(choice.kind)
-    return transform.apply(block, tensors, { settings: transform.parse(choice), inputs, grids: new Map(), kernels })
+    return transform.apply(block, tensors, { settings: transform.parse(choice), inputs, grids: new Map(), config: graph.config, kernels })
   }
 
   it('lose the smallest weights of every matrix', async () => {

@@ -1,5 +1,5 @@
 import { roundHalfEven } from '../../core/rounding.ts'
-import { type ActivationMode, int8Levels } from '../../kernels/contract/activations.ts'
+import { type ActivationMode, type InputRounding, int8Levels } from '../../kernels/contract/activations.ts'
 import type { Matrix } from '../../kernels/contract/kernels.ts'
 import type { SmoothQuantSettings } from './settings.ts'
 
@@ -9,8 +9,8 @@ type Floats = Float32Array<ArrayBuffer>
 const leastRange = 1e-5
 
 /** How inputs will be rounded, before calibration has found the scale of `tensor`. */
-export const plannedModes: Readonly<Record<SmoothQuantSettings['activations'], ActivationMode>> = {
-  float: { kind: 'none' },
+export const plannedModes: Readonly<Record<SmoothQuantSettings['activations'], InputRounding | null>> = {
+  float: null,
   token: { kind: 'int8-rows', outlierThreshold: null },
   tensor: { kind: 'int8-tensor', scale: Number.NaN },
 }

@@ -1,20 +1,7 @@
 /* eslint-disable no-restricted-syntax -- bits within bytes of codes, never offsets of files */
 import type { RowRange } from '../../checkpoint/checkpoint.ts'
+import { narrowToHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
-
-/** Rows [rowStart, rowEnd) as a tensor of their own; rows do not depend on each other. Shares memory where it can. */
-export function sliceRows(tensor: AffineTensor, { rowStart, rowEnd }: RowRange): AffineTensor {
-  const { columns, bits, group, codes, scales, zeroPoints } = tensor
-  const rowBytes = packedRowBytes(columns, bits)
-  const groups = groupsPerRow(columns, group)
-  const part = { ...tensor, rows: rowEnd - rowStart, codes: codes.slice(rowStart * rowBytes, rowEnd * rowBytes) }
-  if (group === 'tensor') return part
-  return {
-    ...part,
-    scales: scales.slice(rowStart * groups, rowEnd * groups),
-    zeroPoints: zeroPoints.slice(rowStart * groups, rowEnd * groups),
-  }
-}
 
 /**
  * scale * (code - zeroPoint) for some rows, as f32. Exact: a half has 11 bits and the difference at most 9, so their
@@ -37,4 +24,21 @@ export function dequantizeRows(tensor: AffineTensor, { rowStart, rowEnd }: RowRa
     }
   }
   return values
+}
+
+/** Zero point of group `index` of row `out`. */
+export function zeroPointOf({ columns, group, zeroPoints }: AffineTensor, out: number, index: number): number {
+  return (group === 'tensor' ? zeroPoints[0] : zeroPoints[out * groupsPerRow(columns, group) + index]) ?? 0
+}
+
+/** Scales [groups, rows] in half precision, which the stored ones already have: as GPTQ and AWQ order them. */
+export function scalesByGroup({ rows, columns, group, scales }: AffineTensor): Uint8Array<ArrayBuffer> {
+  const groups = groupsPerRow(columns, group)
+  const transposed = new Float32Array(groups * rows)
+  for (let index = 0; index < groups; index++) {
+    for (let out = 0; out < rows; out++) {
+      transposed[index * rows + out] = (group === 'tensor' ? scales[0] : scales[out * groups + index]) ?? 0
+    }
+  }
+  return new Uint8Array(narrowToHalf(transposed).buffer)
 }
