@@ -7,7 +7,7 @@ const mayImport = {
   models: ['core'],
   devices: ['core', 'models'],
   formats: ['core', 'io'],
-  checkpoint: ['core', 'io', 'formats', 'models'],
+  checkpoint: ['core', 'io', 'formats', 'kernels', 'models'],
   runtime: ['core', 'io', 'formats', 'kernels', 'models'],
   quantization: ['core', 'kernels', 'models'],
   calibration: ['core', 'kernels', 'models', 'runtime'],

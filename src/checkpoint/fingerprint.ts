@@ -7,6 +7,12 @@ export interface HashedFile {
   readonly header: SafetensorsHeader
 }
 
+/** What of a file goes into the fingerprint. */
+interface HashedParts {
+  readonly source: ByteSource
+  readonly header: Pick<SafetensorsHeader, 'bytes' | 'dataStart'>
+}
+
 /**
  * Samples of each file's weights that go into the fingerprint where the medium does not name its content. Two fine-tunes
  * of one model have equal headers and configs; taking up the run of one with the weights of the other would go unseen.
@@ -16,7 +22,7 @@ const samples = 64
 const sampleBytes = 64
 
 /** SHA-256 in hex over config.json as it is, every header, and the content id or samples of every file. */
-export async function fingerprint(config: Uint8Array, files: readonly HashedFile[], signal?: AbortSignal): Promise<string> {
+export async function fingerprint(config: Uint8Array, files: readonly HashedParts[], signal?: AbortSignal): Promise<string> {
   const hash = await createSHA256()
   hash.init()
   hash.update(config)

@@ -31,7 +31,7 @@ export function locateFolder(files: FileMap): ModelFolder {
   const depth = Math.min(...roots.map((root) => root.split('/').length))
   const outermost = roots.filter((root) => root.split('/').length === depth)
   const [root] = outermost
-  if (root === undefined) throw missingConfig(paths)
+  if (root === undefined) throw missingConfig()
   if (outermost.length > 1) {
     throw new StudioError('usage', {
       title: 'Several models were given at once',
@@ -44,15 +44,28 @@ export function locateFolder(files: FileMap): ModelFolder {
   return { files: new Map(inside) }
 }
 
-function missingConfig(paths: readonly string[]): StudioError {
-  const packed = paths.find((path) => path.endsWith('.gguf'))
-  if (packed !== undefined) {
-    return new StudioError('file-missing', {
-      title: 'A GGUF file cannot be opened yet',
-      message: `${baseName(packed)} is a packed model; the studio starts from the folder it was made of.`,
-      remedy: 'Give the folder with config.json, tokenizer.json and the .safetensors files.',
+/**
+ * A GGUF file, or the parts of one in order, where there is no config.json; `null` where there is no such file. Throws `usage` for
+ * files of several models.
+ */
+export function locateGguf(files: FileMap): readonly ByteSource[] | null {
+  const paths = [...files.keys()].filter((path) => path.endsWith('.gguf')).sort()
+  const [first] = paths
+  if (first === undefined || [...files.keys()].some((path) => baseName(path) === 'config.json')) return null
+  // `name-00001-of-00003.gguf`: parts sort by their numbers.
+  const whole = (path: string): string => path.replace(/-\d{5}-of-\d{5}\.gguf$/, '')
+  if (paths.some((path) => whole(path) !== whole(first)) || (paths.length > 1 && whole(first) === first)) {
+    throw new StudioError('usage', {
+      title: 'Several models were given at once',
+      message: `There are ${inWords(paths.length)} GGUF files: ${paths.map(baseName).join(', ')}.`,
+      remedy: 'Open one at a time; parts of one file belong together.',
+      details: { files: paths.join('\n') },
     })
   }
+  return paths.flatMap((path) => files.get(path) ?? [])
+}
+
+function missingConfig(): StudioError {
   return missingFile(
     'config.json',
     'Without it nobody knows how the tensors belong together.',

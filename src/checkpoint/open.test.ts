@@ -170,7 +170,7 @@ describe('what is missing', () => {
     torch.delete('model.safetensors')
     torch.set('pytorch_model.bin', text('x'))
     expect((await faultOf(() => open(torch))).message).toContain('pytorch_model.bin, a PyTorch file')
-    expect((await faultOf(() => open(new Map([['a.gguf', text('x')]])))).title).toBe('A GGUF file cannot be opened yet')
+    expect((await faultOf(() => open(new Map([['a.gguf', text('x')]])))).code).toBe('file-damaged')
     const old = tinyModel()
     old.delete('tokenizer.json')
     old.set('tokenizer.model', text('x'))

@@ -7,7 +7,8 @@ import type { ModelGraph } from '../models/model-graph.ts'
 import { familyFor } from '../models/registry.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { fingerprint, type HashedFile } from './fingerprint.ts'
-import { locateFolder, locateWeights } from './locate.ts'
+import { openGguf } from './gguf/open-gguf.ts'
+import { locateFolder, locateGguf, locateWeights } from './locate.ts'
 import { matchTensors } from './match-tensors.ts'
 import { SafetensorsCheckpoint } from './safetensors-checkpoint.ts'
 import type { SourceFormat } from './source-format.ts'
@@ -42,6 +43,8 @@ const parallelHeaders = 4
  * `unsupported-dtype`, `config-contradicts-tensors`, hub codes, `aborted`.
  */
 export async function openCheckpoint(request: OpenRequest, signal?: AbortSignal): Promise<Checkpoint> {
+  const packed = locateGguf(request.files)
+  if (packed !== null) return openGguf({ name: request.name, originKind: request.originKind, files: packed }, signal)
   const folder = locateFolder(request.files)
   const configFile = folder.files.get('config.json')
   if (configFile === undefined) throw new TypeError('the folder was chosen for its config.json')

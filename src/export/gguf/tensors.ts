@@ -1,5 +1,6 @@
 import type { GgufTensorSpec } from '../../formats/gguf/types.ts'
 import type { GgmlType } from '../../kernels/contract/ggml.ts'
+import { linearNames, linearPrefix, normNames } from '../../models/gguf-names.ts'
 import type { ModelConfig } from '../../models/model-graph.ts'
 import type { ExportFacts } from '../target.ts'
 
@@ -13,27 +14,6 @@ export interface PlannedTensor {
     | { readonly kind: 'computed'; readonly values: Float32Array<ArrayBuffer> }
   /** Rows are interleaved within each head (`head-rows.ts`). */
   readonly isInterleaved: boolean
-}
-
-/** Roles of a block's tensors to llama.cpp's names (gguf-py `tensor_mapping.py`). */
-const linearNames: Readonly<Record<string, string>> = {
-  q: 'attn_q',
-  k: 'attn_k',
-  v: 'attn_v',
-  o: 'attn_output',
-  gate: 'ffn_gate',
-  up: 'ffn_up',
-  down: 'ffn_down',
-}
-const normNames: Readonly<Record<string, string>> = { attnIn: 'attn_norm', mlpIn: 'ffn_norm' }
-
-/** Name of a linear's weight in GGUF files, imatrix files among them. */
-export function linearWeightName(block: number, role: string): string {
-  return `${linearPrefix(block, role)}.weight`
-}
-
-function linearPrefix(block: number, role: string): string {
-  return `blk.${block}.${linearNames[role] ?? role}`
 }
 
 /** Roles of the model that GGUF has no name for here; empty for every family that can be exported. */
