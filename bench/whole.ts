@@ -24,6 +24,7 @@ export async function writeFloatGguf(folder: string, path: string): Promise<void
     recipe: parseRecipe('F16'),
     options: defaultExportOptions,
     encodings: new Map(),
+    inputModes: new Map(),
     importance: null,
   })
   const tensors = planned.map((tensor) => ({ ...tensor, spec: { ...tensor.spec, type: 'F32' as const } }))

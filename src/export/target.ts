@@ -1,6 +1,7 @@
 import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
 import type { Support } from '../core/support.ts'
 import type { ByteSource } from '../io/byte-source.ts'
+import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
@@ -17,6 +18,11 @@ export interface ExportSource {
    * transform changed it. Tensors not in it are those of the checkpoint.
    */
   readonly encodings: ReadonlyMap<string, TensorEncoding>
+  /**
+   * How the inputs of linears are rounded in the figures of the run, by checkpoint name of the weight; linears that are not named
+   * take floats. Before a run the scale of `int8-tensor` is NaN: calibration finds it.
+   */
+  readonly inputModes: ReadonlyMap<string, ActivationMode>
   /** Where importance comes from; recorded in files whose recipe used it. */
   readonly importance: ImportanceSummary | null
   /**

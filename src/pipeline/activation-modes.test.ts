@@ -6,7 +6,7 @@ import { resolveTensors } from '../quantization/resolve.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { modesKey } from '../runtime/graphs/activations.ts'
 import { openTiny, runTiny, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
-import { activationModesOf, isInputRounded } from './activation-modes.ts'
+import { activationModesOf, inputModesOf, isInputRounded, plannedInputModes } from './activation-modes.ts'
 import type { EngineFactory } from './engine-supply.ts'
 import { generateAll } from './generate-run.ts'
 import { requireResult } from './run-result.ts'
@@ -49,6 +49,25 @@ describe('modes of a block', () => {
     const others = Object.fromEntries(Object.entries(all).filter(([role]) => role !== 'down'))
     const grid = '{"kind":"int8-rows","activations":"int8","threshold":1}'
     expect(modesOf(`{"id":"x","grid":${grid},"overrides":[{"match":"*down_proj.weight","grid":"float"}]}`)).toEqual(others)
+  })
+
+  it('are known to exports by weight: before a run but for the scales, after it with them', async () => {
+    const { checkpoint } = await openTiny()
+    const { graph } = checkpoint
+    const planned = (id: string) => {
+      const recipe = parseRecipe(id)
+      return plannedInputModes(graph, recipe, resolveTensors(graph, recipe))
+    }
+    expect(planned('smoothquant-w8a8-static').size).toBe(7 * graph.blocks.length)
+    expect(planned('smoothquant-w8a8-static').get('model.layers.1.mlp.up_proj.weight')).toEqual({ kind: 'int8-tensor', scale: Number.NaN })
+    expect(planned('smoothquant-w8a8').get('model.layers.0.self_attn.q_proj.weight')).toEqual({ kind: 'int8-rows', outlierThreshold: null })
+    expect(planned('smoothquant-a16-8bit-channel-sym').size).toBe(0)
+    expect(planned('llm-int8-t1').get('model.layers.0.self_attn.q_proj.weight')).toEqual(mode)
+    const recipe = parseRecipe('smoothquant-w8a8-static')
+    const found = inputModesOf(graph, resolveTensors(graph, recipe), ({ index }) =>
+      index === 1 ? { up: { kind: 'int8-tensor', scale: 0.5 } } : undefined,
+    )
+    expect([...found]).toEqual([['model.layers.1.mlp.up_proj.weight', { kind: 'int8-tensor', scale: 0.5 }]])
   })
 
   it('name the same graph whatever their order, and another for another threshold', () => {

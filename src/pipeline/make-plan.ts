@@ -7,7 +7,7 @@ import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import { changedFloats, encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
-import { isInputRounded } from './activation-modes.ts'
+import { isInputRounded, plannedInputModes } from './activation-modes.ts'
 import { learningOf, tokensOfRecipe } from './learning.ts'
 import { memoryParts } from './memory-bound.ts'
 import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
@@ -106,7 +106,8 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
   const { checkpoint } = facts
   const importance = importanceSummary(facts.loaded.importance, calibrationSummary(facts.request, facts.texts), checkpoint.graph)
   const encodings = encodingsOf(resolved, changedTensors(checkpoint, recipe, resolved))
-  const exportFacts: ExportFacts = { checkpoint, recipe, options: defaultExportOptions, encodings, importance }
+  const inputModes = plannedInputModes(checkpoint.graph, recipe, resolved)
+  const exportFacts: ExportFacts = { checkpoint, recipe, options: defaultExportOptions, encodings, inputModes, importance }
   const targets = facts.targets.map((target) => {
     const support = target.supports(exportFacts)
     const bytes = support === true ? target.layout(exportFacts).reduce((sum, file) => sum + file.sizeBytes, 0) : 0

@@ -3,7 +3,9 @@ import { StudioError } from '../core/errors.ts'
 import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
 import type { FileStore } from '../io/file-store.ts'
+import { resolveTensors } from '../quantization/resolve.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+import { inputModesOf } from './activation-modes.ts'
 import { runFolder, type StoredSquares } from './journal.ts'
 import type { RunReport } from './report.ts'
 import { readJson, storageFault, writeJson } from './run-files.ts'
@@ -65,6 +67,11 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
     checkpoint,
     recipe: report.recipe,
     options: defaultExportOptions,
+    inputModes: inputModesOf(
+      checkpoint.graph,
+      resolveTensors(checkpoint.graph, report.recipe),
+      ({ index }) => result.inputModes[recipeId]?.[index],
+    ),
     importance: result.report.importance,
     encodings: new Map([...tensors].map(([name, { encoding }]) => [name, encoding])),
     async readFloat(name, rows, signal) {

@@ -89,6 +89,11 @@ export interface Transform<Settings = unknown> {
   /** Whether the transformed block asks for rounded inputs of linears. */
   roundsInputs(settings: Settings): boolean
   /**
+   * How it will have the inputs of linears on a grid rounded, as far as that is known before calibration: the scale of
+   * `int8-tensor` is NaN. Absent where it never does.
+   */
+  plannedMode?(settings: Settings): ActivationMode
+  /**
    * Checkpoint names of the tensors that may leave the checkpoint's values: linears, biases, norms. Those without a grid are
    * stored and exported in f32.
    */

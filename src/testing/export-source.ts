@@ -80,6 +80,7 @@ export async function madeExportSource(
     checkpoint,
     options: defaultExportOptions,
     importance: null,
+    inputModes: new Map(),
     recipe: {
       id: recipeId,
       transform: { kind: 'none' },

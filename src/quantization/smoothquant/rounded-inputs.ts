@@ -8,6 +8,13 @@ type Floats = Float32Array<ArrayBuffer>
 /** Least range of an input (smoothquant `fake_quant.py`). */
 const leastRange = 1e-5
 
+/** How inputs will be rounded, before calibration has found the scale of `tensor`. */
+export const plannedModes: Readonly<Record<SmoothQuantSettings['activations'], ActivationMode>> = {
+  float: { kind: 'none' },
+  token: { kind: 'int8-rows', outlierThreshold: null },
+  tensor: { kind: 'int8-tensor', scale: Number.NaN },
+}
+
 /** How inputs are rounded whose columns reach `largest` once they are divided by `scales`. */
 export function inputMode(activations: SmoothQuantSettings['activations'], largest: Floats, scales: Floats | null): ActivationMode {
   switch (activations) {

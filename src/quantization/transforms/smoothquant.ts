@@ -4,7 +4,7 @@ import { namesOf, normGroups, type ScaleGroup } from '../scaling/groups.ts'
 import { ScaledBlock } from '../scaling/scaled-block.ts'
 import { unusableInputs } from '../scaling/unusable-inputs.ts'
 import { alphaOperations, searchAlpha } from '../smoothquant/alpha-search.ts'
-import { inputMode } from '../smoothquant/rounded-inputs.ts'
+import { inputMode, plannedModes } from '../smoothquant/rounded-inputs.ts'
 import {
   parseSmoothQuant,
   type SmoothQuantSettings,
@@ -38,6 +38,7 @@ const smoothquant: Transform<SmoothQuantSettings> = {
   supports: () => true,
   needsInputs: true,
   roundsInputs: ({ activations }) => activations !== 'float',
+  plannedMode: ({ activations }) => plannedModes[activations],
   changes: (block) => namesOf(block, normGroups(block)),
   operations(block, { alpha }) {
     return alpha === 'search' ? normGroups(block).reduce((sum, { linears }) => sum + alphaOperations(linears), 0) : 0
