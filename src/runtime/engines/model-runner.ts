@@ -6,7 +6,7 @@ import { type BlockActivationModes, inputScale, modesKey } from '../graphs/activ
 import { type BlockVariant, blockGraph, blockInputs, blockOutputs } from '../graphs/block.ts'
 import { headGraph, headInputs, headOutput } from '../graphs/head.ts'
 import { attentionParts, partLengths } from '../memory.ts'
-import { ropeTables } from '../rope.ts'
+import { ropeTables } from '../../models/rope-tables.ts'
 import type { Feeds, OnnxSessions, ResidentTensor } from './sessions.ts'
 
 interface OnnxBlockCache extends BlockCache {

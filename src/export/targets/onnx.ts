@@ -1,0 +1,68 @@
+import { ropeTables } from '../../models/rope-tables.ts'
+import { bnb4Group, nbitsGroup } from '../onnx/code-groups.ts'
+import { companionFiles } from '../onnx/config-files.ts'
+import { dataFiles, layoutData } from '../onnx/data-files.ts'
+import { decoderGraph, floatVectors, ropeNames } from '../onnx/decoder-graph.ts'
+import { fileFacts } from '../onnx/file-name.ts'
+import { floatGroup, ropeGroup } from '../onnx/float-group.ts'
+import { modelFile } from '../onnx/model-file.ts'
+import { notes } from '../onnx/notes.ts'
+import { type FloatType, type PlannedMatrix, planMatrices } from '../onnx/plan.ts'
+import type { WeightGroup } from '../onnx/weight-groups.ts'
+import type { ExportFacts, ExportTarget } from '../target.ts'
+
+/** Every runtime computes in it; halves need a graphics card that has them. */
+const floats: FloatType = 'float'
+
+/** A decoder in ONNX Runtime's quantized operators, in the folder layout of transformers.js and onnxruntime-genai. */
+const onnx: ExportTarget = {
+  id: 'onnx',
+  title: 'ONNX',
+  explanation: 'A folder for transformers.js in the browser and in Node, ONNX Runtime and onnxruntime-genai.',
+
+  supports(facts) {
+    const planned = planMatrices(facts)
+    return 'refusal' in planned ? planned.refusal : true
+  },
+
+  notes(facts) {
+    const planned = planMatrices(facts)
+    return 'refusal' in planned ? [] : notes(facts, planned)
+  },
+
+  layout(facts) {
+    const matrices = planMatrices(facts)
+    if ('refusal' in matrices) throw new RangeError(matrices.refusal)
+    const { checkpoint, recipe, options } = facts
+    const { graph } = checkpoint
+    const { suffix, dtype } = fileFacts(facts, matrices)
+    const file = `model${suffix}.onnx`
+    const data = layoutData(file, weightGroups(facts, matrices), options.maxFileBytes)
+    const model = decoderGraph({ graph, matrices, weights: data.weights, floats, metadata: { recipe: recipe.id } })
+    return [
+      modelFile(`onnx/${file}`, model),
+      ...dataFiles(data, 'onnx/'),
+      ...companionFiles(checkpoint, { modelPath: `onnx/${file}`, dtype, dataFiles: data.files.length }),
+    ]
+  },
+}
+
+export default onnx
+
+/** In the order of execution, vectors before the matrices. */
+function weightGroups({ checkpoint: { graph } }: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): WeightGroup[] {
+  const { config, embedding, head } = graph
+  const rope = ropeGroup(ropeNames, [config.positions, config.headDim / 2], () => ropeTables(config, config.positions), floats)
+  const vectors = floatVectors(graph).map(({ name, shape }) => floatGroup(name, shape, floats))
+  const planned = [...matrices.values()].map((matrix) => {
+    switch (matrix.form) {
+      case 'float':
+        return floatGroup(matrix.name, [matrix.rows, matrix.columns], floats)
+      case 'nbits':
+        return nbitsGroup(matrix, floats, matrix.name === embedding.name && head !== null ? 'rows' : 'blocks')
+      case 'bnb4':
+        return bnb4Group(matrix, floats)
+    }
+  })
+  return [rope, ...vectors, ...planned]
+}
