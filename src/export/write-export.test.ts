@@ -46,7 +46,7 @@ async function allBytes(source: ByteSource | null): Promise<Uint8Array<ArrayBuff
 
 describe('exportTargets', () => {
   it('are the files of the folder', () => {
-    expect(exportTargets.map((target) => target.id)).toEqual(['gguf', 'gptq', 'onnx'])
+    expect(exportTargets.map((target) => target.id)).toEqual(['gguf', 'gptq', 'onnx-qdq', 'onnx'])
   })
 })
 

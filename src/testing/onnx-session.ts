@@ -32,11 +32,14 @@ async function withDecoder<T>(files: Files, work: (step: (ids: readonly number[]
       return [[input.name, new ort.Tensor('float32', new Float32Array(0), [1, heads ?? 0, 0, width ?? 0])]]
     }),
   )
+  const takesPositions = session.inputNames.includes('position_ids')
   let seen = 0
   try {
     return await work(async (ids) => {
+      const positions = ids.map((_, index) => seen + index)
       seen += ids.length
-      const results = await session.run({ input_ids: int64(ids), attention_mask: int64(Array<number>(seen).fill(1)), ...past })
+      const feeds = { input_ids: int64(ids), attention_mask: int64(Array<number>(seen).fill(1)), ...past }
+      const results = await session.run(takesPositions ? { ...feeds, position_ids: int64(positions) } : feeds)
       past = Object.fromEntries(
         Object.entries(results).flatMap(([name, value]) =>
           name === 'logits' ? [] : [[name.replace('present.', 'past_key_values.'), value]],

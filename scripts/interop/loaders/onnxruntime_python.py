@@ -14,6 +14,7 @@ def load(folder: Path, expected: dict):
     session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     caches = [value for value in session.get_inputs() if value.name.startswith("past_key_values")]
     outputs = [value.name for value in session.get_outputs()]
+    takes_positions = any(value.name == "position_ids" for value in session.get_inputs())
 
     def run(ids: list[int], past: dict) -> tuple[np.ndarray, dict]:
         seen = next(iter(past.values())).shape[2]
@@ -22,6 +23,8 @@ def load(folder: Path, expected: dict):
             "attention_mask": np.ones((1, seen + len(ids)), np.int64),
             **past,
         }
+        if takes_positions:
+            feeds["position_ids"] = np.arange(seen, seen + len(ids), dtype=np.int64)[None]
         logits, *present = session.run(outputs, feeds)
         names = [name.replace("present.", "past_key_values.") for name in outputs[1:]]
         return logits[0], dict(zip(names, present))

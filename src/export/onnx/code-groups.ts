@@ -113,7 +113,7 @@ function* pieces(tensor: WeightTensor, bytes: Uint8Array<ArrayBuffer>) {
 }
 
 /** Throws `storage-fault` where storage holds another encoding than the recipe says. */
-async function readStored(source: ExportSource, name: string, signal?: AbortSignal): Promise<QuantizedTensor> {
+export async function readStored(source: ExportSource, name: string, signal?: AbortSignal): Promise<QuantizedTensor> {
   const stored = await source.readQuantized(name, signal)
   const expected = source.encodings.get(name)?.encoding
   if (stored.encoding !== expected) throw otherEncoding(stored, String(expected))

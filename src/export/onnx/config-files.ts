@@ -1,7 +1,7 @@
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts'
 import type { ExportedFile } from '../target.ts'
 import { jsonFile, sharedJsonFile, textFile } from '../text-files.ts'
-import { decoderNames } from './decoder-graph.ts'
+import { decoderNames } from './decoder-names.ts'
 
 export interface OnnxFiles {
   /** `onnx/model_q4.onnx`. */
@@ -9,6 +9,8 @@ export interface OnnxFiles {
   /** `dtype` of transformers.js that finds it. */
   readonly dtype: string
   readonly dataFiles: number
+  /** Whether attention finds positions and lengths by itself, and so can go on in one buffer (`GroupQueryAttention`). */
+  readonly findsPositions: boolean
 }
 
 /** Everything beside the graph and its weights that transformers.js and onnxruntime-genai read. */
@@ -32,7 +34,7 @@ function transformersConfig({ rawConfig }: Checkpoint, { modelPath, dtype, dataF
 }
 
 /** As `onnxruntime-genai`'s model builder writes it (src/python/py/models/builders/base.py). */
-function genaiConfig({ graph, rawConfig }: Checkpoint, { modelPath }: OnnxFiles): Record<string, unknown> {
+function genaiConfig({ graph, rawConfig }: Checkpoint, { modelPath, findsPositions }: OnnxFiles): Record<string, unknown> {
   const { config } = graph
   const [firstEnd, ...otherEnds] = config.eosTokenIds
   const end = otherEnds.length > 0 ? config.eosTokenIds : (firstEnd ?? 0)
@@ -49,6 +51,7 @@ function genaiConfig({ graph, rawConfig }: Checkpoint, { modelPath }: OnnxFiles)
         inputs: {
           input_ids: decoderNames.inputIds,
           attention_mask: decoderNames.attentionMask,
+          ...(findsPositions ? {} : { position_ids: decoderNames.positionIds }),
           past_key_names: decoderNames.pastKey('%d'),
           past_value_names: decoderNames.pastValue('%d'),
         },
@@ -76,7 +79,7 @@ function genaiConfig({ graph, rawConfig }: Checkpoint, { modelPath }: OnnxFiles)
       no_repeat_ngram_size: 0,
       num_beams: 1,
       num_return_sequences: 1,
-      past_present_share_buffer: true,
+      past_present_share_buffer: findsPositions,
       repetition_penalty: 1,
       temperature: 1,
       top_k: 50,

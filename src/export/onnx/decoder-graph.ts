@@ -1,22 +1,11 @@
 import { GraphBuilder } from '../../formats/onnx/builder.ts'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
-import type { BlockSpec, LinearSpec, ModelGraph } from '../../models/model-graph.ts'
+import type { BlockSpec, ModelGraph } from '../../models/model-graph.ts'
 import { partNames } from './code-groups.ts'
 import type { PlacedWeight } from './data-files.ts'
+import { decoderNames, ropeNames } from './decoder-names.ts'
+import { FloatProducts } from './float-products.ts'
 import type { FloatType, PlannedMatrix } from './plan.ts'
-
-/** Names that transformers.js and onnxruntime-genai look for. */
-export const decoderNames = {
-  inputIds: 'input_ids',
-  attentionMask: 'attention_mask',
-  logits: 'logits',
-  pastKey: (layer: number | '%d'): string => `past_key_values.${layer}.key`,
-  pastValue: (layer: number | '%d'): string => `past_key_values.${layer}.value`,
-  presentKey: (layer: number | '%d'): string => `present.${layer}.key`,
-  presentValue: (layer: number | '%d'): string => `present.${layer}.value`,
-} as const
-
-export const ropeNames = { cosine: 'cos_cache', sine: 'sin_cache' } as const
 
 export interface DecoderParts {
   readonly graph: ModelGraph
@@ -24,10 +13,6 @@ export interface DecoderParts {
   readonly weights: readonly PlacedWeight[]
   readonly floats: FloatType
   readonly metadata: Readonly<Record<string, string>>
-  /** What stands between the input of a linear and the linear. Default nothing. */
-  readonly roundInput?: (builder: GraphBuilder, value: string, weight: string) => string
-  /** A linear in a form of its own, or `null` for the plain ones. */
-  readonly linear?: (builder: GraphBuilder, value: string, spec: LinearSpec) => string | null
 }
 
 /**
@@ -58,11 +43,13 @@ class Decoder {
   readonly #lengths: { readonly keys: string; readonly total: string }
   /** Where heads are too narrow for the attention operator's own rotation: positions of the new tokens, [batch, length]. */
   readonly #positions: string | null
+  readonly #floats: FloatProducts
 
   constructor(builder: GraphBuilder, parts: DecoderParts) {
     this.#builder = builder
     this.#parts = parts
     this.#lengths = sequenceLengths(builder)
+    this.#floats = new FloatProducts(builder, decoderNames.inputIds)
     this.#positions = parts.graph.config.headDim % rotatedHeadUnit === 0 ? null : newPositions(builder)
   }
 
@@ -174,8 +161,6 @@ class Decoder {
   #linear(value: string, block: BlockSpec, role: string): string {
     const spec = block.linears.find((linear) => linear.role === role)
     if (spec === undefined) throw new RangeError(`The block has no linear "${role}".`)
-    const own = this.#parts.linear?.(this.#builder, value, spec) ?? null
-    if (own !== null) return own
     const label = `layers.${block.index}.${role}`
     if (spec.bias === null) return this.#matrix(value, spec.weight, label)
     return this.#named('Add', [this.#matrix(value, spec.weight, `${label}.product`), spec.bias], label)
@@ -190,12 +175,8 @@ class Decoder {
     const names = partNames(weight)
     const sizes = { K: { int: columns }, N: { int: rows } }
     switch (planned.form) {
-      case 'float': {
-        // Weights stay [out, in], so that a tied matrix is stored once.
-        const flat = builder.node('Reshape', [value, builder.integers([-1, columns])])
-        const product = builder.node('Gemm', [flat, weight], { transB: { int: 1 } })
-        return this.#named('Reshape', [product, this.#shapeWith(rows)], output)
-      }
+      case 'float':
+        return this.#floats.product(value, weight, { rows, columns, output })
       case 'nbits': {
         const { bits, block, zero } = planned.setting
         const inputs = [value, names.codes, names.scales, ...(zero === 'default' ? [] : [names.zeros])]
@@ -211,18 +192,6 @@ class Decoder {
         return output
       }
     }
-  }
-
-  readonly #shapes = new Map<number, string>()
-  #leading: string | null = null
-
-  /** [batch, length, width] as Reshape wants it. */
-  #shapeWith(width: number): string {
-    const builder = this.#builder
-    this.#leading ??= builder.node('Shape', [decoderNames.inputIds])
-    const known = this.#shapes.get(width) ?? builder.node('Concat', [this.#leading, builder.integers([width])], { axis: { int: 0 } })
-    this.#shapes.set(width, known)
-    return known
   }
 
   #named(op: string, inputs: readonly string[], output: string): string {
@@ -259,15 +228,4 @@ function newPositions(builder: GraphBuilder): string {
   const total = extent(decoderNames.attentionMask)
   const start = builder.node('Sub', [total, extent(decoderNames.inputIds)])
   return builder.node('Slice', [positions, start, total, builder.integers([1])])
-}
-
-/** Norms, biases and whatever else of a block runs in float, by checkpoint name. */
-export function floatVectors(graph: ModelGraph): { readonly name: string; readonly shape: readonly number[] }[] {
-  return [
-    ...graph.blocks.flatMap((block) => [
-      ...Object.values(block.norms),
-      ...block.linears.flatMap(({ bias, outFeatures }) => (bias === null ? [] : [{ name: bias, shape: [outFeatures] }])),
-    ]),
-    graph.finalNorm,
-  ]
 }

@@ -2,9 +2,11 @@ import { ropeTables } from '../../models/rope-tables.ts'
 import { bnb4Group, nbitsGroup } from '../onnx/code-groups.ts'
 import { companionFiles } from '../onnx/config-files.ts'
 import { dataFiles, layoutData } from '../onnx/data-files.ts'
-import { decoderGraph, floatVectors, ropeNames } from '../onnx/decoder-graph.ts'
+import { decoderGraph } from '../onnx/decoder-graph.ts'
+import { ropeNames } from '../onnx/decoder-names.ts'
 import { fileFacts } from '../onnx/file-name.ts'
 import { floatGroup, ropeGroup } from '../onnx/float-group.ts'
+import { floatVectors } from '../onnx/float-vectors.ts'
 import { modelFile } from '../onnx/model-file.ts'
 import { notes } from '../onnx/notes.ts'
 import { type FloatType, type PlannedMatrix, planMatrices } from '../onnx/plan.ts'
@@ -42,7 +44,7 @@ const onnx: ExportTarget = {
     return [
       modelFile(`onnx/${file}`, model),
       ...dataFiles(data, 'onnx/'),
-      ...companionFiles(checkpoint, { modelPath: `onnx/${file}`, dtype, dataFiles: data.files.length }),
+      ...companionFiles(checkpoint, { modelPath: `onnx/${file}`, dtype, dataFiles: data.files.length, findsPositions: true }),
     ]
   },
 }
