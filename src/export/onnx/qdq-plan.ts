@@ -1,6 +1,6 @@
 import type { Support } from '../../core/support.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
-import type { GridEncoding } from '../../quantization/quantized-tensor.ts'
+import type { GridEncoding, TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import type { ExportFacts } from '../target.ts'
 import { moduleOf } from './plan.ts'
@@ -55,8 +55,8 @@ function supports({ weight }: LinearSpec, encoding: GridEncoding, { inputModes }
     : `This format holds symmetric 8-bit codes with one scale a row, and ${weight} is in ${storage.get(encoding.encoding).describe(encoding)}. ${instead}`
 }
 
-function isFloat({ encoding }: { readonly encoding: string }): boolean {
-  return encoding === 'source' || encoding === 'float'
+function isFloat(encoding: TensorEncoding): encoding is TensorEncoding<'source' | 'float'> {
+  return encoding.encoding === 'source' || encoding.encoding === 'float'
 }
 
 /** Names of what a linear becomes. */
