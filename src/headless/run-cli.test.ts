@@ -266,7 +266,7 @@ describe('the command line', () => {
     ['an unknown option', (model) => [model, '--recipe', 'Q4_0', '--colour', 'red'], "Unknown option '--colour'"],
     ['an unknown recipe', (model) => [model, '--recipe', 'nearest-4bit-g7'], 'nearest-4bit-g16'],
     ['a recipe file that is not there', (model) => [model, '--recipe', 'absent.json'], 'absent.json cannot be read'],
-    ['an unknown target', (model) => [model, '--recipe', 'Q4_0', '--export', 'onnx'], 'no export target "onnx"'],
+    ['an unknown target', (model) => [model, '--recipe', 'Q4_0', '--export', 'tar'], 'no export target "tar"'],
     [
       'a target that holds none of the recipes',
       (model) => [model, '--recipe', 'Q4_0', '--export', 'gptq', '--context', '16'],
