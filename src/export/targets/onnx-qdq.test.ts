@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { decodeModel } from '../../formats/onnx/read.ts'
 import { memorySource } from '../../io/memory-source.ts'
 import type { ActivationMode } from '../../kernels/contract/activations.ts'
@@ -13,6 +13,9 @@ import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import type { ExportSource } from '../target.ts'
 import onnxQdq from './onnx-qdq.ts'
+
+// The first session compiles ONNX Runtime.
+vi.setConfig({ testTimeout: 60_000 })
 
 const kernels = createReferenceKernels()
 const eightBits = ({ name }: TensorSpec): TensorEncoding =>

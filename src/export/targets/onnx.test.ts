@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { decodeModel } from '../../formats/onnx/read.ts'
 import { memorySource } from '../../io/memory-source.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
@@ -12,6 +12,9 @@ import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { byteLevelFiles, sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
 import onnx from './onnx.ts'
+
+// The first session compiles ONNX Runtime.
+vi.setConfig({ testTimeout: 60_000 })
 
 const kernels = createReferenceKernels()
 
