@@ -126,11 +126,17 @@ function unpackRow(
   { at, bits, columns }: { readonly at: number; readonly bits: number; readonly columns: number },
   into: Uint8Array,
 ): void {
+  if (bits === 8) {
+    into.set(codes.subarray(at, at + columns))
+    return
+  }
   const mask = (1 << bits) - 1
-  for (let column = 0; column < columns; column++) {
-    const bit = column * bits
-    const byte = at + (bit >> 3)
-    into[column] = (((codes[byte] ?? 0) | ((codes[byte + 1] ?? 0) << 8)) >> (bit & 7)) & mask
+  for (let column = 0, from = at, held = 0, count = 0; column < columns; column++, held >>= bits, count -= bits) {
+    if (count < bits) {
+      held |= (codes[from++] ?? 0) << count
+      count += 8
+    }
+    into[column] = held & mask
   }
 }
 
@@ -154,13 +160,14 @@ export function packCodes(
   if (matrix.packed !== null) return matrix.packed.slice(rowStart * rowBytes, rowEnd * rowBytes)
   const packed = new Uint8Array((rowEnd - rowStart) * rowBytes)
   const codes = new Uint8Array(padded)
-  const perByte = 8 / bits
   for (let row = rowStart; row < rowEnd; row++) {
     matrix.readCodes(row, codes)
     codes.fill(setting.zero === 'codes' ? matrix.zeroAt(row, columns - 1) : 2 ** (bits - 1), columns)
-    for (let i = 0; i < padded; i++) {
-      const at = (row - rowStart) * rowBytes + Math.floor(i / perByte)
-      packed[at] = (packed[at] ?? 0) | ((codes[i] ?? 0) << (bits * (i % perByte)))
+    const start = (row - rowStart) * rowBytes
+    for (let byte = 0, code = 0; byte < rowBytes; byte++) {
+      let value = 0
+      for (let shift = 0; shift < 8; shift += bits) value |= (codes[code++] ?? 0) << shift
+      packed[start + byte] = value
     }
   }
   return packed
