@@ -274,6 +274,7 @@ describe('the command line', () => {
     ],
     ['a protocol that is not one', (model) => [model, '--recipe', 'Q4_0', '--protocol', 'hf'], 'no protocol "hf"'],
     ['a device that is not known', (model) => [model, '--recipe', 'Q4_0', '--device', 'toaster'], 'no device "toaster"; there are pi-'],
+    ['a type of activations that is none', (model) => [model, '--recipe', 'Q4_0', '--activations', 'bf16'], 'f32 or f16, not "bf16"'],
     ['a file size below the least', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '500K'], 'a size from 1M on'],
     ['a file size that is not one', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '4GB'], 'not "4GB"'],
     ['a context that is not a number', (model) => [model, '--recipe', 'Q4_0', '--context', '1e3x'], '--context takes a whole number'],

@@ -10,7 +10,7 @@ export interface LoadRequest {
 export interface DrivenModel {
   /** Of the runtime. */
   readonly version: string
-  /** The likeliest continuation: up to `tokens` new tokens, fewer where the text ends; without the prompt. */
+  /** The likeliest continuation: up to `tokens` new tokens, fewer where the text ends; without the prompt, but with a space that follows it. */
   generate(prompt: string, tokens: number): Promise<{ readonly tokenIds: readonly number[]; readonly text: string }>
   close(): Promise<void>
 }

@@ -12,11 +12,22 @@ const byBits: Readonly<Record<number, FileFacts>> = {
   4: { dtype: 'q4', suffix: '_q4' },
   8: { dtype: 'q8', suffix: '_quantized' },
 }
+/** With halves for activations; the library has no such names for 8 bits and code books. */
+const ofHalves: Readonly<Record<string, FileFacts>> = {
+  fp32: { dtype: 'fp16', suffix: '_fp16' },
+  q2: { dtype: 'q2f16', suffix: '_q2f16' },
+  q4: { dtype: 'q4f16', suffix: '_q4f16' },
+}
 const bnb4: FileFacts = { dtype: 'bnb4', suffix: '_bnb4' }
 const float: FileFacts = { dtype: 'fp32', suffix: '' }
 
-/** After the form that most weights of the blocks are in. */
-export function fileFacts({ checkpoint: { graph } }: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): FileFacts {
+/** After the form that most weights of the blocks are in; `null` where there is no name for it with halves. */
+export function fileFacts(facts: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): FileFacts | null {
+  const name = commonestForm(facts, matrices)
+  return facts.options.activations === 'f16' ? (ofHalves[name.dtype] ?? null) : name
+}
+
+function commonestForm({ checkpoint: { graph } }: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): FileFacts {
   const weights = new Map<FileFacts, number>()
   for (const { weight, inFeatures, outFeatures } of graph.blocks.flatMap(({ linears }) => linears)) {
     const matrix = matrices.get(weight)

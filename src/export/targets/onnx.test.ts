@@ -192,6 +192,37 @@ describe('ONNX files', () => {
   })
 })
 
+describe('ONNX with activations in f16', () => {
+  const options = { maxFileBytes: null, device: null, activations: 'f16' } as const
+
+  it('has halves for scales, floats and the cache, f32 logits, and names of its own', async () => {
+    const source = await made(tinyLlamaConfig({ attention_bias: true }), affine(4, 32, false), { options })
+    const files = await written(source)
+    expect([...files.keys()].slice(0, 2)).toEqual(['onnx/model_q4f16.onnx', 'onnx/model_q4f16.onnx_data'])
+    expect(json(files.get('config.json'))['transformers.js_config']).toMatchObject({ dtype: 'q4f16' })
+    const { inputs, outputs, initializers } = decodeModel(files.get('onnx/model_q4f16.onnx') ?? new Uint8Array())
+    expect(new Set(inputs.slice(2).map(({ type }) => type))).toEqual(new Set([10]))
+    expect(outputs.map(({ type }) => type)).toEqual([1, 10, 10, 10, 10])
+    const external = initializers.filter(({ data }) => !(data instanceof Uint8Array))
+    expect(new Set(external.map(({ type }) => type))).toEqual(new Set([2, 10]))
+    expect([...(await written(await made(tinyLlamaConfig(), () => ({ encoding: 'source' }), { options }))).keys()][0]).toBe(
+      'onnx/model_fp16.onnx',
+    )
+  })
+
+  it('refuses what has f32 scales or no name', async () => {
+    const eight = await made(tinyLlamaConfig(), affine(8, 32, true), { options })
+    expect(onnx.supports(eight)).toMatch(/no name for a file of 8-bit weights/)
+    const nf4 = await made(
+      tinyLlamaConfig(),
+      ({ name }) =>
+        name.startsWith('model.layers') ? { encoding: 'codebook', book: 'nf4', blockSize: 64, isNested: false } : { encoding: 'source' },
+      { options },
+    )
+    expect(onnx.supports(nf4)).toMatch(/those of model\.layers\.0\.self_attn\.q_proj\.weight are f32/)
+  })
+})
+
 describe('ONNX refusals and notes', () => {
   it.each<[TensorEncoding, RegExp]>([
     [{ encoding: 'ggml', type: 'IQ4_NL' }, /IQ4_NL blocks of 32\. ONNX has no operator for IQ4_NL blocks/],

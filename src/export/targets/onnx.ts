@@ -1,3 +1,4 @@
+import type { Support } from '../../core/support.ts'
 import { ropeTables } from '../../models/rope-tables.ts'
 import { bnb4Group, nbitsGroup } from '../onnx/code-groups.ts'
 import { companionFiles } from '../onnx/config-files.ts'
@@ -13,9 +14,6 @@ import { type FloatType, type PlannedMatrix, planMatrices } from '../onnx/plan.t
 import type { WeightGroup } from '../onnx/weight-groups.ts'
 import type { ExportFacts, ExportTarget } from '../target.ts'
 
-/** Every runtime computes in it; halves need a graphics card that has them. */
-const floats: FloatType = 'float'
-
 /** A decoder in ONNX Runtime's quantized operators, in the folder layout of transformers.js and onnxruntime-genai. */
 const onnx: ExportTarget = {
   id: 'onnx',
@@ -24,7 +22,8 @@ const onnx: ExportTarget = {
 
   supports(facts) {
     const planned = planMatrices(facts)
-    return 'refusal' in planned ? planned.refusal : true
+    if ('refusal' in planned) return planned.refusal
+    return floatsOf(facts) === 'float' ? true : supportsHalves(facts, planned)
   },
 
   notes(facts) {
@@ -37,22 +36,43 @@ const onnx: ExportTarget = {
     if ('refusal' in matrices) throw new RangeError(matrices.refusal)
     const { checkpoint, recipe, options } = facts
     const { graph } = checkpoint
-    const { suffix, dtype } = fileFacts(facts, matrices)
-    const file = `model${suffix}.onnx`
+    const name = fileFacts(facts, matrices)
+    if (name === null) throw new RangeError('there is no such file')
+    const file = `model${name.suffix}.onnx`
+    const floats = floatsOf(facts)
     const data = layoutData(file, weightGroups(facts, matrices), options.maxFileBytes)
     const model = decoderGraph({ graph, matrices, weights: data.weights, floats, metadata: { recipe: recipe.id } })
     return [
       modelFile(`onnx/${file}`, model),
       ...dataFiles(data, 'onnx/'),
-      ...companionFiles(checkpoint, { modelPath: `onnx/${file}`, dtype, dataFiles: data.files.length, findsPositions: true }),
+      ...companionFiles(checkpoint, { modelPath: `onnx/${file}`, dtype: name.dtype, dataFiles: data.files.length, findsPositions: true }),
     ]
   },
 }
 
 export default onnx
 
+/** Every runtime computes in f32; halves need a graphics card that has them. */
+function floatsOf({ options }: ExportFacts): FloatType {
+  return options.activations === 'f16' ? 'float16' : 'float'
+}
+
+/** Scales must be halves already: then what the file holds is what was measured. */
+function supportsHalves(facts: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): Support {
+  for (const { name, form } of matrices.values()) {
+    if (form === 'bnb4' || facts.encodings.get(name)?.encoding === 'int8-rows') {
+      return `With activations in f16 scales are halves too, and those of ${name} are f32. Leave activations in f32.`
+    }
+  }
+  return fileFacts(facts, matrices) === null
+    ? 'transformers.js has no name for a file of 8-bit weights with activations in f16. Leave activations in f32.'
+    : true
+}
+
 /** In the order of execution, vectors before the matrices. */
-function weightGroups({ checkpoint: { graph } }: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): WeightGroup[] {
+function weightGroups(facts: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): WeightGroup[] {
+  const { graph } = facts.checkpoint
+  const floats = floatsOf(facts)
   const { config, embedding, head } = graph
   const rope = ropeGroup(ropeNames, [config.positions, config.headDim / 2], () => ropeTables(config, config.positions), floats)
   const vectors = floatVectors(graph).map(({ name, shape }) => floatGroup(name, shape, floats))

@@ -32,8 +32,11 @@ const transformersJs: TestDriveRuntime = {
       async generate(prompt, tokens) {
         const inputs = tokenizer(prompt) as { readonly input_ids: { readonly dims: readonly number[] } }
         const output: unknown = await loaded.generate({ ...inputs, max_new_tokens: tokens, do_sample: false })
-        const tokenIds = idsOf(output).slice(inputs.input_ids.dims.at(-1))
-        return { tokenIds, text: tokenizer.decode(tokenIds, { skip_special_tokens: true }) }
+        const length = inputs.input_ids.dims.at(-1) ?? 0
+        const ids = idsOf(output)
+        // Decoded as a whole, since decoders treat the space in front of a first token as its own.
+        const textOf = (some: readonly number[]): string => tokenizer.decode([...some], { skip_special_tokens: true })
+        return { tokenIds: ids.slice(length), text: textOf(ids).slice(textOf(ids.slice(0, length)).length) }
       },
       async close() {
         await loaded.dispose()

@@ -42,7 +42,6 @@ function Result({ drive }: { readonly drive: TestDrive }) {
     <>
       <p className="qs-drive-text">
         <span className="qs-muted">{drive.prompt}</span>
-        {result.text.startsWith(' ') ? '' : ' '}
         {result.text}
       </p>
       <Pairs
