@@ -12,7 +12,6 @@ export interface DecoderParts {
   readonly matrices: ReadonlyMap<string, PlannedMatrix>
   readonly weights: readonly PlacedWeight[]
   readonly floats: FloatType
-  readonly metadata: Readonly<Record<string, string>>
 }
 
 /**
@@ -20,7 +19,7 @@ export interface DecoderParts {
  * Attention takes lengths from the mask: one sequence, or several padded on the right.
  */
 export function decoderGraph(parts: DecoderParts): OnnxGraph {
-  const { graph, weights, floats, metadata } = parts
+  const { graph, weights, floats } = parts
   const { config } = graph
   const builder = new GraphBuilder()
   builder.input(decoderNames.inputIds, 'int64', ['batch_size', 'sequence_length'])
@@ -34,7 +33,7 @@ export function decoderGraph(parts: DecoderParts): OnnxGraph {
     builder.initializer({ name: tensor.name, shape: tensor.shape, type: tensor.type, external: place })
   }
   new Decoder(builder, parts).build()
-  return { ...builder.build(graph.familyId), metadata }
+  return builder.build(graph.familyId)
 }
 
 class Decoder {

@@ -11,7 +11,6 @@ export interface PlainDecoderParts {
   /** By checkpoint name: the linears in 8 bits; all other matrices are floats. */
   readonly matrices: ReadonlyMap<string, QdqMatrix>
   readonly weights: readonly PlacedWeight[]
-  readonly metadata: Readonly<Record<string, string>>
 }
 
 /** What TensorRT 8.6 and everything after it reads. */
@@ -25,7 +24,7 @@ const maskedScore = -1e9
  * out tokens anywhere, and positions come from outside.
  */
 export function plainDecoder(parts: PlainDecoderParts): OnnxGraph {
-  const { graph, weights, metadata } = parts
+  const { graph, weights } = parts
   const { config } = graph
   const builder = new GraphBuilder()
   builder.input(decoderNames.inputIds, 'int64', ['batch_size', 'sequence_length'])
@@ -40,7 +39,7 @@ export function plainDecoder(parts: PlainDecoderParts): OnnxGraph {
     builder.initializer({ name: tensor.name, shape: tensor.shape, type: tensor.type, external: place })
   }
   new PlainDecoder(builder, parts).build()
-  return { ...builder.build(graph.familyId), metadata, versions }
+  return { ...builder.build(graph.familyId), versions }
 }
 
 class PlainDecoder {

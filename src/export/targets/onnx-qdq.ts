@@ -39,9 +39,9 @@ const onnxQdq: ExportTarget = {
   layout(facts) {
     const matrices = planQdq(facts)
     if ('refusal' in matrices) throw new RangeError(matrices.refusal)
-    const { checkpoint, recipe, options } = facts
+    const { checkpoint, options } = facts
     const data = layoutData(file, weightGroups(facts, matrices), options.maxFileBytes)
-    const graph = plainDecoder({ graph: checkpoint.graph, matrices, weights: data.weights, metadata: { recipe: recipe.id } })
+    const graph = plainDecoder({ graph: checkpoint.graph, matrices, weights: data.weights })
     return [
       modelFile(`onnx/${file}`, graph),
       ...dataFiles(data, 'onnx/'),

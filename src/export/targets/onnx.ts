@@ -34,14 +34,14 @@ const onnx: ExportTarget = {
   layout(facts) {
     const matrices = planMatrices(facts)
     if ('refusal' in matrices) throw new RangeError(matrices.refusal)
-    const { checkpoint, recipe, options } = facts
+    const { checkpoint, options } = facts
     const { graph } = checkpoint
     const name = fileFacts(facts, matrices)
     if (name === null) throw new RangeError('there is no such file')
     const file = `model${name.suffix}.onnx`
     const floats = floatsOf(facts)
     const data = layoutData(file, weightGroups(facts, matrices), options.maxFileBytes)
-    const model = decoderGraph({ graph, matrices, weights: data.weights, floats, metadata: { recipe: recipe.id } })
+    const model = decoderGraph({ graph, matrices, weights: data.weights, floats })
     return [
       modelFile(`onnx/${file}`, model),
       ...dataFiles(data, 'onnx/'),

@@ -53,8 +53,6 @@ export interface OnnxGraph {
   readonly nodes: readonly OnnxNode[]
   /** Default 10 and 21. Runtimes that lag behind want older ones; the nodes must be those of that version. */
   readonly versions?: { readonly ir: number; readonly opset: number }
-  /** Pairs for people and tools, as `metadata_props`. Default none. */
-  readonly metadata?: Readonly<Record<string, string>>
 }
 
 export const defaultVersions = { ir: 10, opset: 21 } as const
@@ -62,7 +60,7 @@ export const defaultVersions = { ir: 10, opset: 21 } as const
 /** The bytes of a ModelProto. Field numbers from onnx.proto3 of ONNX 1.17. */
 export function encodeModel(graph: OnnxGraph): Uint8Array<ArrayBuffer> {
   const { ir, opset } = graph.versions ?? defaultVersions
-  const writer = new ProtobufWriter()
+  return new ProtobufWriter()
     .integer(1, ir)
     .string(2, 'quantization-studio')
     .message(7, (inner) => {
@@ -70,8 +68,7 @@ export function encodeModel(graph: OnnxGraph): Uint8Array<ArrayBuffer> {
     })
     .message(8, (inner) => inner.string(1, '').integer(2, opset))
     .message(8, (inner) => inner.string(1, 'com.microsoft').integer(2, 1))
-  for (const [key, value] of Object.entries(graph.metadata ?? {})) writer.message(14, (pair) => pair.string(1, key).string(2, value))
-  return writer.finish()
+    .finish()
 }
 
 function writeGraph(writer: ProtobufWriter, graph: OnnxGraph): void {

@@ -4,7 +4,6 @@ import { StudioError } from '../../core/errors.ts'
 export interface ReadModel {
   readonly irVersion: number
   readonly opsets: Readonly<Record<string, number>>
-  readonly metadata: Readonly<Record<string, string>>
   readonly inputs: readonly ReadValue[]
   readonly outputs: readonly ReadValue[]
   readonly nodes: readonly ReadNode[]
@@ -46,7 +45,6 @@ export function decodeModel(bytes: Uint8Array): ReadModel {
   return {
     irVersion: integer(model, 1),
     opsets: Object.fromEntries(parts(model, 8).map((opset) => [string(opset, 1), integer(opset, 2)])),
-    metadata: Object.fromEntries(parts(model, 14).map((pair) => [string(pair, 1), string(pair, 2)])),
     nodes: parts(graph, 1).map(node),
     initializers: parts(graph, 5).map(initializer),
     inputs: parts(graph, 11).map(value),
