@@ -11,6 +11,7 @@ const named = [
   'http://www.w3.org',
   'https://www.w3.org',
   'https://github.com',
+  'https://gist.github.com',
   'https://react.dev',
   'https://mantine.dev',
   'https://recharts.',

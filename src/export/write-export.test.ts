@@ -54,6 +54,8 @@ describe('exportTargets', () => {
       'gptq-v2',
       'gptq',
       'llama2c',
+      'onnx-qdq',
+      'onnx',
       'tflite',
     ])
   })

@@ -26,6 +26,7 @@ export interface CliArguments {
   readonly maxFileBytes: number | null
   /** Whose README and commands come with the files. */
   readonly device: string | null
+  readonly activations: 'f32' | 'f16'
   readonly out: string | null
   readonly seed: number
   readonly threads: number | null
@@ -56,8 +57,10 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --protocol P          windows (default) or llama.cpp (scores the second half of each window)
 --context N           tokens a window (default: 256, or what the model reads if that is less)
 --max-tokens N        run at most N tokens of the evaluation text (default: all)
---export T,...        gguf, gptq, llama2c, tflite; a recipe that a format cannot hold is left out there, with the reason
+--export T,...        gguf, gptq, gptq-v2, awq, bitsandbytes, compressed-tensors, onnx, onnx-qdq, tflite, llama2c; a recipe that
+                      a format cannot hold is left out there, with the reason
 --max-file-size SIZE   split files of weights above this size (500M, 4G), where the format has parts
+--activations T       f32 (default) or f16: what an ONNX file computes in; f16 needs a graphics card that has it
 --device ID           whose commands the README beside the files has: pi-5-8gb, jetson-orin-nano-8gb, android-mid,
                       browser-webgpu-igpu, rtx-4060, esp32-s3, … (an unknown one lists them all)
 --out DIR             where report.json and DIR/<recipe id>/<target id>/ go (default: quantized/<model name>)
@@ -83,6 +86,7 @@ const options = {
   export: { type: 'string', multiple: true },
   'max-file-size': { type: 'string' },
   device: { type: 'string' },
+  activations: { type: 'string' },
   out: { type: 'string' },
   seed: { type: 'string' },
   threads: { type: 'string' },
@@ -103,6 +107,8 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
   if (model === undefined) throw usage('No model is given')
   if (extra !== undefined) throw usage(`One model at a time: "${extra}" is one too many`)
   if (values.recipe === undefined) throw usage('No recipe is given')
+  const activations = values.activations ?? 'f32'
+  if (activations !== 'f32' && activations !== 'f16') throw usage(`--activations takes f32 or f16, not "${activations}"`)
   const protocol = values.protocol ?? 'windows'
   if (protocol !== 'windows' && protocol !== 'llama.cpp') throw usage(`There is no protocol "${protocol}": it is windows or llama.cpp`)
   return {
@@ -120,6 +126,7 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 1),
     targets: (values.export ?? []).flatMap((list) => list.split(',')).filter((id) => id !== ''),
     device: knownDevice(values.device),
+    activations,
     maxFileBytes: fileSize(values['max-file-size']),
     out: values.out ?? null,
     seed: wholeNumber('--seed', values.seed, 0) ?? 0,

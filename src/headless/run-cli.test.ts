@@ -266,7 +266,7 @@ describe('the command line', () => {
     ['an unknown option', (model) => [model, '--recipe', 'Q4_0', '--colour', 'red'], "Unknown option '--colour'"],
     ['an unknown recipe', (model) => [model, '--recipe', 'nearest-4bit-g7'], 'nearest-4bit-g16'],
     ['a recipe file that is not there', (model) => [model, '--recipe', 'absent.json'], 'absent.json cannot be read'],
-    ['an unknown target', (model) => [model, '--recipe', 'Q4_0', '--export', 'onnx'], 'no export target "onnx"'],
+    ['an unknown target', (model) => [model, '--recipe', 'Q4_0', '--export', 'tar'], 'no export target "tar"'],
     [
       'a target that holds none of the recipes',
       (model) => [model, '--recipe', 'Q4_0', '--export', 'gptq', '--context', '16'],
@@ -274,6 +274,7 @@ describe('the command line', () => {
     ],
     ['a protocol that is not one', (model) => [model, '--recipe', 'Q4_0', '--protocol', 'hf'], 'no protocol "hf"'],
     ['a device that is not known', (model) => [model, '--recipe', 'Q4_0', '--device', 'toaster'], 'no device "toaster"; there are pi-'],
+    ['a type of activations that is none', (model) => [model, '--recipe', 'Q4_0', '--activations', 'bf16'], 'f32 or f16, not "bf16"'],
     ['a file size below the least', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '500K'], 'a size from 1M on'],
     ['a file size that is not one', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '4GB'], 'not "4GB"'],
     ['a context that is not a number', (model) => [model, '--recipe', 'Q4_0', '--context', '1e3x'], '--context takes a whole number'],

@@ -32,6 +32,23 @@ describe('the registry', () => {
   })
 })
 
+describe('windows of layers', () => {
+  const windows = (config: RawConfig) => graphOf({ ...config, num_hidden_layers: 3 }).blocks.map(({ window }) => window ?? null)
+
+  it('are all of them, those that layer_types names, or those from max_window_layers on', () => {
+    expect(windows(base)).toEqual([null, null, null])
+    expect(windows({ ...mistral, sliding_window: 64 })).toEqual([64, 64, 64])
+    const types = ['sliding_attention', 'full_attention', 'sliding_attention']
+    expect(windows({ ...mistral, sliding_window: 64, layer_types: types })).toEqual([64, null, 64])
+    expect(windows({ ...qwen, sliding_window: 32, use_sliding_window: true, max_window_layers: 1 })).toEqual([null, 32, 32])
+    expect(windows({ ...qwen, sliding_window: 32 })).toEqual([null, null, null])
+  })
+
+  it('leave the positions the model was made for', () => {
+    expect(graphOf({ ...mistral, sliding_window: 64 }).config).toMatchObject({ maxPositions: 64, positions: 32768 })
+  })
+})
+
 describe('what is computed', () => {
   it('TinyLlama: grouped queries, own head, 1,100,048,384 parameters', () => {
     const graph = graphOf(base)

@@ -14,6 +14,8 @@ export interface LlamaLike {
   biases(config: RawConfig): readonly string[]
   /** Visible keys including the current one where some layer sees fewer than all; `null` when all layers see everything. */
   slidingWindow(config: RawConfig): number | null
+  /** First layer with that window in configs without `layer_types`. Default 0. */
+  firstSlidingLayer?(config: RawConfig): number
   readonly defaults: { readonly normEps: number; readonly maxPositions: number }
   readonly gguf: ModelFamily['gguf']
 }
@@ -88,6 +90,7 @@ function modelConfig(config: RawConfig, family: LlamaLike): ModelConfig {
     intermediate: count(config, 'intermediate_size'),
     vocab: count(config, 'vocab_size'),
     maxPositions: Math.min(positions, family.slidingWindow(config) ?? positions),
+    positions,
     normEps: positive(config, 'rms_norm_eps', family.defaults.normEps),
     ropeTheta: ropeTheta(config),
     ropeScaling: ropeScaling(config),
@@ -102,6 +105,7 @@ function describe(raw: RawConfig, family: LlamaLike): ModelGraph {
   const config = modelConfig(raw, family)
   const { layers, hidden, vocab, isTied } = config
   const biases = new Set(family.biases(raw))
+  const windowOf = slidingWindows(raw, family)
   return {
     familyId: family.id,
     architecture: namedArchitecture(raw) ?? text(raw, 'model_type') ?? family.id,
@@ -110,8 +114,18 @@ function describe(raw: RawConfig, family: LlamaLike): ModelGraph {
     embedding: { name: 'model.embed_tokens.weight', shape: [vocab, hidden] },
     finalNorm: { name: 'model.norm.weight', shape: [hidden] },
     head: isTied ? null : { name: 'lm_head.weight', shape: [vocab, hidden] },
-    blocks: Array.from({ length: layers }, (_, index) => block(index, config, biases)),
+    blocks: Array.from({ length: layers }, (_, index) => ({ ...block(index, config, biases), ...windowOf(index) })),
   }
+}
+
+/** What each layer sees, as `layer_types` says or, before transformers 4.53, as the family does. */
+function slidingWindows(config: RawConfig, family: LlamaLike): (layer: number) => Pick<BlockSpec, 'window'> {
+  const window = family.slidingWindow(config)
+  if (window === null) return () => ({})
+  const types = config['layer_types']
+  const first = family.firstSlidingLayer?.(config) ?? 0
+  const slides = (layer: number): boolean => (Array.isArray(types) ? types[layer] === 'sliding_attention' : layer >= first)
+  return (layer) => (slides(layer) ? { window } : {})
 }
 
 function block(index: number, config: ModelConfig, biases: ReadonlySet<string>): BlockSpec {

@@ -43,6 +43,8 @@ export interface ModelConfig {
   readonly vocab: number
   /** Longest context that is computed exactly: positions the model was made for, capped by a sliding window in use. */
   readonly maxPositions: number
+  /** Positions the model was made for, whatever its windows. */
+  readonly positions: number
   readonly normEps: number
   readonly ropeTheta: number
   readonly ropeScaling: RopeScaling
@@ -78,6 +80,8 @@ export interface BlockSpec {
   readonly linears: readonly LinearSpec[]
   /** Everything else of the block that runs in float: role (`attnIn`, `mlpIn` norms; a bias is `<role>.bias`) to tensor. */
   readonly norms: Readonly<Record<string, TensorSpec>>
+  /** Keys that a query sees, its own included, where the block does not see all before it. */
+  readonly window?: number
 }
 
 /** A checkpoint understood: what is computed, from which tensors. Pure data, made from config.json alone. */

@@ -54,8 +54,9 @@ describe('the plan', () => {
     expect(affine?.bytesOf).toBe('gptq')
     expect(affine?.blockBitsPerWeight).toBe(4 + 20 / 32)
     expect(affine?.summary).toBe('affine 4 bit, groups of 32, nearest')
-    const supports = Object.fromEntries(affine?.targets.map(({ id, support }) => [id, support === true]) ?? [])
-    expect(supports).toMatchObject({ gguf: false, gptq: true })
+    const supports = new Map(affine?.targets.map(({ id, support }) => [id, support === true]))
+    expect([...supports.keys()].sort()).toEqual(exportTargets.map(({ id }) => id).sort())
+    expect([supports.get('gguf'), supports.get('gptq'), supports.get('onnx')]).toEqual([false, true, true])
     expect(made.seconds[0]?.seconds).toBeGreaterThan(0)
     expect(made.peakMemoryBytes).toBe(made.memoryParts.reduce((sum, part) => sum + part.bytes, 0))
   })
@@ -135,7 +136,7 @@ describe('the plan', () => {
     ['a fallback', (r) => ({ request: { ...r, recipes: [parseRecipe('Q4_0')] } }), 'note', '3 matrices stored as F16 (fallback of Q4_0)'],
     [
       'a recipe that no format holds',
-      (r) => ({ request: { ...r, recipes: [parseRecipe('nearest-5bit-g32')] } }),
+      (r) => ({ request: { ...r, recipes: [parseRecipe('kmeans-3bit')] } }),
       'warning',
       'No file format can hold this recipe',
     ],

@@ -29,6 +29,7 @@ function graph(options: { isTied: boolean; intermediate?: number }): ModelGraph 
       intermediate,
       vocab: 96,
       maxPositions: 128,
+      positions: 128,
       normEps: 1e-5,
       ropeTheta: 10000,
       ropeScaling: { kind: 'none' },

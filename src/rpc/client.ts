@@ -3,9 +3,7 @@ import { StudioError } from '../core/errors.ts'
 import { Loss } from '../core/loss.ts'
 import { installCodec } from './codec.ts'
 import type { StudioService } from './contract.ts'
-
-/** What is used of a Web Worker; tests bring their own. */
-export type PipelineWorker = Pick<Worker, 'postMessage' | 'addEventListener' | 'removeEventListener' | 'terminate'>
+import { type WatchedWorker, watchWorker } from './watch-worker.ts'
 
 /** Calls that put a worker into the state a new one must be brought to. */
 const openings = new Set(['openFiles', 'openHub', 'openSample'])
@@ -45,14 +43,14 @@ type Args = readonly unknown[]
  * The studio in a worker, as the page holds it. A worker that dies (out of memory, killed) rejects the calls in flight with
  * `worker-lost`; the next call starts a new one, with the same settings and the same model open.
  */
-export function connectStudio(spawn: () => PipelineWorker = spawnPipeline): StudioService {
+export function connectStudio(spawn: () => WatchedWorker = spawnPipeline): StudioService {
   installCodec()
   const connection = new Connection(spawn)
   const service = Object.fromEntries(studioMethods.map((name) => [name, (...args: Args) => connection.call(name, args)]))
   return service as unknown as StudioService
 }
 
-function spawnPipeline(): PipelineWorker {
+function spawnPipeline(): WatchedWorker {
   return new Worker(new URL('../../workers/pipeline.ts', import.meta.url), { type: 'module', name: 'pipeline' })
 }
 
@@ -63,12 +61,12 @@ interface Session {
 }
 
 class Connection {
-  readonly #spawn: () => PipelineWorker
+  readonly #spawn: () => WatchedWorker
   #session: Promise<Session> | null = null
   #configuration: Args | null = null
   #opening: { readonly name: string; readonly args: Args } | null = null
 
-  constructor(spawn: () => PipelineWorker) {
+  constructor(spawn: () => WatchedWorker) {
     this.#spawn = spawn
   }
 
@@ -85,7 +83,7 @@ class Connection {
   async #start(): Promise<Session> {
     const worker = this.#spawn()
     const loss = new Loss()
-    watch(worker, (reason) => {
+    watchWorker(worker, 'pipeline', (reason) => {
       worker.terminate()
       this.#session = null
       loss.declare(workerLost(reason))
@@ -114,23 +112,6 @@ function send(session: Session, name: string, args: Args): Promise<unknown> {
 function replayed(arg: unknown): unknown {
   if (typeof arg === 'function') return () => undefined
   return arg instanceof AbortSignal ? new AbortController().signal : arg
-}
-
-/**
- * A worker that is killed sends no event, but it loses its Web Lock: the page waits for the lock that the worker holds as
- * long as it lives.
- */
-function watch(worker: PipelineWorker, onLost: (reason: string) => void): void {
-  worker.addEventListener('error', (event) => onLost(event.message === '' ? 'the worker could not be started' : event.message))
-  const name = `quantization-studio-pipeline-${crypto.randomUUID()}`
-  const onMessage = (event: Event): void => {
-    const { data } = event as MessageEvent<unknown>
-    if (typeof data !== 'object' || data === null || !('holdsLock' in data) || data.holdsLock !== name) return
-    worker.removeEventListener('message', onMessage)
-    navigator.locks.request(name, () => onLost('the worker ended')).catch(() => undefined) // only when the page itself ends
-  }
-  worker.addEventListener('message', onMessage)
-  worker.postMessage({ holdLock: name })
 }
 
 function workerLost(reason: string): StudioError {

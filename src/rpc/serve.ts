@@ -1,4 +1,5 @@
 import { type Endpoint, expose, releaseProxy } from 'comlink'
+import type { TestDriveService } from '../testdrive/contract.ts'
 import { installCodec, releaseSignal } from './codec.ts'
 import type { StudioService } from './contract.ts'
 
@@ -10,8 +11,17 @@ type RemoteCallback = ((value: unknown) => Promise<unknown>) & { readonly [relea
  * order and never after the result; then their ports and the signal's are closed.
  */
 export function serveStudio(service: StudioService, endpoint: Endpoint): void {
+  serve(service, endpoint)
+}
+
+/** The same for test drives. */
+export function serveTestDrive(service: TestDriveService, endpoint: Endpoint): void {
+  serve(service, endpoint)
+}
+
+function serve(service: object, endpoint: Endpoint): void {
   installCodec()
-  const methods = service as unknown as Readonly<Record<string, Method>>
+  const methods = service as Readonly<Record<string, Method>>
   const served = Object.fromEntries(Object.keys(methods).map((name) => [name, withLifetimes((...args) => callMethod(methods, name, args))]))
   expose(served, endpoint)
 }

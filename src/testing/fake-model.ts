@@ -12,6 +12,7 @@ export const fakeConfig = {
   intermediate: 768,
   vocab: 2048,
   maxPositions: 512,
+  positions: 512,
   normEps: 1e-5,
   ropeTheta: 10_000,
   ropeScaling: { kind: 'none' },

@@ -3,12 +3,15 @@ import type { BlockWeights } from '../runtime/engine.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { roundInput } from './round-input.ts'
 
+/** `window`: keys that a query sees, its own included; default all before it. */
+export type ReferenceConfig = ModelConfig & { readonly window?: number }
+
 /**
  * One decoder block in f64, written as the formulas read and with nothing shared with the runtime: loops over positions,
  * heads and features. Input and output [length, hidden]; outlier columns are those of this window alone.
  */
 export function referenceBlock(
-  config: ModelConfig,
+  config: ReferenceConfig,
   weights: BlockWeights,
   input: Float64Array,
   modes: BlockActivationModes = {},
@@ -18,7 +21,7 @@ export function referenceBlock(
 
 /** The same with what went into the linears, each under the role of the first linear that reads it: [length, inFeatures]. */
 export function referencePass(
-  config: ModelConfig,
+  config: ReferenceConfig,
   weights: BlockWeights,
   input: Float64Array,
   modes: BlockActivationModes = {},
@@ -36,6 +39,7 @@ export function referencePass(
     const shared = Math.floor((head * kvHeads) / heads)
     for (let at = 0; at < length; at++) {
       const scores = Array.from({ length: at + 1 }, (_, other) => {
+        if (at - other >= (config.window ?? Number.POSITIVE_INFINITY)) return Number.NEGATIVE_INFINITY
         let sum = 0
         for (let i = 0; i < headDim; i++) {
           sum += (queries[(at * heads + head) * headDim + i] ?? 0) * (keys[(other * kvHeads + shared) * headDim + i] ?? 0)

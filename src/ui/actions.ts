@@ -4,6 +4,7 @@ import type { Recipe } from '../quantization/recipe.ts'
 import type { EngineSettings, RiskCheck, StorageOverview } from '../rpc/contract.ts'
 import type { ExportChoice } from '../state/exports-store.ts'
 import type { TextPurpose } from '../state/texts-store.ts'
+import type { TestDriveDevice } from '../testdrive/contract.ts'
 
 /** A file found in a drop or a picker, with its path inside the dropped folder. */
 export interface PickedFile {
@@ -83,6 +84,12 @@ export interface StudioActions {
   readonly stopExport: () => void
   /** Saves a finished export that lies in this browser's storage as a download. */
   readonly download: (choice: ExportChoice) => Promise<void>
+
+  /** Asks once which programs can be tried here. */
+  readonly listRuntimes: () => Promise<void>
+  /** Runs a finished export that lies in this browser's storage in the program it is for. */
+  readonly testDrive: (choice: ExportChoice, device: TestDriveDevice) => Promise<void>
+  readonly stopTestDrive: () => void
 
   /** Whether this browser lets a page write into a folder the person picks. */
   readonly canPickFolder: boolean

@@ -1,5 +1,6 @@
 import { isAbort } from '../../core/errors.ts'
 import type { StudioService } from '../../rpc/contract.ts'
+import type { TestDriveService } from '../../testdrive/contract.ts'
 
 /** One running operation of a kind; starting the next of its kind stops it. */
 export interface Slot {
@@ -27,6 +28,7 @@ export function createSlot(): Slot {
 
 export interface ControllerContext {
   readonly service: StudioService
+  readonly testDrive: TestDriveService
 }
 
 /** True for the end of an operation that the person or its successor stopped: nothing to show. */

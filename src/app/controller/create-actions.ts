@@ -11,10 +11,11 @@ import { createImportance } from './importance.ts'
 import { createOpening } from './opening.ts'
 import { createRecipeActions } from './recipes.ts'
 import { createRunning } from './running.ts'
+import { createTestDriving } from './test-driving.ts'
 
-/** All actions of the page over a service. */
-export function createActions(service: StudioService): StudioActions {
-  const context: ControllerContext = { service }
+/** All actions of the page over its services. */
+export function createActions(context: ControllerContext): StudioActions {
+  const { service } = context
   const { openSampleQuietly, ...opening } = createOpening(context)
   return {
     ...opening,
@@ -24,6 +25,7 @@ export function createActions(service: StudioService): StudioActions {
     ...createExporting(context),
     ...createImportance(context),
     ...createHubText(context),
+    ...createTestDriving(context),
     canPickFolder: directoryPicker() !== null,
     async configure(settings) {
       try {

@@ -18,7 +18,7 @@ function wantedTokens(purpose: TextPurpose): number {
 }
 
 /** Texts of data sets of the Hub, one of each purpose at a time. */
-export function createHubText({ service }: ControllerContext): Pick<StudioActions, 'takeHubText' | 'stopHubText'> {
+export function createHubText({ service }: Pick<ControllerContext, 'service'>): Pick<StudioActions, 'takeHubText' | 'stopHubText'> {
   const slots = { calibration: createSlot(), evaluation: createSlot() }
   return {
     async takeHubText(purpose, id, accessToken) {

@@ -60,7 +60,7 @@ export function groupOf(facts: ExportFacts): number | null {
 
 /** Whether the runner computes this model, and every matrix has a form in its codes. */
 export function supportsModel(facts: ExportFacts): Support {
-  const { graph } = facts.checkpoint
+  const { graph } = facts
   const { config } = graph
   if (config.ropeTheta !== ropeTheta || config.ropeScaling.kind !== 'none') {
     return `llama2.c's runner has the rotary base ${ropeTheta} built in and no scaling of positions; this model differs.`
@@ -87,7 +87,7 @@ export function supportsModel(facts: ExportFacts): Support {
 
 /** Everything in file order. Call only where `supportsModel` holds. */
 export function planFile(facts: ExportFacts): Llama2cPlan {
-  const { graph } = facts.checkpoint
+  const { graph } = facts
   const { config } = graph
   const group = groupOf(facts) ?? narrowestGroup
   const normNames = ['attnIn', 'mlpIn'].flatMap((role) => graph.blocks.flatMap(({ norms }) => norms[role]?.name ?? []))
@@ -98,7 +98,7 @@ export function planFile(facts: ExportFacts): Llama2cPlan {
   return { config, group, isShared: graph.head === null, norms, matrices, sizeBytes }
 }
 
-function matricesOf({ checkpoint: { graph } }: ExportFacts): PlannedMatrix[] {
+function matricesOf({ graph }: ExportFacts): PlannedMatrix[] {
   const { vocab: rows, hidden: columns } = graph.config
   const large = (name: string): PlannedMatrix => ({ name, rows, columns, isInterleaved: false })
   const linears = roleOrder.flatMap((role) =>

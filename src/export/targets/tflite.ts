@@ -23,7 +23,7 @@ const tflite: ExportTarget = {
 
   supports(facts) {
     let isQuantized = false
-    for (const { name, columns } of matricesOf(facts.checkpoint.graph)) {
+    for (const { name, columns } of matricesOf(facts.graph)) {
       const encoding = facts.encodings.get(name)
       if (encoding === undefined || encoding.encoding === 'source' || encoding.encoding === 'float') continue
       isQuantized = true
@@ -60,7 +60,7 @@ const tflite: ExportTarget = {
 
 export default tflite
 
-function floatNotes({ checkpoint: { graph }, encodings }: ExportFacts): string[] {
+function floatNotes({ graph, encodings }: ExportFacts): string[] {
   const isFloat = !encodings.has(graph.embedding.name)
   return isFloat
     ? ['The embedding stays float in this recipe, which is a large part of a small model; put it on the grid for a smaller file.']

@@ -2,6 +2,7 @@ import { throwIfAborted } from '../../core/errors.ts'
 import { constantPrefix, type TfliteLayout } from '../../formats/tflite/layout.ts'
 import { asMatrix, inPieces, rowPieces } from '../float-pieces.ts'
 import { int8Codes } from '../int8-codes.ts'
+import { shapeOf } from '../shapes.ts'
 import type { ExportSource } from '../target.ts'
 import type { ConstantSource } from './graph-builder.ts'
 
@@ -27,7 +28,7 @@ async function* constantBytes(from: ConstantSource, source: ExportSource, signal
   if (from.kind === 'bytes') {
     yield* inPieces(from.bytes.slice())
   } else if (from.kind === 'float') {
-    const { rows, columns } = asMatrix(source.checkpoint.tensors.get(from.name)?.shape ?? [])
+    const { rows, columns } = asMatrix(shapeOf(source, from.name))
     for (const piece of rowPieces(rows, columns)) yield bytesOf(await source.readFloat(from.name, piece, signal))
   } else {
     const { codes, scales } = int8Codes(await source.readQuantized(from.name, signal))

@@ -43,7 +43,7 @@ class Decoder {
 
   constructor(facts: ExportFacts) {
     this.#facts = facts
-    this.#config = facts.checkpoint.graph.config
+    this.#config = facts.graph.config
     this.#tokens = graphTokens(facts)
     const tokens = this.#tokens
     this.#mask = this.#graph.floats(
@@ -164,7 +164,7 @@ class Decoder {
   #embedded(ids: number): number {
     const g = this.#graph
     const { vocab: rows, hidden: columns } = this.#config
-    const { name } = this.#facts.checkpoint.graph.embedding
+    const { name } = this.#facts.graph.embedding
     const run = this.#run({ weight: name, rows, columns })
     if (run === null)
       return g.operator('GATHER', [g.constant([rows, columns], 'FLOAT32', { kind: 'float', name }), ids], [this.#tokens, columns])

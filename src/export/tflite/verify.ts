@@ -7,6 +7,7 @@ import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
+import { shapeOf } from '../shapes.ts'
 import type { ExportSource } from '../target.ts'
 import type { BuiltGraph } from './graph-builder.ts'
 
@@ -33,7 +34,7 @@ export async function verifyTflite(
     if (from.kind === 'bytes') {
       if (!equalBytes(await bytesOf(index), from.bytes)) throw proofFailed(`Constant ${index}`, 'differs after reading back')
     } else if (from.kind === 'float') {
-      const { rows } = asMatrix(source.checkpoint.tensors.get(from.name)?.shape ?? [])
+      const { rows } = asMatrix(shapeOf(source, from.name))
       const wanted = await source.readFloat(from.name, { rowStart: 0, rowEnd: rows }, signal)
       proveEqual(`Tensor ${from.name}`, new Float32Array((await bytesOf(index)).buffer), wanted)
     } else if (from.kind === 'codes') {

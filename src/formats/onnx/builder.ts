@@ -1,5 +1,6 @@
 import type { OnnxAttribute, OnnxGraph, OnnxInitializer, OnnxNode, OnnxType, OnnxValue } from './model.ts'
 
+type InlineData = Extract<OnnxInitializer, { readonly data: unknown }>['data']
 type Attributes = Readonly<Record<string, OnnxAttribute>>
 
 /** Collects a graph node by node; every method returns the name of the value it made, to be used as an input further on. */
@@ -21,10 +22,31 @@ export class GraphBuilder {
     this.#outputs.push({ name, type: 'float', shape })
   }
 
-  constant(data: OnnxInitializer['data'], shape: readonly number[]): string {
+  constant(data: InlineData, shape: readonly number[]): string {
     const name = this.#name('constant')
     this.#initializers.push({ name, data, shape })
     return name
+  }
+
+  /** A constant with a name of its own. */
+  initializer(initializer: OnnxInitializer): string {
+    this.#initializers.push(initializer)
+    return initializer.name
+  }
+
+  /** A node whose results the caller names; an empty name leaves one out. */
+  named(
+    op: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    details: Omit<OnnxNode, 'op' | 'inputs' | 'outputs'> = {},
+  ): void {
+    this.#nodes.push({ op, inputs, outputs, ...details })
+  }
+
+  /** Makes an existing value an output under its own name. */
+  publish(value: OnnxValue): void {
+    this.#outputs.push(value)
   }
 
   /** An int64 vector, as Reshape and its like want. */

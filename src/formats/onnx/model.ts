@@ -1,7 +1,7 @@
 import { ProtobufWriter } from './protobuf.ts'
 
 /** Element types used here, by TensorProto.DataType number. */
-export const onnxTypes = { float: 1, int32: 6, int64: 7, bool: 9 } as const
+export const onnxTypes = { float: 1, uint8: 2, int8: 3, int32: 6, int64: 7, bool: 9, float16: 10 } as const
 export type OnnxType = keyof typeof onnxTypes
 
 /** A number is fixed; a string names a dimension known at run time. */
@@ -29,11 +29,19 @@ export interface OnnxNode {
   readonly attributes?: Readonly<Record<string, OnnxAttribute>>
 }
 
-/** A small constant inside the file; shapes of Reshape and the like must be here, never external. */
-export interface OnnxInitializer {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly data: Float32Array | Int32Array | BigInt64Array
+/**
+ * A constant inside the file, where shapes of Reshape and the like must be, or in another file. An external one is found by
+ * `location`, the name of a file beside the model, and its place there in bytes.
+ */
+export type OnnxInitializer = { readonly name: string; readonly shape: readonly number[] } & (
+  | { readonly data: Float32Array | Int32Array | BigInt64Array | Uint8Array | Int8Array }
+  | { readonly type: OnnxType; readonly external: OnnxExternalPlace }
+)
+
+export interface OnnxExternalPlace {
+  readonly location: string
+  readonly offset: number
+  readonly length: number
 }
 
 /** Nodes must be in topological order. */
@@ -43,21 +51,23 @@ export interface OnnxGraph {
   readonly outputs: readonly OnnxValue[]
   readonly initializers: readonly OnnxInitializer[]
   readonly nodes: readonly OnnxNode[]
+  /** Default 10 and 21. Runtimes that lag behind want older ones; the nodes must be those of that version. */
+  readonly versions?: { readonly ir: number; readonly opset: number }
 }
 
-const irVersion = 10
-const opsetVersion = 21
+export const defaultVersions = { ir: 10, opset: 21 } as const
 
 /** The bytes of a ModelProto. Field numbers from onnx.proto3 of ONNX 1.17. */
 export function encodeModel(graph: OnnxGraph): Uint8Array<ArrayBuffer> {
+  const { ir, opset } = graph.versions ?? defaultVersions
   return new ProtobufWriter()
-    .integer(1, irVersion)
+    .integer(1, ir)
     .string(2, 'quantization-studio')
-    .message(7, (writer) => {
-      writeGraph(writer, graph)
+    .message(7, (inner) => {
+      writeGraph(inner, graph)
     })
-    .message(8, (writer) => writer.string(1, '').integer(2, opsetVersion))
-    .message(8, (writer) => writer.string(1, 'com.microsoft').integer(2, 1))
+    .message(8, (inner) => inner.string(1, '').integer(2, opset))
+    .message(8, (inner) => inner.string(1, 'com.microsoft').integer(2, 1))
     .finish()
 }
 
@@ -90,14 +100,34 @@ function writeAttribute(writer: ProtobufWriter, attribute: OnnxAttribute): void 
   else writer.packedIntegers(8, attribute.ints).integer(20, 7)
 }
 
-function writeInitializer(writer: ProtobufWriter, { name, shape, data }: OnnxInitializer): void {
-  const type = data instanceof Float32Array ? onnxTypes.float : data instanceof Int32Array ? onnxTypes.int32 : onnxTypes.int64
+function writeInitializer(writer: ProtobufWriter, initializer: OnnxInitializer): void {
+  const { name, shape } = initializer
+  if ('external' in initializer) {
+    const { location, offset, length } = initializer.external
+    writer.packedIntegers(1, shape).integer(2, onnxTypes[initializer.type]).string(8, name)
+    for (const [key, value] of Object.entries({ location, offset, length })) {
+      writer.message(13, (pair) => pair.string(1, key).string(2, String(value)))
+    }
+    writer.integer(14, external)
+    return
+  }
+  const { data } = initializer
   writer
     .packedIntegers(1, shape)
-    .integer(2, type)
+    .integer(2, onnxTypes[typeOf(data)])
     .string(8, name)
     // raw_data is little-endian, as every machine that runs a browser is
     .bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+}
+
+/** TensorProto.DataLocation. */
+const external = 1
+
+function typeOf(data: Extract<OnnxInitializer, { readonly data: unknown }>['data']): OnnxType {
+  if (data instanceof Float32Array) return 'float'
+  if (data instanceof Int32Array) return 'int32'
+  if (data instanceof Uint8Array) return 'uint8'
+  return data instanceof Int8Array ? 'int8' : 'int64'
 }
 
 function writeValue(writer: ProtobufWriter, { name, type, shape }: OnnxValue): void {

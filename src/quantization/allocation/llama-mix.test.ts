@@ -33,6 +33,7 @@ function graphOf({ hidden, ffn, layers, heads, kv_heads: kvHeads, vocab, tied }:
       intermediate: ffn,
       vocab,
       maxPositions: 128,
+      positions: 128,
       normEps: 1e-5,
       ropeTheta: 10000,
       ropeScaling: { kind: 'none' },

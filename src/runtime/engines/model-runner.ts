@@ -1,12 +1,12 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-web'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
 import type { BlockSpec, ModelGraph } from '../../models/model-graph.ts'
+import { ropeTables } from '../../models/rope-tables.ts'
 import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../engine.ts'
 import { type BlockActivationModes, inputScale, modesKey } from '../graphs/activations.ts'
 import { type BlockVariant, blockGraph, blockInputs, blockOutputs } from '../graphs/block.ts'
 import { headGraph, headInputs, headOutput } from '../graphs/head.ts'
 import { attentionParts, partLengths } from '../memory.ts'
-import { ropeTables } from '../rope.ts'
 import type { Feeds, OnnxSessions, ResidentTensor } from './sessions.ts'
 
 interface OnnxBlockCache extends BlockCache {

@@ -24,7 +24,8 @@ function serve(scene: GuideScene): string {
 }
 
 function inTab({ files }: GuideScene): string {
-  const dtype = /model_([a-z0-9]+)\.onnx$/.exec(fileEnding(files, '.onnx'))?.[1] ?? 'fp32'
+  const suffix = /model_([a-z0-9]+)\.onnx$/.exec(fileEnding(files, '.onnx'))?.[1] ?? 'fp32'
+  const dtype = suffix === 'quantized' ? 'q8' : suffix
   return `## In a page\n\nServe this folder, and in the page:\n\n${[
     '```js',
     `import { env, pipeline } from '@huggingface/transformers'`,

@@ -12,6 +12,7 @@ import { FitCard } from './fit-card.tsx'
 import { FormatMatrix } from './format-matrix.tsx'
 import { ImportanceCard } from './importance-card.tsx'
 import { Proof } from './proof.tsx'
+import { TestDriveCard } from './test-drive-card.tsx'
 import './export.css'
 
 /** Writing, then saving what is proved; one primary action at a time. */
@@ -84,6 +85,7 @@ export function ExportScreen() {
         <div className="qs-stack">
           {device === null ? null : <FitCard device={device} recipeId={looked ?? pins.a?.recipe.id ?? quantized[0]?.recipe.id ?? ''} />}
           <Proof />
+          <TestDriveCard />
           <ImportanceCard />
         </div>
       </div>

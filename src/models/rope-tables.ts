@@ -1,4 +1,4 @@
-import type { ModelConfig, RopeScaling } from '../models/model-graph.ts'
+import type { ModelConfig, RopeScaling } from './model-graph.ts'
 
 export interface RopeTables {
   /** [positions, headDim / 2] row-major. */

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { ModelConfig, RopeScaling } from '../models/model-graph.ts'
-import { familyFor } from '../models/registry.ts'
-import { attentionParts, forwardBytes, partLengths } from './memory.ts'
-import { ropeFrequencies, ropeTables } from './rope.ts'
+import type { ModelConfig, RopeScaling } from './model-graph.ts'
+import { familyFor } from './registry.ts'
+import { ropeFrequencies, ropeTables } from './rope-tables.ts'
 
 const raw = {
   architectures: ['LlamaForCausalLM'],
@@ -47,21 +46,5 @@ describe('ropeTables', () => {
     expect(cosine[2 * 64 + 5]).toBe(Math.fround(Math.cos(2 * frequency)))
     expect(sine[2 * 64 + 5]).toBe(Math.fround(Math.sin(2 * frequency)))
     expect([...cosine.subarray(0, 64)].every((value) => value === 1)).toBe(true)
-  })
-})
-
-describe('attention in parts', () => {
-  it.each([1, 2, 63, 64, 65, 301, 2048, 40000])('covers %i queries exactly', (length) => {
-    const parts = attentionParts(length)
-    const lengths = partLengths(length, parts)
-    expect(lengths).toHaveLength(parts)
-    expect(lengths.every((count) => count > 0)).toBe(true)
-    expect(lengths.reduce((sum, count) => sum + count, 0)).toBe(length)
-  })
-
-  it('has a bound on memory that grows with the batch and with taps', () => {
-    const bytes = forwardBytes(config, { batch: 1, length: 256 })
-    expect(forwardBytes(config, { batch: 2, length: 256 })).toBe(2 * bytes)
-    expect(forwardBytes(config, { batch: 1, length: 256 }, true)).toBeGreaterThan(bytes)
   })
 })

@@ -1,0 +1,147 @@
+import { describe, expect, it, vi } from 'vitest'
+import { createReferenceKernels } from '../../kernels/reference/index.ts'
+import type { QuantizedTensor, TensorEncoding } from '../../quantization/quantized-tensor.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
+import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
+import { onnxLogits } from '../../testing/onnx-session.ts'
+import { referenceLogits } from '../../testing/reference-model.ts'
+import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
+import { sentencePieceFiles } from '../../testing/tokenizer-files.ts'
+import type { ExportSource } from '../target.ts'
+import onnx from '../targets/onnx.ts'
+import { bnb4Group, nbitsGroup } from './code-groups.ts'
+import { type CodeMatrix, codeMatrix, packCodes } from './code-matrix.ts'
+import { nbitsOf } from './nbits.ts'
+import type { ReadBack, WeightGroup } from './weight-groups.ts'
+
+// The first session compiles ONNX Runtime.
+vi.setConfig({ testTimeout: 60_000 })
+
+const kernels = createReferenceKernels()
+const [rows, columns] = [24, 100]
+const data = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 13)) * 0.01)
+
+const stored: Readonly<Record<string, () => Promise<QuantizedTensor>>> = {
+  'NF4 in blocks of 64': async () => codeBook('nf4', 64),
+  'FP4 in blocks of 1024, which the operator has not': async () => codeBook('fp4', 1024),
+  'int8 rows': async () => ({
+    name: 'w',
+    rows,
+    columns,
+    encoding: 'int8-rows',
+    int8Rows: await kernels.quantizeInt8Rows({ rows, columns, data }),
+  }),
+  'two values around 0': () => realAffine(2, true, 32),
+  'three values around 0': () => realAffine(3, true, 32),
+  'two values with a zero point': () => realAffine(2, false, 32),
+  'sixteen values with fractional zero points': () => realAffine(16, false, 64),
+}
+
+async function codeBook(book: 'nf4' | 'fp4', blockSize: number): Promise<QuantizedTensor> {
+  return {
+    name: 'w',
+    rows,
+    columns,
+    encoding: 'codebook',
+    codeBook: await kernels.quantizeCodeBook({ rows, columns, data }, { book, blockSize }),
+    nested: null,
+  }
+}
+
+async function realAffine(levels: number, isSymmetric: boolean, group: number): Promise<QuantizedTensor> {
+  const fit = { levels, isSymmetric, group, fit: levels <= 3 ? 'mean' : 'half-quadratic' } as const
+  return { name: 'w', rows, columns, encoding: 'real-affine', realAffine: await kernels.quantizeRealAffine({ rows, columns, data }, fit) }
+}
+
+/** A source that holds one matrix, `w`. */
+async function sourceOf(tensor: QuantizedTensor): Promise<ExportSource> {
+  const checkpoint = madeCheckpoint({ rawConfig: tinyLlamaConfig(), tokenizerFiles: sentencePieceFiles() })
+  const made = await madeExportSource(checkpoint, kernels, () => ({ encoding: 'source' }))
+  const encoding = storage.get(tensor.encoding).encodingOf(tensor)
+  return { ...made, encodings: new Map<string, TensorEncoding>([['w', encoding]]), readQuantized: () => Promise.resolve(tensor) }
+}
+
+function groupOf(tensor: QuantizedTensor): WeightGroup {
+  const encoding = storage.get(tensor.encoding).encodingOf(tensor)
+  if (encoding.encoding === 'codebook' && encoding.book !== 'log2')
+    return bnb4Group({ name: 'w', rows, columns, form: 'bnb4', book: encoding.book, block: Math.min(256, encoding.blockSize) }, 'float')
+  const setting = nbitsOf(encoding, columns, false)
+  if ('refusal' in setting) throw new RangeError(setting.refusal)
+  return nbitsGroup({ name: 'w', rows, columns, form: 'nbits', setting }, 'float', 'blocks')
+}
+
+describe('a group of weights', () => {
+  it.each(Object.entries(stored))('of %s has its sizes, is proved, and catches one wrong byte', async (_case, make) => {
+    const tensor = await make()
+    const source = await sourceOf(tensor)
+    const group = groupOf(tensor)
+    const parts = new Map<string, Uint8Array<ArrayBuffer>>()
+    for await (const { tensor: part, bytes } of group.write(source)) {
+      const before = parts.get(part.name) ?? new Uint8Array()
+      parts.set(part.name, new Uint8Array([...before, ...bytes]))
+    }
+    for (const { name, sizeBytes } of group.tensors) expect(parts.get(name)?.length, name).toBe(sizeBytes)
+    const readFrom =
+      (files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>): ReadBack =>
+      ({ name }, start, end) =>
+        Promise.resolve(files.get(name)?.slice(start, end) ?? new Uint8Array())
+    await group.prove({ source, read: readFrom(parts), kernels })
+    for (const { name, sizeBytes } of group.tensors) {
+      const broken = new Map([...parts].map(([key, bytes]) => [key, bytes.slice()]))
+      const bytes = broken.get(name)
+      if (bytes !== undefined) bytes[Math.floor(sizeBytes / 3)] = 255 - (bytes[Math.floor(sizeBytes / 3)] ?? 0)
+      await expect(group.prove({ source, read: readFrom(broken), kernels }), name).rejects.toMatchObject({ code: 'proof-failed' })
+    }
+  })
+
+  it('fills the last block of a row with its zero point', () => {
+    const matrix: CodeMatrix = {
+      rows: 1,
+      columns: 3,
+      readCodes: (_row, into) => into.set([1, 2, 3]),
+      scaleAt: () => 1,
+      zeroAt: () => 5,
+      packed: null,
+    }
+    const range = { rowStart: 0, rowEnd: 1 }
+    expect([...packCodes(matrix, { bits: 4, block: 16, zero: 'codes' }, range)]).toEqual([0x21, 0x53, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55])
+    expect([...packCodes(matrix, { bits: 4, block: 16, zero: 'default' }, range)].slice(0, 3)).toEqual([0x21, 0x83, 0x88])
+  })
+
+  it('throws for an encoding that has no codes around a zero point', async () => {
+    const tensor = await codeBook('nf4', 64)
+    expect(() => codeMatrix(tensor, { bits: 4, block: 64, zero: 'default' })).toThrow(/no codes around a zero point/)
+  })
+})
+
+describe('a model in code books', () => {
+  it.each(['nf4', 'fp4'] as const)('computes what the stored weights compute: %s', async (book) => {
+    const checkpoint = madeCheckpoint({ rawConfig: tinyLlamaConfig({ intermediate_size: 100 }), tokenizerFiles: sentencePieceFiles() })
+    const made = await madeExportSource(checkpoint, kernels, ({ name }) =>
+      name.startsWith('model.layers') ? { encoding: 'codebook', book, blockSize: 64, isNested: false } : { encoding: 'source' },
+    )
+    const readQuantized: ExportSource['readQuantized'] = async (name) => {
+      const [outFeatures = 0, inFeatures = 0] = checkpoint.tensors.get(name)?.shape ?? []
+      const shape = { rows: outFeatures, columns: inFeatures }
+      const matrix = { ...shape, data: await checkpoint.readFloat(name) }
+      return {
+        name,
+        ...shape,
+        encoding: 'codebook',
+        codeBook: await kernels.quantizeCodeBook(matrix, { book, blockSize: 64 }),
+        nested: null,
+      }
+    }
+    const source = { ...made, readQuantized }
+    const files = new Map<string, Uint8Array<ArrayBuffer>>()
+    for (const file of onnx.layout(source)) {
+      const parts: Uint8Array<ArrayBuffer>[] = []
+      for await (const part of file.write(source)) parts.push(part.slice())
+      files.set(file.path, new Uint8Array(await new Blob(parts).arrayBuffer()))
+    }
+    expect([...files.keys()][0]).toBe('onnx/model_bnb4.onnx')
+    const found = await onnxLogits(files, [1, 17, 300])
+    const expected = await referenceLogits(source, kernels, [1, 17, 300])
+    expect(expected.every((logit, index) => Math.abs(logit - (found[index] ?? Number.NaN)) < 2e-5)).toBe(true)
+  })
+})

@@ -1,0 +1,213 @@
+/* eslint-disable no-restricted-syntax -- bits within bytes of codes, never offsets of files */
+import { widenHalf } from '../../core/float16.ts'
+import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
+import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
+import { codeRowBytes, type RealAffineTensor } from '../../kernels/contract/real-affine.ts'
+import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { blocksPerRow, type NBits, plainBlocks, zeroRowBytes } from './nbits.ts'
+
+/** A stored matrix as the operator sees it: value = (code - zero) * scale. */
+export interface CodeMatrix {
+  readonly rows: number
+  readonly columns: number
+  /** Codes of a row, one a byte, in the operator's width. */
+  readonly readCodes: (row: number, into: Uint8Array) => void
+  readonly scaleAt: (row: number, column: number) => number
+  /** Where the setting stores zero points. */
+  readonly zeroAt: (row: number, column: number) => number
+  /** The codes of rows as they are stored, where these bytes are the operator's too. */
+  readonly packed: Uint8Array<ArrayBuffer> | null
+}
+
+/** Throws `RangeError` for a tensor that `nbitsOf` refuses. */
+export function codeMatrix(tensor: QuantizedTensor, setting: NBits): CodeMatrix {
+  switch (tensor.encoding) {
+    case 'affine':
+      return affineCodes(tensor.affine, setting)
+    case 'real-affine':
+      return realAffineCodes(tensor.realAffine, setting)
+    case 'int8-rows': {
+      const { rows, columns, codes, scales } = tensor.int8Rows
+      return {
+        rows,
+        columns,
+        readCodes(row, into) {
+          for (let column = 0; column < columns; column++) into[column] = (codes[row * columns + column] ?? 0) + 128
+        },
+        scaleAt: (row) => (scales[row] ?? 0) / 127,
+        zeroAt: () => 128,
+        packed: null,
+      }
+    }
+    case 'ggml':
+      return blockCodes(tensor, setting)
+    case 'codebook':
+    case 'k-means':
+    case 'float':
+      throw new RangeError(`${tensor.name} in ${tensor.encoding} has no codes around a zero point`)
+  }
+}
+
+function affineCodes(affine: AffineTensor, setting: NBits): CodeMatrix {
+  const { rows, columns, bits, group, isSymmetric, codes, scales, zeroPoints } = affine
+  const rowBytes = packedRowBytes(columns, bits)
+  const groups = groupsPerRow(columns, group)
+  // The zero point of symmetric codes moves to where the operator expects it in its own width.
+  const shift = isSymmetric ? 2 ** (setting.bits - 1) - 2 ** (bits - 1) : 0
+  const groupAt = (row: number, column: number): number =>
+    group === 'tensor' ? 0 : row * groups + (group === 'row' ? 0 : Math.floor(column / group))
+  return {
+    rows,
+    columns,
+    readCodes(row, into) {
+      unpackRow(codes, { at: row * rowBytes, bits, columns }, into)
+      if (shift !== 0) for (let column = 0; column < columns; column++) into[column] = (into[column] ?? 0) + shift
+    },
+    scaleAt: (row, column) => scales[groupAt(row, column)] ?? 0,
+    zeroAt: (row, column) => zeroPoints[groupAt(row, column)] ?? 0,
+    packed: bits === setting.bits && columns % setting.block === 0 ? codes : null,
+  }
+}
+
+function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
+  const { rows, columns, levels, group, codes, scales, zeroPoints } = tensor
+  const rowBytes = codeRowBytes(columns, levels)
+  const groups = groupsPerRow(columns, group)
+  const groupAt = (row: number, column: number): number => row * groups + (group === 'row' ? 0 : Math.floor(column / group))
+  // -m and m are codes 1 and 3 around 2 with half the step; -m, 0 and m are 1, 2 and 3.
+  const [factor, shift, step] = setting.zero !== 'default' ? [1, 0, 1] : levels === 2 ? [2, 1, 0.5] : [1, 1, 1]
+  return {
+    rows,
+    columns,
+    readCodes(row, into) {
+      if (levels === 3) unpackTrits(codes.subarray(row * rowBytes, (row + 1) * rowBytes), columns, into)
+      else unpackRow(codes, { at: row * rowBytes, bits: Math.log2(levels), columns }, into)
+      for (let column = 0; column < columns; column++) into[column] = factor * (into[column] ?? 0) + shift
+    },
+    scaleAt: (row, column) => step * (scales[groupAt(row, column)] ?? 0),
+    zeroAt: (row, column) => (tensor.isSymmetric ? (levels - 1) / 2 : (zeroPoints[groupAt(row, column)] ?? 0)),
+    packed: null,
+  }
+}
+
+/** Q4_0, Q5_0 and Q8_0 (ggml-quants.c): a half, then codes of which the second half of the block lies in the high bits. */
+function blockCodes({ rows, columns, type, blocks }: QuantizedTensor<'ggml'>, { bits }: NBits): CodeMatrix {
+  if (plainBlocks[type] !== bits) throw new RangeError(`${type} blocks have no codes of ${bits} bits`)
+  const { blockSize, blockBytes } = ggmlTypes[type]
+  const rowBytes = ggmlBytes(type, 1, columns)
+  const half = blockSize / 2
+  const codeAt = (at: number, i: number): number => {
+    if (type === 'Q8_0') return ((blocks[at + 2 + i] ?? 0) ^ 0x80) & 0xff
+    const nibbles = blocks[at + (type === 'Q5_0' ? 6 : 2) + (i % half)] ?? 0
+    const low = i < half ? nibbles & 0x0f : nibbles >> 4
+    if (type === 'Q4_0') return low
+    return low + 16 * (((blocks[at + 2 + (i >> 3)] ?? 0) >> (i & 7)) & 1) + 128 - 16
+  }
+  return {
+    rows,
+    columns,
+    readCodes(row, into) {
+      for (let column = 0; column < columns; column++) {
+        into[column] = codeAt(row * rowBytes + Math.floor(column / blockSize) * blockBytes, column % blockSize)
+      }
+    },
+    scaleAt(row, column) {
+      const at = row * rowBytes + Math.floor(column / blockSize) * blockBytes
+      return widenHalf(Uint16Array.of((blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8)))[0] ?? 0
+    },
+    zeroAt: () => 2 ** (bits - 1),
+    packed: null,
+  }
+}
+
+/** Codes of a row of a bit stream, least significant bit first. */
+function unpackRow(
+  codes: Uint8Array,
+  { at, bits, columns }: { readonly at: number; readonly bits: number; readonly columns: number },
+  into: Uint8Array,
+): void {
+  if (bits === 8) {
+    into.set(codes.subarray(at, at + columns))
+    return
+  }
+  const mask = (1 << bits) - 1
+  for (let column = 0, from = at, held = 0, count = 0; column < columns; column++, held >>= bits, count -= bits) {
+    if (count < bits) {
+      held |= (codes[from++] ?? 0) << count
+      count += 8
+    }
+    into[column] = held & mask
+  }
+}
+
+/** Five codes of 0 to 2 a byte, the first least significant. */
+function unpackTrits(codes: Uint8Array, columns: number, into: Uint8Array): void {
+  for (let column = 0; column < columns; column++) {
+    into[column] = Math.floor((codes[Math.floor(column / 5)] ?? 0) / 3 ** (column % 5)) % 3
+  }
+}
+
+/** Rows [rowStart, rowEnd) of B, [rows, blocks, block * bits / 8]. */
+export function packCodes(
+  matrix: CodeMatrix,
+  setting: NBits,
+  { rowStart, rowEnd }: { readonly rowStart: number; readonly rowEnd: number },
+): Uint8Array<ArrayBuffer> {
+  const { columns } = matrix
+  const { bits, block } = setting
+  const padded = blocksPerRow(setting, columns) * block
+  const rowBytes = (padded * bits) / 8
+  if (matrix.packed !== null) return matrix.packed.slice(rowStart * rowBytes, rowEnd * rowBytes)
+  const packed = new Uint8Array((rowEnd - rowStart) * rowBytes)
+  const codes = new Uint8Array(padded)
+  for (let row = rowStart; row < rowEnd; row++) {
+    matrix.readCodes(row, codes)
+    codes.fill(setting.zero === 'codes' ? matrix.zeroAt(row, columns - 1) : 2 ** (bits - 1), columns)
+    const start = (row - rowStart) * rowBytes
+    for (let byte = 0, code = 0; byte < rowBytes; byte++) {
+      let value = 0
+      for (let shift = 0; shift < 8; shift += bits) value |= (codes[code++] ?? 0) << shift
+      packed[start + byte] = value
+    }
+  }
+  return packed
+}
+
+/** [rows, blocks]. */
+export function blockScales(matrix: CodeMatrix, setting: NBits): Float32Array<ArrayBuffer> {
+  return ofBlocks(matrix, setting, matrix.scaleAt)
+}
+
+/** Fractional zero points [rows, blocks]. */
+export function blockZeros(matrix: CodeMatrix, setting: NBits): Float32Array<ArrayBuffer> {
+  return ofBlocks(matrix, setting, matrix.zeroAt)
+}
+
+function ofBlocks(
+  { rows, columns }: CodeMatrix,
+  setting: NBits,
+  valueAt: (row: number, column: number) => number,
+): Float32Array<ArrayBuffer> {
+  const blocks = blocksPerRow(setting, columns)
+  const values = new Float32Array(rows * blocks)
+  for (let row = 0; row < rows; row++) {
+    for (let index = 0; index < blocks; index++) values[row * blocks + index] = valueAt(row, index * setting.block)
+  }
+  return values
+}
+
+/** Zero points as codes, packed along each row, [rows, ceil(blocks * bits / 8)]. */
+export function packZeros(matrix: CodeMatrix, setting: NBits): Uint8Array<ArrayBuffer> {
+  const { rows, columns } = matrix
+  const { bits, block } = setting
+  const blocks = blocksPerRow(setting, columns)
+  const rowBytes = zeroRowBytes(setting, blocks)
+  const packed = new Uint8Array(rows * rowBytes)
+  for (let row = 0; row < rows; row++) {
+    for (let index = 0; index < blocks; index++) {
+      const at = row * rowBytes + Math.floor((index * bits) / 8)
+      packed[at] = (packed[at] ?? 0) | (matrix.zeroAt(row, index * block) << ((index * bits) % 8))
+    }
+  }
+  return packed
+}
