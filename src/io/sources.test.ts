@@ -8,6 +8,7 @@ import type { ByteSource } from './byte-source.ts'
 import { type CacheBudget, cachedSource, createCacheBudget } from './cached-source.ts'
 import { memorySource } from './memory-source.ts'
 import { MemoryFileStore } from './memory-store.ts'
+import { readInto } from './read-into.ts'
 import { readText } from './read-text.ts'
 import { storageError } from './store-path.ts'
 
@@ -31,6 +32,16 @@ describe.each([
       expect((await faultOf(() => source.read(start, end))).code).toBe('file-damaged')
     }
     expect((await faultOf(() => source.read(0, 1, AbortSignal.abort()))).code).toBe('aborted')
+  })
+
+  it('fills memory of the caller, shared or not, and nothing beside it', async () => {
+    for (const buffer of [new ArrayBuffer(12), new SharedArrayBuffer(12)]) {
+      const into = new Uint8Array(buffer).fill(99)
+      await readInto(source, into.subarray(1, 11), 10)
+      expect([...into]).toEqual([99, ...content.slice(10, 20), 99])
+    }
+    expect((await faultOf(() => readInto(source, new Uint8Array(10), 991))).code).toBe('file-damaged')
+    expect((await faultOf(() => readInto(source, new Uint8Array(1), 0, AbortSignal.abort()))).code).toBe('aborted')
   })
 
   it('hands over bytes that the caller may change', async () => {

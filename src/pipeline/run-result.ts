@@ -3,11 +3,12 @@ import { StudioError } from '../core/errors.ts'
 import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
 import type { FileStore } from '../io/file-store.ts'
+import { Scratch } from '../io/scratch.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { runFolder, type StoredSquares } from './journal.ts'
 import type { RunReport } from './report.ts'
 import { readJson, storageFault, writeJson } from './run-files.ts'
-import { readStored, readTileAt, type StoredTensor } from './stored-tensor.ts'
+import { readStored, readTileAt, readTiles, type StoredTensor } from './stored-tensor.ts'
 
 /** What is left in storage of a finished run: its report, and where every recipe's tensors lie. */
 export interface RunResult {
@@ -61,6 +62,12 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
   const report = result.report.recipes.find(({ id }) => id === recipeId)
   if (report === undefined) throw storageFault(resultPath(result.report.planHash), `The run has no recipe ${recipeId}`)
   const tensors = new Map((result.tensors[recipeId] ?? []).map((tensor) => [tensor.name, tensor]))
+  const scratch = new Scratch()
+  const storedOf = (name: string): StoredTensor => {
+    const stored = tensors.get(name)
+    if (stored === undefined) throw storageFault(resultPath(result.report.planHash), `${name} was not stored`)
+    return stored
+  }
   return {
     checkpoint,
     recipe: report.recipe,
@@ -75,10 +82,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       if (tile.encoding !== 'float') throw storageFault(stored.path, `${name} was not stored as floats`)
       return tile.values.slice(rows.rowStart * stored.columns, rows.rowEnd * stored.columns)
     },
-    readQuantized(name, signal) {
-      const stored = tensors.get(name)
-      if (stored === undefined) throw storageFault(resultPath(result.report.planHash), `${name} was not stored`)
-      return readStored(store, stored, signal)
-    },
+    readQuantized: async (name, signal) => readStored(store, storedOf(name), signal),
+    readTiles: (name, signal) => readTiles(store, storedOf(name), { scratch, signal }),
   }
 }
