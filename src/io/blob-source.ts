@@ -8,6 +8,12 @@ const leastStreamBytes = 2 ** 20
 const chunkBytes = 2 ** 21
 
 /**
+ * Readers that wait for a chunk. Chromium itself holds on to neither the reader nor its stream: unless something here does,
+ * the next collection of garbage takes both, and the read never ends.
+ */
+const waiting = new Set<ReadableStreamBYOBReader>()
+
+/**
  * A dropped file, or any other Blob: only the asked slice is read. A file that changed or went away on disk since it was
  * chosen cannot be read any more (File API, "snapshot state"); that is `file-missing`.
  */
@@ -55,14 +61,20 @@ async function fill(
   signal: AbortSignal | undefined,
 ): Promise<ArrayBuffer> {
   let passing = buffer
-  for (let filled = 0; filled < into.length; ) {
-    if (signal?.aborted === true) await reader.cancel()
-    throwIfAborted(signal)
-    const { value, done } = await reader.read(new Uint8Array(passing))
-    if (done || value === undefined) throw new TypeError('the file ended early')
-    passing = value.buffer
-    into.set(value, filled)
-    filled += value.length
+  waiting.add(reader)
+  try {
+    for (let filled = 0; filled < into.length; ) {
+      throwIfAborted(signal)
+      const { value, done } = await reader.read(new Uint8Array(passing))
+      if (done || value === undefined) throw new TypeError('the file ended early')
+      passing = value.buffer
+      into.set(value, filled)
+      filled += value.length
+    }
+  } finally {
+    waiting.delete(reader)
+    // Nothing is left to read, or nobody reads it.
+    reader.cancel().catch(() => undefined)
   }
   return passing
 }
