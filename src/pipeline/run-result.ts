@@ -2,6 +2,7 @@ import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
 import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
+import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { Scratch } from '../io/scratch.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
@@ -63,6 +64,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
   if (report === undefined) throw storageFault(resultPath(result.report.planHash), `The run has no recipe ${recipeId}`)
   const tensors = new Map((result.tensors[recipeId] ?? []).map((tensor) => [tensor.name, tensor]))
   const scratch = new Scratch()
+  const files = openingOnce(store)
   const storedOf = (name: string): StoredTensor => {
     const stored = tensors.get(name)
     if (stored === undefined) throw storageFault(resultPath(result.report.planHash), `${name} was not stored`)
@@ -82,7 +84,18 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       if (tile.encoding !== 'float') throw storageFault(stored.path, `${name} was not stored as floats`)
       return tile.values.slice(rows.rowStart * stored.columns, rows.rowEnd * stored.columns)
     },
-    readQuantized: async (name, signal) => readStored(store, storedOf(name), signal),
-    readTiles: (name, signal) => readTiles(store, storedOf(name), { scratch, signal }),
+    readQuantized: async (name, signal) => readStored(files, storedOf(name), signal),
+    readTiles: (name, signal) => readTiles(files, storedOf(name), { scratch, signal }),
+  }
+}
+
+/** Opens a file once for all reads in a row: the tensors of a block lie in one, and finding it takes several calls of a browser. */
+function openingOnce(store: FileStore): Pick<FileStore, 'open'> {
+  let last: { readonly path: string; readonly source: Promise<ByteSource | null> } | null = null
+  return {
+    open(path) {
+      if (last?.path !== path) last = { path, source: store.open(path) }
+      return last.source
+    },
   }
 }

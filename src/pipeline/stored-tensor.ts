@@ -69,7 +69,7 @@ export class StoredTensorWriter {
  * the bytes are not those that were written.
  */
 export async function* readTiles(
-  store: FileStore,
+  store: Pick<FileStore, 'open'>,
   stored: StoredTensor,
   { scratch = new Scratch(), signal }: { readonly scratch?: Scratch; readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<{ readonly rowStart: number; readonly tile: QuantizedTensor }> {
@@ -95,7 +95,7 @@ export async function readTileAt(
 }
 
 /** The whole tensor in memory, packed. Throws `storage-fault`. */
-export async function readStored(store: FileStore, stored: StoredTensor, signal?: AbortSignal): Promise<QuantizedTensor> {
+export async function readStored(store: Pick<FileStore, 'open'>, stored: StoredTensor, signal?: AbortSignal): Promise<QuantizedTensor> {
   const source = await openStored(store, stored)
   const { name, rows, columns, encoding, tiles } = stored
   const member = encodings.get(encoding.encoding)
@@ -116,7 +116,7 @@ export function storedBytes(rows: number, columns: number, encoding: GridEncodin
   return encodings.get(encoding.encoding).storedBytes({ rows, columns }, encoding)
 }
 
-async function openStored(store: FileStore, stored: StoredTensor): Promise<ByteSource> {
+async function openStored(store: Pick<FileStore, 'open'>, stored: StoredTensor): Promise<ByteSource> {
   const source = await store.open(stored.path)
   if (source === null) throw storageFault(stored.path, `The file with ${stored.name} is gone`)
   return source
