@@ -9,7 +9,7 @@ import { faultOf } from '../testing/fault-of.ts'
 import { wasmSha256 } from './hash-file.ts'
 import { hashInThread, serveHashing } from './hash-thread.ts'
 
-const content = Uint8Array.from({ length: 20 * 2 ** 20 + 3 }, (_, i) => (i * 31 + (i >> 9)) % 251)
+const content = Uint8Array.from({ length: 20 * 2 ** 20 + 3 }, (_, i) => (i * 31 + Math.floor(i / 512)) % 251)
 const ended: (() => void)[] = []
 afterEach(() => ended.splice(0).forEach((end) => end()))
 

@@ -38,7 +38,7 @@ export interface CliHost {
   createKernels(threads: number): Promise<Kernels>
   createEngine(threads: number): Promise<ForwardEngine>
   /** Reads and hashes a file in another thread; absent: this one does. */
-  hashFile?(path: string, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<FileHashes>
+  readonly hashFile?: (path: string, onBytes: (bytes: number) => void, signal: AbortSignal) => Promise<FileHashes>
   /** A line of progress. */
   tell(line: string): void
   /** The one line of a refusal or a fault. */

@@ -66,7 +66,7 @@ async function fill(
     for (let filled = 0; filled < into.length; ) {
       throwIfAborted(signal)
       const { value, done } = await reader.read(new Uint8Array(passing))
-      if (done || value === undefined) throw new TypeError('the file ended early')
+      if (done) throw new TypeError('the file ended early')
       passing = value.buffer
       into.set(value, filled)
       filled += value.length
