@@ -2,6 +2,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { GgmlType } from '../src/kernels/contract/ggml.ts'
 import { benchConformance } from './conformance.ts'
+import { benchExport, exportTable } from './exporting.ts'
 import { benchForward, forwardTable } from './forward.ts'
 import { benchGraphics } from './graphics.ts'
 import { benchKernels, benchScaling, kernelTable, scalingTable } from './kernels.ts'
@@ -44,12 +45,18 @@ async function conformance(): Promise<string> {
   return text
 }
 
+async function exporting(): Promise<string> {
+  const workers = { kernel: new URL('./kernel-worker.mjs', import.meta.url), hash: new URL('./hash-worker.mjs', import.meta.url) }
+  return exportTable(await benchExport({ threads, workers, ...rounds }))
+}
+
 const parts: Readonly<Record<string, () => Promise<string>>> = {
   native,
   conformance,
   graphics,
   kernels: async () => kernelTable(await benchKernels(rounds)),
   scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
+  export: exporting,
   forward: async () => forwardTable(await benchForward({ threads, ...rounds })),
 }
 

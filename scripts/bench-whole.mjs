@@ -111,7 +111,7 @@ function tell(name, figures) {
 
 function moveGguf(out, to) {
   const made = path.join(out, recipe, 'gguf')
-  const [file] = readdirSync(made)
+  const file = readdirSync(made).find((name) => name.endsWith('.gguf')) ?? ''
   run('mv', [path.join(made, file), to])
   rmSync(out, { recursive: true, force: true })
 }

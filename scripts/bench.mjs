@@ -1,5 +1,5 @@
 // npm run bench: speed of kernels and forward passes, each beside what it is compared with in the same run.
-//   npm run bench -- native      one part: native, conformance, kernels, scaling, graphics, forward
+//   npm run bench -- native      one part: native, conformance, kernels, scaling, graphics, export, forward
 //   npm run bench -- native --type Q4_K --type Q4_0 --rounds 15 --markdown
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,11 @@ import { ensurePackages, requireNode20, run } from './setup.mjs'
 
 requireNode20()
 ensurePackages()
-const urlOf = await bundleForNode('bench', { main: 'bench/main.ts', 'kernel-worker': 'src/headless/kernel-worker.ts' })
+const urlOf = await bundleForNode('bench', {
+  main: 'bench/main.ts',
+  'kernel-worker': 'src/headless/kernel-worker.ts',
+  'hash-worker': 'src/headless/hash-worker.ts',
+})
 const [first, ...rest] = process.argv.slice(2)
 const isNamed = first !== undefined && !first.startsWith('--')
 const wanted = isNamed ? first : undefined
@@ -21,6 +25,7 @@ const parts = [
   ['kernels'],
   ['scaling', '--threads', threads],
   ['graphics', '--threads', threads],
+  ['export', '--threads', threads],
   ['forward', '--threads', '1'],
   ['forward', '--threads', threads],
 ].filter(([part]) => wanted === undefined || part === wanted)

@@ -2,7 +2,8 @@
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { root, run } from './setup.mjs'
+import { buildWasm } from './build-wasm.mjs'
+import { root } from './setup.mjs'
 
 /**
  * Builds `entries` (name to source file) into `dist-headless/<folder>` when any source is newer, with the WASM kernels they
@@ -11,7 +12,7 @@ import { root, run } from './setup.mjs'
 export async function bundleForNode(folder, entries) {
   const outDir = path.join(root, 'dist-headless', folder)
   const outputs = Object.keys(entries).map((name) => path.join(outDir, `${name}.mjs`))
-  if (run(process.execPath, [path.join(root, 'scripts/build-wasm.mjs')], { stdio: ['ignore', 'ignore', 'inherit'] }) !== 0) process.exit(1)
+  if ((await buildWasm()) !== 0) process.exit(1)
   const sources = ['src', 'bench', 'scripts', 'package-lock.json'].map((name) => path.join(root, name))
   if (!outputs.every(existsSync) || newest(sources) > Math.min(...outputs.map((file) => statSync(file).mtimeMs))) {
     const { build } = await import('vite')

@@ -2,7 +2,6 @@
 //   node scripts/synthetic-checkpoint.mjs --out DIR [--shape tiny|block14|tinyllama] [--layers N] [--shards N] [--seed N] [--dtype BF16|F32]
 import { closeSync, mkdirSync, openSync, writeFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 /** Named shapes; `layers` can be changed, so that checkpoints of one block size come in any length. */
@@ -212,7 +211,8 @@ function byteTokenizer() {
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, i) => first + i)
 const pad5 = (n) => String(n).padStart(5, '0')
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
+// By its name: bundled into another program it is not the program.
+if (path.basename(process.argv[1] ?? '') === 'synthetic-checkpoint.mjs') {
   const { values } = parseArgs({
     options: {
       out: { type: 'string' },

@@ -1,6 +1,7 @@
 /// <reference lib="webworker" />
 import packageFile from '../package.json'
 import { defaultHubEndpoint } from '../src/checkpoint/hub.ts'
+import { hashInThread } from '../src/export/hash-thread.ts'
 import { OpfsFileStore } from '../src/io/opfs-store.ts'
 import { storageError } from '../src/io/store-path.ts'
 import { accelerateKernels } from '../src/kernels/accelerate.ts'
@@ -39,6 +40,10 @@ const studio = createStudio({
   fetchSample: async (path, signal) => {
     const response = await fetch(new URL(`${import.meta.env.BASE_URL}samples/${path}`, self.location.origin), { signal })
     return response.ok ? new Uint8Array(await response.arrayBuffer()) : null
+  },
+  hashWritten: (file, onBytes, signal) => {
+    const worker = new Worker(new URL('./hash.ts', import.meta.url), { type: 'module', name: 'hash' })
+    return hashInThread(webWorkerPort(worker), file, onBytes, signal)
   },
   openExport: async (path) => {
     try {

@@ -1,10 +1,13 @@
 // The built page in Chromium, driven as a person drives it: drop a folder, quantize without measuring, write and check a GGUF.
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { chromiumFlags, chromiumPath } from '../chromium.mjs'
 import { largestWhile, memoryOf, processesBelow, processorSecondsOf } from './processes.mjs'
 
 const sampleMs = 100
+/** Between two looks at the page. */
+const lookMs = 100
 const timeout = 30 * 60_000
 
 /**
@@ -54,17 +57,29 @@ async function dropToProof(page, { model, recipe }) {
   await page.getByLabel('Measure', { exact: true }).selectOption('none')
   await page.getByRole('button', { name: /^Run 1 / }).click()
   const end = page.getByRole('heading', { name: /quantized in|^The run ended/ })
-  await end.waitFor({ timeout })
+  await appears(end)
   const headline = await end.innerText()
   if (!headline.includes('quantized in')) throw new Error(`${headline}: ${await page.getByRole('alert').allInnerTexts()}`)
   await goTo(/Export/)
   const cell = page.getByRole('checkbox', { name: new RegExp(`^${recipe} as GGUF`) })
   if ((await cell.getAttribute('aria-checked')) !== 'true') await cell.click()
   await page.getByRole('button', { name: /^Write and check/ }).click()
-  await page.getByRole('button', { name: /^Save 1 file/ }).waitFor({ timeout })
+  await appears(page.getByRole('button', { name: /^Save \d+ file/ }))
 }
 
+/** Playwright's own waiting looks at every frame, on the processor that is measured. */
+async function appears(locator) {
+  for (const endsAt = performance.now() + timeout; !(await locator.isVisible()); ) {
+    if (performance.now() > endsAt) throw new Error(`nothing to see of ${locator}`)
+    await sleep(lookMs)
+  }
+}
+
+/** The weights; the other files of the download are small. */
 async function save(page, output) {
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: /^Save 1 file/ }).click()])
+  const [download] = await Promise.all([
+    page.waitForEvent('download', { predicate: (one) => one.suggestedFilename().endsWith('.gguf'), timeout }),
+    page.getByRole('button', { name: /^Save \d+ file/ }).click(),
+  ])
   await download.saveAs(output)
 }

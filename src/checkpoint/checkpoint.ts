@@ -35,6 +35,8 @@ export interface Checkpoint {
    * Throws `StudioError`: `file-damaged`, hub codes, `aborted`.
    */
   readRaw(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  /** The same into memory of the caller's, of exactly the size of those rows. */
+  readRawInto(into: Uint8Array, tensor: string, rows: RowRange, signal?: AbortSignal): Promise<void>
   /** The same widened to f32 (exact). Does not check for NaN; the walk does, per tensor. */
   readFloat(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
   /** Releases handles and caches. */

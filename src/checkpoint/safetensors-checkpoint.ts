@@ -1,5 +1,6 @@
 import { bytesPerElement } from '../core/dtype.ts'
 import { widenValues } from '../core/widen.ts'
+import { readInto } from '../io/read-into.ts'
 import type { TensorInfo } from '../models/model-graph.ts'
 import type { Checkpoint, RowRange } from './checkpoint.ts'
 import type { QuantizedTensor } from './match-tensors.ts'
@@ -58,6 +59,12 @@ export class SafetensorsCheckpoint implements Checkpoint {
     }
     const { source, start, end } = this.#range(tensor, rows)
     return source.read(start, end, signal)
+  }
+
+  async readRawInto(into: Uint8Array, tensor: string, rows: RowRange, signal?: AbortSignal): Promise<void> {
+    const { source, start, end } = this.#range(tensor, rows)
+    if (into.length !== end - start) throw new RangeError(`${into.length} bytes for ${end - start} of ${tensor}`)
+    await readInto(source, into, start, signal)
   }
 
   async readFloat(tensor: string, rows?: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>> {

@@ -7,6 +7,7 @@ import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { madeCheckpoint, madeExportSource } from '../testing/export-source.ts'
 import { tinyLlamaConfig } from '../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../testing/tokenizer-files.ts'
+import { hashFile, wasmSha256 } from './hash-file.ts'
 import { exportTargets } from './registry.ts'
 import type { ExportTarget } from './target.ts'
 import { type ExportJob, type WriteProgress, writeExport } from './write-export.ts'
@@ -173,6 +174,72 @@ describe('writeExport', () => {
           .map((file) => ({ ...file, sizeBytes: file.sizeBytes + 1 })),
     }
     await expect(writeExport(job(store, { target }), nothing)).rejects.toMatchObject({ code: 'internal' })
+    expect(await store.list('')).toEqual([])
+  })
+})
+
+describe('a hash that another thread takes', () => {
+  const bytes = Uint8Array.from({ length: 5 * 2 ** 20 }, (_, i) => (i * 13) % 241)
+  /** One file large enough for a thread, compared by `verify`. */
+  const largeFile = (verify: () => Promise<void>): ExportTarget => ({
+    ...targetCalled('GGUF'),
+    layout: () => [
+      {
+        path: 'large.bin',
+        sizeBytes: bytes.length,
+        async *write() {
+          yield bytes
+        },
+        verify,
+      },
+    ],
+  })
+  const hashes = async (path: string, store: MemoryFileStore) => hashFile(await opened(store, path), await wasmSha256(), () => undefined)
+  const opened = async (store: MemoryFileStore, path: string) => (await store.open(path)) ?? Promise.reject(new Error(path))
+
+  it('is taken beside the comparison, told after it, and is that of the file', async () => {
+    const store = new MemoryFileStore()
+    const order: string[] = []
+    const target = largeFile(async () => {
+      order.push('comparing')
+      await Promise.resolve()
+      order.push('compared')
+    })
+    const hashWritten: ExportJob['hashWritten'] = async (path, onBytes) => {
+      order.push('hashing')
+      onBytes(7)
+      return hashes(path, store)
+    }
+    const seen: WriteProgress[] = []
+    const { files } = await writeExport(job(store, { target, hashWritten }), (progress) => seen.push(progress))
+    expect(files[0]?.sha256).toBe(createHash('sha256').update(bytes).digest('hex'))
+    expect(order).toEqual(['hashing', 'comparing', 'compared'])
+    const steps = seen.map(({ step }) => step)
+    expect(steps.indexOf('comparing')).toBeLessThan(steps.indexOf('hashing'))
+    expect(steps.lastIndexOf('comparing')).toBeLessThan(steps.indexOf('hashing'))
+  })
+
+  it('is stopped by a file that does not compare, whose fault is the one thrown', async () => {
+    const store = new MemoryFileStore()
+    const target = largeFile(() => Promise.reject(new Error('differs')))
+    let isStopped = false
+    const hashWritten: ExportJob['hashWritten'] = (_path, _onBytes, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          isStopped = true
+          reject(new Error('stopped'))
+        })
+      })
+    await expect(writeExport(job(store, { target, hashWritten }), nothing)).rejects.toThrow('differs')
+    expect(isStopped).toBe(true)
+    expect(await store.list('')).toEqual([])
+  })
+
+  it('finds a byte that changed on disk', async () => {
+    const store = new MemoryFileStore()
+    const hashWritten: ExportJob['hashWritten'] = async (path) => ({ ...(await hashes(path, store)), checksum: '0123456789abcdef' })
+    const attempt = writeExport(job(store, { target: largeFile(async () => undefined), hashWritten }), nothing)
+    await expect(attempt).rejects.toMatchObject({ code: 'proof-failed', message: expect.stringMatching(/another checksum/) as string })
     expect(await store.list('')).toEqual([])
   })
 })

@@ -1,8 +1,9 @@
-import { createSHA256, createXXHash64 } from 'hash-wasm'
+import { createXXHash64 } from 'hash-wasm'
 import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
+import { type FileHashes, hashFile, wasmSha256 } from './hash-file.ts'
 import { proofFailed } from './proof.ts'
 import type { ExportedFile, ExportSource, ExportTarget } from './target.ts'
 
@@ -14,18 +15,18 @@ export interface ExportDestination {
   openWritten(path: string): Promise<ByteSource>
   /** Deletes a closed file; called when a later step fails. */
   removeWritten(path: string): Promise<void>
+  /** Reads and hashes a closed file in another thread, where the host has one; absent: this thread does it. */
+  hashWritten?(path: string, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<FileHashes>
 }
 
 export interface ExportJob extends ExportDestination {
   readonly target: ExportTarget
   readonly source: ExportSource
   readonly kernels: Kernels
-  /** A faster SHA-256 than the one in WASM, where the host has one. */
-  readonly createSha256?: () => Hasher
 }
 
 export interface WriteProgress {
-  /** `comparing` parses the file again and compares every tensor; `hashing` reads it once more. */
+  /** `comparing` parses the file again and compares every tensor; `hashing` reads it beside that or once more. */
   readonly step: 'writing' | 'comparing' | 'hashing' | 'done'
   readonly path: string
   /** Of this step over all files. */
@@ -39,26 +40,13 @@ export interface WrittenFile {
   readonly sha256: string
 }
 
-/** A hash that is fed piece by piece. */
-export interface Hasher {
-  update(bytes: Uint8Array): void
-  /** Hex. */
-  digest(): string
-}
-
-/** SHA-256 in WASM: what every browser has for files that do not fit in memory. */
-async function wasmSha256(): Promise<Hasher> {
-  const hash = await createSHA256()
-  return { update: (bytes) => hash.update(bytes), digest: () => hash.digest('hex') }
-}
-
-/** Bytes read at a time when a file is hashed. */
-const readBackBytes = 16 * 1024 * 1024
+/** Smaller files are hashed before another thread would have started. */
+const leastBytesOfThread = 2 ** 22
 
 /**
  * Writes every file of a target, each with a checksum (XXH64) taken on the way, closed at exactly its planned size, read back
- * through the target's own proof, and read once more for its SHA-256 and the same checksum: the SHA-256 is that of the bytes in
- * the place they were written to. Resolves only when all of it holds. On a fault or an abort nothing is left: the open sink is
+ * through the target's own proof, and read once more, beside it or after it, for its SHA-256 and the same checksum: the SHA-256
+ * is that of the bytes in the place they were written to. Resolves only when all of it holds. On a fault or an abort nothing is left: the open sink is
  * aborted and closed files are removed.
  *
  * Throws `StudioError`: `export-refused` (the target cannot hold this recipe), `proof-failed` naming the tensor,
@@ -153,18 +141,46 @@ async function prove(
     throw proofFailed(`The file ${file.path}`, `has ${written.sizeBytes} bytes on disk instead of ${file.sizeBytes}`)
   }
   tell('comparing', 0)
-  if (file.verify !== undefined)
-    await file.verify(job.source, written, { kernels: job.kernels, ...(signal === undefined ? {} : { signal }) })
-  const sha256 = job.createSha256?.() ?? (await wasmSha256())
-  const hash = (await createXXHash64()).init()
-  for (let start = 0; start < written.sizeBytes; start += readBackBytes) {
-    throwIfAborted(signal)
-    tell('hashing', start)
-    const piece = await written.read(start, Math.min(written.sizeBytes, start + readBackBytes), signal)
-    hash.update(piece)
-    sha256.update(piece)
+  // What another thread has hashed is told once the comparison is through: steps come one after the other.
+  let isCompared = false
+  let hashed = 0
+  const onBytes = (bytes: number): void => {
+    hashed = bytes
+    if (isCompared) tell('hashing', bytes)
   }
-  tell('hashing', file.sizeBytes)
-  if (hash.digest('hex') !== checksum) throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
-  return sha256.digest()
+  const compare = async (): Promise<void> => {
+    await file.verify?.(job.source, written, { kernels: job.kernels, ...(signal === undefined ? {} : { signal }) })
+    isCompared = true
+    tell('hashing', hashed)
+  }
+  let hashes: FileHashes
+  if (job.hashWritten === undefined || file.sizeBytes < leastBytesOfThread) {
+    await compare()
+    hashes = await hashFile(written, await wasmSha256(), onBytes, signal)
+  } else {
+    const hash = job.hashWritten.bind(job)
+    hashes = await beside(compare, (stop) => hash(file.path, onBytes, stop), signal)
+  }
+  if (hashes.checksum !== checksum) throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
+  return hashes.sha256
+}
+
+/** Does `other` while `main` is at work, and stops it when `main` fails: that fault is thrown. */
+async function beside<T>(main: () => Promise<void>, other: (stop: AbortSignal) => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const stop = new AbortController()
+  const onAbort = (): void => stop.abort()
+  signal?.addEventListener('abort', onAbort)
+  const result = other(stop.signal)
+  // It is awaited after `main`; until then a rejection is not unhandled.
+  result.catch(() => undefined)
+  try {
+    await main()
+    return await result
+  } catch (error) {
+    stop.abort()
+    await result.catch(() => undefined)
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
 }

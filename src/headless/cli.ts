@@ -3,13 +3,14 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import packageFile from '../../package.json'
+import { hashInThread } from '../export/hash-thread.ts'
 import { createKernelPool } from '../kernels/pool.ts'
 import { nodeWorkerPort } from '../kernels/port.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { runCli } from './run-cli.ts'
 
-/** Runs the command in this process; `kernelWorker` is the bundled `kernel-worker.ts`. Returns the exit code. */
-export async function main(argv: readonly string[], kernelWorker: URL): Promise<number> {
+/** Runs the command in this process; `threads` are the bundled entries of its threads. Returns the exit code. */
+export async function main(argv: readonly string[], threads: { readonly kernel: URL; readonly hash: URL }): Promise<number> {
   const stop = new AbortController()
   // Every piece of work in the threads listens to it.
   setMaxListeners(0, stop.signal)
@@ -23,8 +24,9 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
       cores: availableParallelism(),
       versions: { version: packageFile.version, onnxruntime: packageFile.dependencies['onnxruntime-web'].replace('^', '') },
       samples: fileURLToPath(new URL('../../public/samples/', import.meta.url)),
-      createKernels: (threads) => createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(kernelWorker)) }),
-      createEngine: (threads) => createOnnxEngine({ backend: 'wasm', threads }),
+      createKernels: (count) => createKernelPool({ threads: count, spawn: () => nodeWorkerPort(new Worker(threads.kernel)) }),
+      createEngine: (count) => createOnnxEngine({ backend: 'wasm', threads: count }),
+      hashFile: (path, onBytes, signal) => hashInThread(nodeWorkerPort(new Worker(threads.hash)), path, onBytes, signal),
       tell: (line) => process.stdout.write(`${line}\n`),
       complain: (line) => process.stderr.write(`${line}\n`),
     },

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { readInto } from '../io/read-into.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { storeCases } from '../testing/file-store-contract.ts'
 import { nodeFileSource, nodeFolderFiles } from './node-source.ts'
@@ -39,6 +40,9 @@ describe('files', () => {
     const source = await nodeFileSource(path)
     expect(source.name).toBe('digits')
     expect(Buffer.from(await source.read(3, 6)).toString()).toBe('345')
+    const shared = new Uint8Array(new SharedArrayBuffer(4))
+    await readInto(source, shared.subarray(1), 6)
+    expect(Buffer.from(shared.slice()).toString()).toBe('\u0000678')
     expect((await faultOf(() => source.read(3, 11))).code).toBe('file-damaged')
     await truncate(path, 4)
     expect((await faultOf(() => source.read(3, 6))).code).toBe('file-damaged')

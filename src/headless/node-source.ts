@@ -9,29 +9,35 @@ export async function nodeFileSource(path: string, name = basename(path)): Promi
   const { size } = await stat(path).catch((cause: unknown) => {
     throw missing(name, path, cause)
   })
+  const readInto = async (into: Uint8Array, start: number, signal?: AbortSignal): Promise<void> => {
+    const end = start + into.length
+    throwIfAborted(signal)
+    assertRange(name, size, start, end)
+    const file = await open(path).catch((cause: unknown) => {
+      throw missing(name, path, cause)
+    })
+    try {
+      let filled = 0
+      while (filled < into.length) {
+        throwIfAborted(signal)
+        const { bytesRead } = await file.read(into, filled, into.length - filled, start + filled)
+        if (bytesRead === 0) assertRange(name, start + filled, start, end) // the file became shorter
+        filled += bytesRead
+      }
+    } finally {
+      await file.close()
+    }
+  }
   return {
     name,
     sizeBytes: size,
     async read(start, end, signal) {
-      throwIfAborted(signal)
       assertRange(name, size, start, end)
       const bytes = new Uint8Array(end - start)
-      const file = await open(path).catch((cause: unknown) => {
-        throw missing(name, path, cause)
-      })
-      try {
-        let filled = 0
-        while (filled < bytes.length) {
-          throwIfAborted(signal)
-          const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled)
-          if (bytesRead === 0) assertRange(name, start + filled, start, end) // the file became shorter
-          filled += bytesRead
-        }
-      } finally {
-        await file.close()
-      }
+      await readInto(bytes, start, signal)
       return bytes
     },
+    readInto,
   }
 }
 

@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { homedir, totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { defaultHubEndpoint, type HubOpenRequest, type HubProgress, openHubFiles } from '../checkpoint/hub.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { isAbort, StudioError } from '../core/errors.ts'
+import type { FileHashes } from '../export/hash-file.ts'
 import { writeChecksums } from '../export/kit/checksums.ts'
 import { withKit } from '../export/kit/kit.ts'
-import { type Hasher, writeExport } from '../export/write-export.ts'
+import { type ExportDestination, writeExport } from '../export/write-export.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
@@ -37,6 +37,8 @@ export interface CliHost {
   readonly samples: string
   createKernels(threads: number): Promise<Kernels>
   createEngine(threads: number): Promise<ForwardEngine>
+  /** Reads and hashes a file in another thread; absent: this one does. */
+  readonly hashFile?: (path: string, onBytes: (bytes: number) => void, signal: AbortSignal) => Promise<FileHashes>
   /** A line of progress. */
   tell(line: string): void
   /** The one line of a refusal or a fault. */
@@ -182,8 +184,9 @@ async function runAndExport(
           createSink: (path: string) => nodeFileSink(join(partial, folder, path), { isDurable: false }),
           openWritten: (path: string) => nodeFileSource(join(partial, folder, path)),
           removeWritten: (path: string) => rm(join(partial, folder, path), { force: true }),
+          ...hashingPlace(host, join(partial, folder)),
         }
-        const job = { target: withKit(target, contents), source, kernels, ...place, createSha256: nodeSha256 }
+        const job = { target: withKit(target, contents), source, kernels, ...place }
         const written = await writeExport(job, () => undefined, signal)
         const files = [...written.files, await writeChecksums(place, written.files)]
         made.push({ target: target.id, files: files.map((file) => ({ ...file, path: `${folder}/${file.path}` })) })
@@ -210,10 +213,8 @@ async function saveImatrix(path: string, { checkpoint }: OpenModel, result: RunR
   }
 }
 
-/** The processor's own instructions: some five times as fast as WASM. */
-function nodeSha256(): Hasher {
-  const hash = createHash('sha256')
-  return { update: (bytes) => void hash.update(bytes), digest: () => hash.digest('hex') }
+function hashingPlace({ hashFile }: CliHost, folder: string): Pick<ExportDestination, 'hashWritten'> {
+  return hashFile === undefined ? {} : { hashWritten: (path, onBytes, signal) => hashFile(join(folder, path), onBytes, signal) }
 }
 
 function withArtifacts(report: RunReport, artifacts: ReadonlyMap<string, Artifact[]>): RunReport {

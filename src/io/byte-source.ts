@@ -13,4 +13,9 @@ export interface ByteSource {
    * is outside the file, and whatever the medium throws otherwise. Abort rejects with `aborted`.
    */
   read(start: number, end: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  /**
+   * Fills `into` with the bytes from `start` on, for media that need no memory of their own; see `readInto` for the others.
+   * Same faults; after one the contents of `into` are undefined.
+   */
+  readInto?(into: Uint8Array, start: number, signal?: AbortSignal): Promise<void>
 }

@@ -12,5 +12,10 @@ export function memorySource(name: string, bytes: Uint8Array): ByteSource {
       assertRange(name, bytes.byteLength, start, end)
       return Uint8Array.from(bytes.subarray(start, end))
     },
+    async readInto(into, start, signal) {
+      throwIfAborted(signal)
+      assertRange(name, bytes.byteLength, start, start + into.length)
+      into.set(bytes.subarray(start, start + into.length))
+    },
   }
 }

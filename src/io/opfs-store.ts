@@ -1,30 +1,13 @@
-import { blobSource } from './blob-source.ts'
 import type { ByteSink } from './byte-sink.ts'
 import type { ByteSource } from './byte-source.ts'
 import type { FileStore, StoredFile } from './file-store.ts'
+import { opfsHandle, opfsSource } from './opfs-source.ts'
 import { partialSuffix, splitStorePath, storageError, storageFull } from './store-path.ts'
-
-/** What OPFS handles have that the DOM types leave out, or know in workers only. */
-interface OpfsFileHandle {
-  /** Replaces an existing file of that name. */
-  move(folder: FileSystemDirectoryHandle, name: string): Promise<void>
-  /** In dedicated workers only. */
-  createSyncAccessHandle?(): Promise<{
-    write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number
-    truncate(size: number): void
-    flush(): void
-    close(): void
-  }>
-}
-
-function opfsHandle(file: FileSystemFileHandle): OpfsFileHandle {
-  return file as unknown as OpfsFileHandle
-}
 
 /**
  * The origin private file system as a store. Writes go to `NAME.partial`, which is moved into place when closed: through a
  * sync access handle in workers (Chromium 102, Firefox 111, Safari 15.2 and later), else through `createWritable`.
- * Reading uses `getFile`, which any number of readers may do at once.
+ * Any number of readers may read at once (`opfsSource`).
  */
 export class OpfsFileStore implements FileStore {
   readonly #parts: readonly string[]
@@ -52,7 +35,7 @@ export class OpfsFileStore implements FileStore {
     try {
       const folder = await this.#folder(parts.slice(0, -1), false)
       const handle = await folder?.getFileHandle(parts.at(-1) ?? '')
-      return handle === undefined ? null : blobSource(path, await handle.getFile())
+      return handle === undefined ? null : opfsSource(path, handle, await handle.getFile())
     } catch (cause) {
       if (isAbsent(cause)) return null
       throw storageError('Reading', path, cause)

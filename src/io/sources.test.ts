@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { equalBytes } from '../core/equal-bytes.ts'
 import { countingSource } from '../testing/counting-source.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { storeCases } from '../testing/file-store-contract.ts'
@@ -8,6 +9,7 @@ import type { ByteSource } from './byte-source.ts'
 import { type CacheBudget, cachedSource, createCacheBudget } from './cached-source.ts'
 import { memorySource } from './memory-source.ts'
 import { MemoryFileStore } from './memory-store.ts'
+import { readInto } from './read-into.ts'
 import { readText } from './read-text.ts'
 import { storageError } from './store-path.ts'
 
@@ -33,6 +35,16 @@ describe.each([
     expect((await faultOf(() => source.read(0, 1, AbortSignal.abort()))).code).toBe('aborted')
   })
 
+  it('fills memory of the caller, shared or not, and nothing beside it', async () => {
+    for (const buffer of [new ArrayBuffer(12), new SharedArrayBuffer(12)]) {
+      const into = new Uint8Array(buffer).fill(99)
+      await readInto(source, into.subarray(1, 11), 10)
+      expect([...into]).toEqual([99, ...content.slice(10, 20), 99])
+    }
+    expect((await faultOf(() => readInto(source, new Uint8Array(10), 991))).code).toBe('file-damaged')
+    expect((await faultOf(() => readInto(source, new Uint8Array(1), 0, AbortSignal.abort()))).code).toBe('aborted')
+  })
+
   it('hands over bytes that the caller may change', async () => {
     const first = await source.read(0, 4)
     first.fill(99)
@@ -47,6 +59,35 @@ it('a file that changed on disk since it was chosen is missing', async () => {
   } as unknown as Blob
   const fault = await faultOf(() => blobSource('model.safetensors', gone).read(0, 5))
   expect(fault).toMatchObject({ code: 'file-missing', title: 'model.safetensors can no longer be read' })
+})
+
+describe('a large part of a blob', () => {
+  const large = Uint8Array.from({ length: 5 * 2 ** 20 }, (_, i) => (i * 11) % 253)
+
+  it('passes into memory of the caller in chunks, several reads at once', async () => {
+    const source = blobSource('b', new Blob([large]))
+    const [one, other] = [new Uint8Array(large.length - 7), new Uint8Array(2 ** 21)]
+    await Promise.all([source.readInto?.(one, 7), source.readInto?.(other, 2 ** 20)])
+    expect(equalBytes(one, large.subarray(7))).toBe(true)
+    expect(equalBytes(other, large.subarray(2 ** 20, 3 * 2 ** 20))).toBe(true)
+  })
+
+  it('comes whole where streams have memory of their own only', async () => {
+    const slice = Object.assign(new Blob([large]), { stream: () => new ReadableStream() })
+    const into = new Uint8Array(large.length)
+    await blobSource('b', { size: large.length, slice: () => slice } as unknown as Blob).readInto?.(into, 0)
+    expect(equalBytes(into, large)).toBe(true)
+  })
+
+  it('that ends early is a file that changed; an abort is heard between chunks', async () => {
+    const short = { size: large.length, slice: () => new Blob([large.subarray(9)]) } as unknown as Blob
+    const into = new Uint8Array(large.length)
+    expect((await faultOf(async () => blobSource('b', short).readInto?.(into, 0))).code).toBe('file-missing')
+    const stop = new AbortController()
+    const work = faultOf(async () => blobSource('b', new Blob([large])).readInto?.(into, 0, stop.signal))
+    stop.abort()
+    expect((await work).code).toBe('aborted')
+  })
 })
 
 describe('small text files', () => {

@@ -38,7 +38,7 @@ export function checkpointRows(checkpoint: Checkpoint): RowReader {
 export function storedRows(store: FileStore, stored: StoredTensor, kernels: Kernels): RowReader {
   return async (ids, into, signal) => {
     let at = 0
-    for await (const { rowStart, tile } of readTiles(store, stored, signal)) {
+    for await (const { rowStart, tile } of readTiles(store, stored, { signal })) {
       if ((ids[at] ?? Number.POSITIVE_INFINITY) >= rowStart + tile.rows) continue
       const values = await dequantize(kernels, tile, signal)
       for (; at < ids.length && (ids[at] ?? 0) < rowStart + tile.rows; at++) {

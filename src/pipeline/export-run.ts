@@ -8,11 +8,11 @@ import { type ExportDestination, writeExport } from '../export/write-export.ts'
 import { blobSource } from '../io/blob-source.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { fileHandleSink } from '../io/handle-sink.ts'
-import { storageError } from '../io/store-path.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ExportProgress, ExportRequest, ExportResult } from '../rpc/contract.ts'
 import { kitContents } from './kit-contents.ts'
 import { exportSource, requireResult } from './run-result.ts'
+import { type HashWritten, openWritten } from './written-file.ts'
 
 /** Between two progress messages of a file that is written in many pieces. */
 const intervalMs = 100
@@ -37,6 +37,8 @@ export async function exportRun(
     readonly exports: FileStore
     readonly kernels: Kernels
     readonly now: () => number
+    /** Absent: this thread hashes. */
+    readonly hashWritten?: HashWritten | undefined
   },
   request: ExportRequest,
   onProgress: (progress: ExportProgress) => void,
@@ -48,7 +50,16 @@ export async function exportRun(
   const source = { ...exportSource(tools.runs, tools.checkpoint, result, request.recipeId), options: request.options }
   const folder = `${request.recipeId}/${target.id}`
   const { destination } = request
-  const place = destination === null ? storeDestination(tools.exports, folder) : handleDestination(destination)
+  const fileOf = destination === null ? null : handlesOf(destination)
+  const place = fileOf === null ? storeDestination(tools.exports, folder) : handleDestination(fileOf)
+  const { hashWritten } = tools
+  const hashing: Pick<ExportDestination, 'hashWritten'> =
+    hashWritten === undefined
+      ? {}
+      : {
+          hashWritten: async (path, onBytes, stop) =>
+            hashWritten(fileOf === null ? { storedPath: `${folder}/${path}` } : { handle: await fileOf(path, false) }, onBytes, stop),
+        }
   let last = { step: '', at: Number.NEGATIVE_INFINITY }
   const tell = (progress: ExportProgress): void => {
     const now = tools.now()
@@ -56,7 +67,7 @@ export async function exportRun(
     last = { step: progress.step, at: now }
     onProgress(progress)
   }
-  const written = await writeExport({ target, source, kernels: tools.kernels, ...place }, tell, signal)
+  const written = await writeExport({ target, source, kernels: tools.kernels, ...place, ...hashing }, tell, signal)
   const files = [...written.files, await writeChecksums(place, written.files)]
   return {
     recipeId: request.recipeId,
@@ -71,11 +82,7 @@ export async function exportRun(
 function storeDestination(store: FileStore, folder: string): ExportDestination {
   return {
     createSink: (path) => store.create(`${folder}/${path}`),
-    async openWritten(path) {
-      const source = await store.open(`${folder}/${path}`)
-      if (source === null) throw storageError('Reading', path, new Error('the file is gone'))
-      return source
-    },
+    openWritten: (path) => openWritten(store, { storedPath: `${folder}/${path}` }),
     removeWritten: (path) => store.delete(`${folder}/${path}`),
   }
 }
@@ -85,15 +92,20 @@ interface RemovableHandle {
   remove?(): Promise<void>
 }
 
+type FileOf = (path: string, create: boolean) => Promise<FileSystemFileHandle>
+
 /** A file that the person chose holds a target of one file; a folder holds any. */
-function handleDestination(destination: FileSystemFileHandle | FileSystemDirectoryHandle): ExportDestination {
-  const fileOf = async (path: string, create: boolean): Promise<FileSystemFileHandle> => {
+function handlesOf(destination: FileSystemFileHandle | FileSystemDirectoryHandle): FileOf {
+  return async (path, create) => {
     if (destination.kind === 'file') return destination
     let folder = destination
     const parts = path.split('/')
     for (const part of parts.slice(0, -1)) folder = await folder.getDirectoryHandle(part, { create })
     return folder.getFileHandle(parts.at(-1) ?? path, { create })
   }
+}
+
+function handleDestination(fileOf: FileOf): ExportDestination {
   return {
     createSink: async (path) => fileHandleSink(await fileOf(path, true)),
     openWritten: async (path) => blobSource(path, await (await fileOf(path, false)).getFile()),

@@ -102,9 +102,9 @@ describe('a run that only quantizes', () => {
     const name = 'model.layers.1.mlp.up_proj.weight'
     const model = await openTiny()
     const { checkpoint } = model
-    vi.spyOn(checkpoint, 'readRaw').mockImplementation(async (tensor, rows, signal) => {
+    vi.spyOn(checkpoint, 'readRawInto').mockImplementation(async (into, tensor, rows, signal) => {
       const data = await checkpoint.readFloat(tensor, rows, signal)
-      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+      into.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
     })
     const readFloat = checkpoint.readFloat.bind(checkpoint)
     vi.spyOn(checkpoint, 'readFloat').mockImplementation(async (tensor, rows, signal) => {

@@ -1,9 +1,11 @@
+import { bytesPerElement } from '../core/dtype.ts'
 import { StudioError } from '../core/errors.ts'
 import type { Matrix, StoredMatrix } from '../kernels/contract/kernels.ts'
 import type { MeasuredTensor } from '../quantization/grid.ts'
 import { roundings } from '../quantization/registry.ts'
 import { inOrder } from './in-order.ts'
 import type { StoredPart } from './journal.ts'
+import { TileBuffers } from './tile-buffers.ts'
 import { type Tile, tilesOf, type Unit, unitsOf } from './tiles.ts'
 import { type TileResult, UnitWriter } from './unit-writer.ts'
 import { type GridTensor, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, type WalkContext } from './walk-context.ts'
@@ -24,11 +26,12 @@ export async function quantizeOnly(
 ): Promise<void> {
   const { checkpoint, progress, recipes } = context
   const open = new Map<Unit, UnitWriter>()
+  const buffers = new TileBuffers()
   let startedAt = progress.seconds
   const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
   try {
     await inOrder(items, tilesAhead, {
-      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(context, item)),
+      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(context, item, buffers)),
       async take(results, item) {
         const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
         open.set(item.unit, writer)
@@ -48,12 +51,13 @@ export async function quantizeOnly(
   }
 }
 
-async function quantizeTile(context: WalkContext, tile: Tile): Promise<TileResult[]> {
+async function quantizeTile(context: WalkContext, tile: Tile, buffers: TileBuffers): Promise<TileResult[]> {
   const { progress, recipes, checkpoint } = context
   const { block, name } = tile.unit
   const position = block?.index ?? (name === 'head' ? checkpoint.graph.blocks.length : 0)
   progress.at(position, 'reading', null)
-  let stored: StoredMatrix | null = null
+  // Read by the first recipe that can take it as it is.
+  let stored = null as StoredMatrix | null
   const results: TileResult[] = []
   for (const [index, run] of recipes.entries()) {
     const tensor = resolvedOf(run, tile.name)
@@ -61,20 +65,26 @@ async function quantizeTile(context: WalkContext, tile: Tile): Promise<TileResul
     const startedAt = progress.seconds
     progress.at(position, 'quantizing', run.recipe.id)
     const made = await namingFaults(context, tile, async () => {
-      stored ??= await storedRows(context, tile)
+      stored ??= await storedRows(context, tile, buffers)
       const measured = quantizeStored(context, run, tensor, stored)
       return measured === null ? quantizeWidened(context, run, tensor, await floatRows(context, tile)) : await measured
     })
     progress.weighed((tile.rowEnd - tile.rowStart) * tile.columns)
     results.push({ index, quantized: made.tensor, sums: made.sums, ms: 1000 * (progress.seconds - startedAt) })
   }
+  if (stored !== null) buffers.give(stored.bytes)
   return results
 }
 
 /** Rows as the checkpoint holds them. Transforms have no place here: all of them learn from inputs, which need forward passes. */
-async function storedRows({ checkpoint, signal }: WalkContext, { name, columns, rowStart, rowEnd }: Tile): Promise<StoredMatrix> {
-  const bytes = await checkpoint.readRaw(name, { rowStart, rowEnd }, signal)
-  return { bytes, dtype: checkpoint.tensors.get(name)?.dtype ?? 'F32', rows: rowEnd - rowStart, columns }
+async function storedRows(context: WalkContext, tile: Tile, buffers: TileBuffers): Promise<StoredMatrix> {
+  const { checkpoint, signal } = context
+  const { name, columns, rowStart, rowEnd } = tile
+  const dtype = checkpoint.tensors.get(name)?.dtype ?? 'F32'
+  const rows = rowEnd - rowStart
+  const bytes = buffers.take(rows * columns * bytesPerElement[dtype])
+  await checkpoint.readRawInto(bytes, name, { rowStart, rowEnd }, signal)
+  return { bytes, dtype, rows, columns }
 }
 
 /** The same in f32. Not checked: the quantizers refuse what is not finite. */

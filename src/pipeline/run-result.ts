@@ -2,7 +2,9 @@ import type { Checkpoint, RowRange } from '../checkpoint/checkpoint.ts'
 import { StudioError } from '../core/errors.ts'
 import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
+import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
+import { Scratch } from '../io/scratch.ts'
 import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { resolveTensors } from '../quantization/resolve.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
@@ -10,7 +12,7 @@ import { inputModesOf } from './activation-modes.ts'
 import { runFolder, type StoredSquares } from './journal.ts'
 import type { RunReport } from './report.ts'
 import { readJson, storageFault, writeJson } from './run-files.ts'
-import { readStored, readTileAt, type StoredTensor } from './stored-tensor.ts'
+import { readStored, readTileAt, readTiles, type StoredTensor } from './stored-tensor.ts'
 
 /** What is left in storage of a finished run: its report, and where every recipe's tensors lie. */
 export interface RunResult {
@@ -64,6 +66,13 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
   const report = result.report.recipes.find(({ id }) => id === recipeId)
   if (report === undefined) throw storageFault(resultPath(result.report.planHash), `The run has no recipe ${recipeId}`)
   const tensors = new Map((result.tensors[recipeId] ?? []).map((tensor) => [tensor.name, tensor]))
+  const scratch = new Scratch()
+  const files = openingOnce(store)
+  const storedOf = (name: string): StoredTensor => {
+    const stored = tensors.get(name)
+    if (stored === undefined) throw storageFault(resultPath(result.report.planHash), `${name} was not stored`)
+    return stored
+  }
   return {
     checkpoint,
     graph: recipeGraph(checkpoint.graph, report.recipe),
@@ -81,10 +90,18 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       if (stored === undefined) return checkpoint.readFloat(name, rows, signal)
       return storedFloats(store, stored, rows, signal)
     },
-    readQuantized(name, signal) {
-      const stored = tensors.get(name)
-      if (stored === undefined) throw storageFault(resultPath(result.report.planHash), `${name} was not stored`)
-      return readStored(store, stored, signal)
+    readQuantized: async (name, signal) => readStored(files, storedOf(name), signal),
+    readTiles: (name, signal) => readTiles(files, storedOf(name), { scratch, signal }),
+  }
+}
+
+/** Opens a file once for all reads in a row: the tensors of a block lie in one, and finding it takes several calls of a browser. */
+function openingOnce(store: FileStore): Pick<FileStore, 'open'> {
+  let last: { readonly path: string; readonly source: Promise<ByteSource | null> } | null = null
+  return {
+    open(path) {
+      if (last?.path !== path) last = { path, source: store.open(path) }
+      return last.source
     },
   }
 }

@@ -1,6 +1,8 @@
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
+import { readInto } from '../io/read-into.ts'
+import { Scratch } from '../io/scratch.ts'
 import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { encodings } from '../quantization/registry.ts'
 import { checksumOf, storageFault } from './run-files.ts'
@@ -62,14 +64,20 @@ export class StoredTensorWriter {
   }
 }
 
-/** Reads tile by tile. Throws `storage-fault` when the bytes are not those that were written. */
+/**
+ * Reads tile by tile, in order; a tile lies in `scratch` and holds until the next one is asked for. Throws `storage-fault` when
+ * the bytes are not those that were written.
+ */
 export async function* readTiles(
-  store: FileStore,
+  store: Pick<FileStore, 'open'>,
   stored: StoredTensor,
-  signal?: AbortSignal,
+  { scratch = new Scratch(), signal }: { readonly scratch?: Scratch; readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<{ readonly rowStart: number; readonly tile: QuantizedTensor }> {
   const source = await openStored(store, stored)
-  for (const tile of stored.tiles) yield { rowStart: tile.rowStart, tile: await readTile(source, stored, tile, signal) }
+  for (const tile of stored.tiles) {
+    const bytes = await tileBytes({ source, stored, signal }, tile, scratch.take(tile.sizeBytes))
+    yield { rowStart: tile.rowStart, tile: tensorOf(stored, tile, bytes) }
+  }
 }
 
 /** The tile that holds a row, and its first row. */
@@ -81,17 +89,26 @@ export async function readTileAt(
 ): Promise<{ readonly first: number; readonly tile: QuantizedTensor }> {
   const tile = stored.tiles.find(({ rowStart, rowEnd }) => row >= rowStart && row < rowEnd)
   if (tile === undefined) throw storageFault(stored.path, `Row ${row} of ${stored.name} was not stored`)
-  return { first: tile.rowStart, tile: await readTile(await openStored(store, stored), stored, tile, signal) }
+  const source = await openStored(store, stored)
+  const bytes = await tileBytes({ source, stored, signal }, tile, new Uint8Array(tile.sizeBytes))
+  return { first: tile.rowStart, tile: tensorOf(stored, tile, bytes) }
 }
 
 /** The whole tensor in memory, packed. Throws `storage-fault`. */
-export async function readStored(store: FileStore, stored: StoredTensor, signal?: AbortSignal): Promise<QuantizedTensor> {
-  const tiles: QuantizedTensor[] = []
-  for await (const { tile } of readTiles(store, stored, signal)) tiles.push(tile)
-  const [only] = tiles
-  if (tiles.length === 1 && only !== undefined) return only
-  const { name, rows, columns, encoding } = stored
-  return encodings.get(encoding.encoding).join(tiles, { name, rows, columns })
+export async function readStored(store: Pick<FileStore, 'open'>, stored: StoredTensor, signal?: AbortSignal): Promise<QuantizedTensor> {
+  const source = await openStored(store, stored)
+  const { name, rows, columns, encoding, tiles } = stored
+  const member = encodings.get(encoding.encoding)
+  const whole = new Uint8Array(tiles.reduce((sum, tile) => sum + tile.sizeBytes, 0))
+  const parts: Uint8Array<ArrayBuffer>[] = []
+  let at = 0
+  for (const tile of tiles) {
+    parts.push(await tileBytes({ source, stored, signal }, tile, whole.subarray(at, at + tile.sizeBytes)))
+    at += tile.sizeBytes
+  }
+  if (tiles.length === 1 || member.isConcatenated === true) return member.fromBytes(whole, { name, rows, columns }, encoding)
+  const joined = tiles.map((tile, i) => tensorOf(stored, tile, parts[i] ?? new Uint8Array()))
+  return member.join(joined, { name, rows, columns })
 }
 
 /** Bytes a matrix or tile takes in storage. */
@@ -99,19 +116,29 @@ export function storedBytes(rows: number, columns: number, encoding: GridEncodin
   return encodings.get(encoding.encoding).storedBytes({ rows, columns }, encoding)
 }
 
-async function openStored(store: FileStore, stored: StoredTensor): Promise<ByteSource> {
+async function openStored(store: Pick<FileStore, 'open'>, stored: StoredTensor): Promise<ByteSource> {
   const source = await store.open(stored.path)
   if (source === null) throw storageFault(stored.path, `The file with ${stored.name} is gone`)
   return source
 }
 
-async function readTile(source: ByteSource, stored: StoredTensor, tile: StoredTile, signal?: AbortSignal): Promise<QuantizedTensor> {
-  const { name, columns, encoding } = stored
-  const rows = tile.rowEnd - tile.rowStart
-  const isPresent = tile.offset + tile.sizeBytes <= source.sizeBytes && tile.sizeBytes === storedBytes(rows, columns, encoding)
-  const bytes = isPresent ? await source.read(tile.offset, tile.offset + tile.sizeBytes, signal) : null
-  if (bytes === null || (await checksumOf(bytes)) !== tile.checksum) {
-    throw storageFault(stored.path, `${name} reads back differently from how it was stored`)
+/** Reads a tile into memory of its size, which is returned. */
+async function tileBytes(
+  from: { readonly source: ByteSource; readonly stored: StoredTensor; readonly signal: AbortSignal | undefined },
+  tile: StoredTile,
+  into: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { source, stored, signal } = from
+  const { name, columns, encoding, path } = stored
+  const expected = storedBytes(tile.rowEnd - tile.rowStart, columns, encoding)
+  const isPresent = tile.offset + tile.sizeBytes <= source.sizeBytes && tile.sizeBytes === expected
+  if (isPresent) await readInto(source, into, tile.offset, signal)
+  if (!isPresent || (await checksumOf(into)) !== tile.checksum) {
+    throw storageFault(path, `${name} reads back differently from how it was stored`)
   }
-  return encodings.get(encoding.encoding).fromBytes(bytes, { name, rows, columns }, encoding)
+  return into
+}
+
+function tensorOf({ name, columns, encoding }: StoredTensor, tile: StoredTile, bytes: Uint8Array<ArrayBuffer>): QuantizedTensor {
+  return encodings.get(encoding.encoding).fromBytes(bytes, { name, rows: tile.rowEnd - tile.rowStart, columns }, encoding)
 }

@@ -1,10 +1,10 @@
 import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
+import type { ByteSink } from '../io/byte-sink.ts'
 import type { WeightSums } from '../kernels/contract/kernels.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { StoredPart } from './journal.ts'
 import { describe } from './measure.ts'
-import { createRunFile } from './run-files.ts'
 import { StoredTensorWriter } from './stored-tensor.ts'
 import type { Tile, Unit } from './tiles.ts'
 import { resolvedOf, type WalkContext } from './walk-context.ts'
@@ -22,7 +22,7 @@ export interface TileResult {
 
 interface OpenFile {
   readonly writer: StoredTensorWriter
-  readonly file: Awaited<ReturnType<typeof createRunFile>>
+  readonly sink: ByteSink
   /** By tensor, in order. */
   readonly sums: Map<string, WeightSums>
   ms: number
@@ -55,7 +55,7 @@ export class UnitWriter {
     const parts: StoredPart[] = []
     for (const [index, run] of this.#context.recipes.entries()) {
       const open = this.#files.get(index)
-      await open?.file.finish()
+      await open?.sink.close()
       const layers = [...(open?.sums ?? [])].map(
         ([name, sums]): LayerResult => ({ ...describe(resolvedOf(run, name)), ...layerFigures(sums, null) }),
       )
@@ -67,7 +67,7 @@ export class UnitWriter {
 
   /** Leaves nothing of an unfinished unit. */
   async abort(): Promise<void> {
-    for (const { file } of this.#files.values()) await file.sink.abort()
+    for (const { sink } of this.#files.values()) await sink.abort()
   }
 
   #run(index: number): WalkContext['recipes'][number] {
@@ -79,8 +79,9 @@ export class UnitWriter {
   async #open(index: number): Promise<OpenFile> {
     const { store, folder } = this.#context
     const path = `${folder}/tensors/${index}-${this.#unit.name}.bin`
-    const file = await createRunFile(store, path)
-    const open = { file, writer: new StoredTensorWriter(file.sink, path), sums: new Map<string, WeightSums>(), ms: 0 }
+    // Its tiles have checksums of their own.
+    const sink = await store.create(path)
+    const open = { sink, writer: new StoredTensorWriter(sink, path), sums: new Map<string, WeightSums>(), ms: 0 }
     this.#files.set(index, open)
     return open
   }

@@ -24,6 +24,8 @@ export interface Encoding<Name extends GridEncodingName = GridEncodingName> {
   toBytes(tensor: QuantizedTensor<Name>): Uint8Array<ArrayBuffer>
   /** The inverse; `bytes`, of `storedBytes`, become the tensor's. */
   fromBytes(bytes: Uint8Array<ArrayBuffer>, place: TensorPlace, encoding: TensorEncoding<Name>): QuantizedTensor<Name>
+  /** Whether the bytes of a matrix are those of its tiles, one after the other; absent: they are not. */
+  readonly isConcatenated?: boolean
   /** A matrix from all of its tiles, in order. */
   join(tiles: readonly QuantizedTensor<Name>[], place: TensorPlace): QuantizedTensor<Name>
   /** Back to f32 [rows, columns], exactly what a runtime computes from the file. */

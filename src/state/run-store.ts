@@ -5,7 +5,7 @@ import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import type { RunReport } from '../pipeline/report.ts'
 import type { Fault } from './fault.ts'
 
-type Progress = Extract<RunEvent, { kind: 'progress' }>
+export type Progress = Extract<RunEvent, { kind: 'progress' }>
 
 /** One recipe's block, stored and measured. */
 export interface BlockCell {

@@ -54,6 +54,7 @@ export function madeCheckpoint(options: MadeCheckpointOptions): Checkpoint {
     parameters,
     sourceBytes: parameters * bytesPerElement[dtype],
     readRaw,
+    readRawInto: async (into, name, rows) => into.set(await readRaw(name, rows)),
     readFloat: async (name, rows) => widen(await readRaw(name, rows), dtype),
     close: async () => undefined,
   }
@@ -76,6 +77,11 @@ export async function madeExportSource(
     const tensor = await quantize(checkpoint, kernels, spec, encoding)
     if (tensor !== null) stored.set(spec.name, tensor)
   }
+  const readQuantized = async (name: string): Promise<QuantizedTensor> => {
+    const tensor = stored.get(name)
+    if (tensor === undefined) throw new RangeError(`${name} is not stored`)
+    return tensor
+  }
   return {
     checkpoint,
     graph: checkpoint.graph,
@@ -94,12 +100,22 @@ export async function madeExportSource(
     },
     encodings,
     readFloat: (name, rows) => checkpoint.readFloat(name, rows),
-    async readQuantized(name) {
-      const tensor = stored.get(name)
-      if (tensor === undefined) throw new RangeError(`${name} is not stored`)
-      return tensor
+    readQuantized,
+    async *readTiles(name) {
+      yield* inTiles(await readQuantized(name))
     },
   }
+}
+
+/** Blocks in two tiles, as the walk stores tall tensors; anything else whole. */
+function inTiles(tensor: QuantizedTensor): { readonly rowStart: number; readonly tile: QuantizedTensor }[] {
+  const middle = Math.ceil(tensor.rows / 2)
+  if (tensor.encoding !== 'ggml' || middle === tensor.rows) return [{ rowStart: 0, tile: tensor }]
+  const at = (middle * tensor.blocks.length) / tensor.rows
+  return [
+    { rowStart: 0, tile: { ...tensor, rows: middle, blocks: tensor.blocks.subarray(0, at) } },
+    { rowStart: middle, tile: { ...tensor, rows: tensor.rows - middle, blocks: tensor.blocks.subarray(at) } },
+  ]
 }
 
 async function quantize(

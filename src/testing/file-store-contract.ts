@@ -1,4 +1,5 @@
 import type { FileStore } from '../io/file-store.ts'
+import { readInto } from '../io/read-into.ts'
 
 /** One promise of the `FileStore` contract: throws when the store breaks it. Data, so that a worker can run it too. */
 export interface StoreCase {
@@ -48,6 +49,28 @@ export const storeCases: readonly StoreCase[] = [
       same(source?.sizeBytes, 11)
       same(new TextDecoder().decode(await source?.read(4, 8)), 'o wo')
       same(await codeOf(async () => source?.read(4, 12)), 'file-damaged')
+    },
+  },
+  {
+    name: 'reads a large file in large parts, several at once, into memory that is there',
+    async run(store) {
+      const content = Uint8Array.from({ length: 3 * 2 ** 20 }, (_, i) => (i * 31 + (i >> 8)) % 251)
+      const sink = await store.create('large')
+      await sink.write(content)
+      await sink.close()
+      const source = await store.open('large')
+      if (source === null) throw new Error('the file is gone')
+      const middle = new Uint8Array(2 ** 20)
+      const [first] = await Promise.all([source.read(5, 5 + 2 ** 20), readInto(source, middle, 2 ** 20)])
+      same(
+        first.every((byte, i) => byte === content[5 + i]),
+        true,
+      )
+      same(
+        middle.every((byte, i) => byte === content[2 ** 20 + i]),
+        true,
+      )
+      same(await codeOf(() => readInto(source, new Uint8Array(2 ** 20), 2 ** 21 + 1)), 'file-damaged')
     },
   },
   {

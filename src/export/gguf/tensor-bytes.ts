@@ -1,13 +1,15 @@
+import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import { StudioError, throwIfAborted } from '../../core/errors.ts'
 import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
-import { asMatrix, inPieces, readHalf, rowPieces } from '../float-pieces.ts'
+import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { asMatrix, readHalf, rowPieces } from '../float-pieces.ts'
 import type { ExportSource } from '../target.ts'
 import { interleaveRows } from './head-rows.ts'
 import type { PlannedTensor } from './tensors.ts'
 
 /** Rows are handled in whole heads where they are re-ordered. */
-export function piecesOf(tensor: PlannedTensor, headDim: number) {
-  const { rows, columns } = asMatrix(tensor.spec.shape)
+export function piecesOf(tensor: PlannedTensor, headDim: number, rows = asMatrix(tensor.spec.shape).rows): RowRange[] {
+  const { columns } = asMatrix(tensor.spec.shape)
   // A bias is one row of single elements; a re-ordered one is handled whole.
   return rowPieces(rows, columns, tensor.isInterleaved && tensor.spec.shape.length > 1 ? headDim : 1)
 }
@@ -30,18 +32,9 @@ export async function* tensorBytes(
     case 'computed':
       yield new Uint8Array(from.values.slice().buffer)
       return
-    case 'stored': {
-      const { blocks } = await readBlocks(source, from.name, signal)
-      if (!isInterleaved) {
-        yield* inPieces(blocks)
-        return
-      }
-      for (const { rowStart, rowEnd } of piecesOf(tensor, order.headDim)) {
-        throwIfAborted(signal)
-        yield arrange(blocks.subarray(rowStart * order.rowBytes, rowEnd * order.rowBytes))
-      }
+    case 'stored':
+      for await (const { blocks } of storedPieces(tensor, from.name, source, signal)) yield arrange(blocks)
       return
-    }
     case 'float':
       for (const rows of piecesOf(tensor, order.headDim)) {
         throwIfAborted(signal)
@@ -52,16 +45,36 @@ export async function* tensorBytes(
   }
 }
 
-/** Throws `storage-fault` when blocks were not stored. */
-export async function readBlocks(source: ExportSource, name: string, signal?: AbortSignal) {
-  const stored = await source.readQuantized(name, signal)
-  if (stored.encoding !== 'ggml') {
-    throw new StudioError('storage-fault', {
-      title: 'What is stored does not fit the recipe',
-      message: `${name} is stored as ${stored.encoding}, but the recipe says blocks.`,
-      remedy: 'Run the recipe again, then export again.',
-      details: { tensor: name },
-    })
+/**
+ * Stored blocks in pieces of rows, in order, each valid until the next is asked for. Throws `storage-fault` when blocks were
+ * not stored.
+ */
+export async function* storedPieces(
+  tensor: PlannedTensor,
+  name: string,
+  source: ExportSource,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly rows: RowRange; readonly blocks: Uint8Array<ArrayBuffer> }> {
+  const bytesARow = rowBytes(tensor)
+  // Heads are re-ordered whole, and tiles may end within one.
+  const tiles = tensor.isInterleaved ? [{ rowStart: 0, tile: await source.readQuantized(name, signal) }] : source.readTiles(name, signal)
+  for await (const { rowStart, tile } of tiles) {
+    if (tile.encoding !== 'ggml') throw notBlocks(tile)
+    for (const { rowStart: start, rowEnd: end } of piecesOf(tensor, source.checkpoint.graph.config.headDim, tile.rows)) {
+      throwIfAborted(signal)
+      yield {
+        rows: { rowStart: rowStart + start, rowEnd: rowStart + end },
+        blocks: tile.blocks.subarray(start * bytesARow, end * bytesARow),
+      }
+    }
   }
-  return stored
+}
+
+function notBlocks({ name, encoding }: QuantizedTensor): StudioError {
+  return new StudioError('storage-fault', {
+    title: 'What is stored does not fit the recipe',
+    message: `${name} is stored as ${encoding}, but the recipe says blocks.`,
+    remedy: 'Run the recipe again, then export again.',
+    details: { tensor: name },
+  })
 }

@@ -1,15 +1,18 @@
+import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import { equalBytes } from '../../core/equal-bytes.ts'
 import { StudioError, throwIfAborted } from '../../core/errors.ts'
 import { type GgufFile, readGguf } from '../../formats/gguf/read.ts'
 import type { GgufEntry } from '../../formats/gguf/types.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { readInto } from '../../io/read-into.ts'
+import { Scratch } from '../../io/scratch.ts'
 import { ggmlBytes } from '../../kernels/contract/ggml.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { asMatrix, readAsHalf } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
 import type { ExportSource } from '../target.ts'
 import { separateRows } from './head-rows.ts'
-import { piecesOf, readBlocks, rowBytes } from './tensor-bytes.ts'
+import { piecesOf, rowBytes, storedPieces } from './tensor-bytes.ts'
 import type { PlannedTensor } from './tensors.ts'
 
 /** What a file must hold. */
@@ -32,6 +35,7 @@ export async function verifyGguf(
   if (file.metadata.length !== expected.entries.length || file.tensors.length !== expected.tensors.length) {
     throw proofFailed('The header', 'lists other settings or tensors after reading back')
   }
+  const scratch = new Scratch()
   for (const [index, tensor] of expected.tensors.entries()) {
     throwIfAborted(signal)
     const info = file.tensors[index]
@@ -39,7 +43,7 @@ export async function verifyGguf(
     if (info?.name !== name || info.type !== type || info.shape.join() !== shape.join()) {
       throw proofFailed(`Tensor ${name}`, 'has another name, type or shape after reading back')
     }
-    await verifyTensor({ tensor, offset: info.offset, written, kernels }, source, signal)
+    await verifyTensor({ tensor, offset: info.offset, written, scratch, kernels }, source, signal)
   }
 }
 
@@ -64,40 +68,58 @@ function sameEntry(found: GgufEntry | undefined, wanted: GgufEntry): boolean {
   return Object.is(found.value.value, wanted.value.value)
 }
 
-async function verifyTensor(
-  item: { readonly tensor: PlannedTensor; readonly offset: number; readonly written: ByteSource; readonly kernels: Kernels },
-  source: ExportSource,
-  signal?: AbortSignal,
-): Promise<void> {
-  const { tensor, offset, written, kernels } = item
-  const { spec, from, isInterleaved } = tensor
+interface WrittenTensor {
+  readonly tensor: PlannedTensor
+  readonly offset: number
+  readonly written: ByteSource
+  readonly scratch: Scratch
+  readonly kernels: Kernels
+}
+
+async function verifyTensor(item: WrittenTensor, source: ExportSource, signal?: AbortSignal): Promise<void> {
+  const { tensor, kernels } = item
+  const { spec, from } = tensor
+  const { headDim } = source.graph.config
   const { columns } = asMatrix(spec.shape)
-  const order = { headDim: source.graph.config.headDim, rowBytes: rowBytes(tensor) }
-  const stored = from.kind === 'stored' ? await readBlocks(source, from.name, signal) : null
-  const bytesARow = ggmlBytes(spec.type, 1, columns)
-  for (const rows of piecesOf(tensor, order.headDim)) {
-    throwIfAborted(signal)
-    const [start, end] = [rows.rowStart * bytesARow, rows.rowEnd * bytesARow]
-    const inFile = await written.read(offset + start, offset + end, signal)
-    const shape = { rows: rows.rowEnd - rows.rowStart, columns }
-    const blocks = isInterleaved ? separateRows(inFile, order) : inFile
-    const wanted = stored?.blocks.subarray(start, end)
-    // Equal blocks are equal weights.
-    if (wanted !== undefined && equalBytes(blocks, wanted)) continue
-    const values = await kernels.dequantizeGgml(blocks, shape, spec.type, signal)
-    const expected =
-      wanted === undefined
-        ? await floatValues(tensor, source, rows, signal)
-        : await kernels.dequantizeGgml(wanted.slice(), shape, spec.type, signal)
+  const dequantize = (blocks: Uint8Array<ArrayBuffer>, rows: RowRange): Promise<Float32Array> =>
+    kernels.dequantizeGgml(blocks, { rows: rows.rowEnd - rows.rowStart, columns }, spec.type, signal)
+  const prove = (rows: RowRange, values: Float32Array, expected: Float32Array): void =>
     proveEqual(`Tensor ${spec.name}`, values, expected, rows.rowStart * columns)
-    if (wanted !== undefined) throw proofFailed(`Tensor ${spec.name}`, 'differs in bytes that change no weight')
+  if (from.kind === 'stored') {
+    for await (const { rows, blocks } of storedPieces(tensor, from.name, source, signal)) {
+      const found = await writtenRows(item, rows, headDim, signal)
+      // Equal blocks are equal weights.
+      if (equalBytes(found, blocks)) continue
+      prove(rows, await dequantize(found, rows), await dequantize(blocks, rows))
+      throw proofFailed(`Tensor ${spec.name}`, 'differs in bytes that change no weight')
+    }
+    return
   }
+  for (const rows of piecesOf(tensor, headDim)) {
+    throwIfAborted(signal)
+    const found = await writtenRows(item, rows, headDim, signal)
+    prove(rows, await dequantize(found, rows), await floatValues(tensor, source, rows, signal))
+  }
+}
+
+/** Rows of the file, in the order of the checkpoint. */
+async function writtenRows(
+  { tensor, offset, written, scratch }: WrittenTensor,
+  { rowStart, rowEnd }: RowRange,
+  headDim: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { columns } = asMatrix(tensor.spec.shape)
+  const bytesARow = ggmlBytes(tensor.spec.type, 1, columns)
+  const found = scratch.take((rowEnd - rowStart) * bytesARow)
+  await readInto(written, found, offset + rowStart * bytesARow, signal)
+  return tensor.isInterleaved ? separateRows(found, { headDim, rowBytes: rowBytes(tensor) }) : found
 }
 
 async function floatValues(
   { from, spec }: PlannedTensor,
   source: ExportSource,
-  rows: { readonly rowStart: number; readonly rowEnd: number },
+  rows: RowRange,
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   if (from.kind === 'computed') return from.values

@@ -22,6 +22,7 @@ const ggml: Encoding<'ggml'> = {
   encodingOf: ({ type }) => ({ encoding: 'ggml', type }),
   toBytes: ({ blocks }) => blocks,
   fromBytes: (blocks, place, { type }) => ({ ...place, encoding: 'ggml', type, blocks }),
+  isConcatenated: true,
   join(tiles, place) {
     const [first] = tiles
     if (first === undefined) throw new RangeError(`${place.name} has no tiles`)

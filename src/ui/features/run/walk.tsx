@@ -2,7 +2,7 @@ import { useElementSize } from '@mantine/hooks'
 import { useMemo } from 'react'
 import { useStore } from 'zustand'
 import { hoverRecipe, type RecipeEntry, recipesStore } from '../../../state/recipes-store.ts'
-import { type BlockCell, runStore } from '../../../state/run-store.ts'
+import { type BlockCell, type Progress, runStore } from '../../../state/run-store.ts'
 import { layerError } from '../../format/numbers.ts'
 import { Card } from '../../parts/card.tsx'
 import { ChartMarker, recipeColour } from '../../theme/recipe-style.tsx'
@@ -12,6 +12,17 @@ const rowHeight = 31
 const cellHeight = 23
 const gap = 3
 const headGap = 9
+
+/** Of the border of the current cell: dash and gap. */
+const dashes = [3, 2] as const
+
+/**
+ * The border marches with the work: a step with each word of progress, some four a second. An animation of the browser would
+ * paint sixty times a second, on the processor that quantizes.
+ */
+function dashOffset(progress: Progress | null): number {
+  return -(Math.round((progress?.elapsedSeconds ?? 0) * 4) % (dashes[0] + dashes[1]))
+}
 
 interface Geometry {
   readonly left: number
@@ -55,7 +66,8 @@ function RowCells({
           fill="var(--qs-surface)"
           stroke={recipeColour(entry.slot)}
           strokeWidth={1.5}
-          strokeDasharray="3 2"
+          strokeDasharray={dashes.join(' ')}
+          strokeDashoffset={dashOffset(progress)}
         >
           <title>{title}, now</title>
         </rect>

@@ -1,0 +1,10 @@
+/// <reference lib="webworker" />
+import { wasmSha256 } from '../src/export/hash-file.ts'
+import { serveHashing } from '../src/export/hash-thread.ts'
+import { OpfsFileStore } from '../src/io/opfs-store.ts'
+import { workerScopePort } from '../src/kernels/port.ts'
+import { openWritten, type WrittenFile } from '../src/pipeline/written-file.ts'
+
+const exports = new OpfsFileStore('exports')
+
+serveHashing(workerScopePort(self), (file) => openWritten(exports, file as WrittenFile), wasmSha256)
