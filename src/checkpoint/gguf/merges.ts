@@ -8,7 +8,7 @@ export function mergesFromScores(tokens: readonly string[], scores: readonly num
   for (const [id, token] of tokens.entries()) if (isMerged(id)) ids.set(token, id)
   const merges: { readonly text: string; readonly score: number; readonly left: number; readonly right: number }[] = []
   for (const [token, id] of ids) {
-    const characters = [...token]
+    const characters = Array.from(token)
     for (let at = 1; at < characters.length; at++) {
       const head = characters.slice(0, at).join('')
       const tail = characters.slice(at).join('')

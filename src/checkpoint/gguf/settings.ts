@@ -58,7 +58,7 @@ export class GgufSettings {
   #list<T extends GgufScalar>(key: string, isKind: (value: GgufScalar) => value is T): readonly T[] | null {
     const found = this.#values.get(key)
     if (found === undefined) return null
-    if (found.type === 'array' && found.value.every(isKind)) return found.value as readonly T[]
+    if (found.type === 'array' && found.value.every(isKind)) return found.value
     throw this.invalid(`${key} is not a list of one kind.`)
   }
 }

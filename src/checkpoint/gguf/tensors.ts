@@ -4,7 +4,7 @@ import { widenValues } from '../../core/widen.ts'
 import type { GgufTensorInfo } from '../../formats/gguf/types.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
-import { dequantizeGgml } from '../../kernels/reference/ggml/index.ts'
+import { ggmlValues } from '../../kernels/ggml-values.ts'
 import { linearPrefix, normNames } from '../../models/gguf-names.ts'
 import type { ModelGraph } from '../../models/model-graph.ts'
 import type { RowRange } from '../checkpoint.ts'
@@ -66,7 +66,7 @@ export function ggufMatrix(tensor: PlacedTensor, { isInterleaved }: GgufPlace, h
   const decode = (bytes: Uint8Array<ArrayBuffer>): Float32Array<ArrayBuffer> => {
     if (float !== undefined) return widenValues(float, bytes)
     if (!isGgmlType(type)) throw unsupported(source.name, name, type)
-    return dequantizeGgml(bytes, { rows: bytes.length / rowBytes, columns }, type)
+    return ggmlValues(bytes, columns, type)
   }
   const read = async ({ rowStart, rowEnd }: RowRange, signal?: AbortSignal) =>
     decode(await source.read(offset + rowStart * rowBytes, offset + rowEnd * rowBytes, signal))

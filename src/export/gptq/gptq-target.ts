@@ -1,12 +1,12 @@
 import { modelFiles } from '../safetensors/model-files.ts'
 import { floatInputNotes, plainNotes } from '../safetensors/notes.ts'
 import { type PlannedTensor, planTensors } from '../safetensors/planned-tensor.ts'
-import { type FormatRules, linearsOnly, quantizedOf, wrongEncoding } from '../safetensors/refusals.ts'
+import { type FormatRules, linearsOnly, wrongEncoding } from '../safetensors/refusals.ts'
 import { weightFiles } from '../safetensors/weight-files.ts'
 import type { ExportFacts, ExportTarget } from '../target.ts'
 import { jsonFile } from '../text-files.ts'
 import { quantizationConfig, settingOf } from './config.ts'
-import { type CheckpointFormat, gptqForm, isPackable } from './form.ts'
+import { type CheckpointFormat, gptqForm } from './form.ts'
 import { packingUnit } from './packing.ts'
 
 /** Bit-widths that readers of the layout know. */
