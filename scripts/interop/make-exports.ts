@@ -95,7 +95,7 @@ export async function main(jobFile: string, kernelWorker: URL): Promise<void> {
         await writeExport({ target: exportTarget(target), source, kernels, ...place(target) }, () => undefined, signal)
       }
       await mkdir(folder, { recursive: true })
-      await writeExpected({ folder, result, recipeId: id, tools }, { prompt, windows, greedyTokens: job.greedyTokens })
+      await writeExpected({ model: job.model, folder, result, recipeId: id, tools }, { prompt, windows, greedyTokens: job.greedyTokens })
       process.stdout.write(`${basename(job.model)} ${id}: ${targets.join(', ')}\n`)
     }
   } finally {
@@ -107,7 +107,13 @@ export async function main(jobFile: string, kernelWorker: URL): Promise<void> {
 }
 
 async function writeExpected(
-  scope: { readonly folder: string; readonly result: RunResult; readonly recipeId: string; readonly tools: GenerateTools },
+  scope: {
+    readonly model: string
+    readonly folder: string
+    readonly result: RunResult
+    readonly recipeId: string
+    readonly tools: GenerateTools
+  },
   asked: { readonly prompt: readonly number[]; readonly windows: readonly (readonly number[])[]; readonly greedyTokens: number },
 ): Promise<void> {
   const { folder, tools } = scope
@@ -142,7 +148,14 @@ async function writeExpected(
     })
   }
   await writeFile(join(folder, 'expected.f32'), Buffer.concat(rows.map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))))
-  const expected = { prompt: asked.prompt, logits: 'expected.f32', greedy, windows: asked.windows, perplexity: Math.exp(nll / scored) }
+  const expected = {
+    model: resolve(scope.model),
+    prompt: asked.prompt,
+    logits: 'expected.f32',
+    greedy,
+    windows: asked.windows,
+    perplexity: Math.exp(nll / scored),
+  }
   await writeFile(join(folder, 'expected.json'), JSON.stringify(expected))
 }
 

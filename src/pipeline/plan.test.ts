@@ -51,7 +51,7 @@ describe('the plan', () => {
     const [q4, affine] = made.recipes
     expect(q4?.bytesOf).toBe('gguf')
     expect(q4?.blockBitsPerWeight).toBe(4.5)
-    expect(affine?.bytesOf).toBe('gptq')
+    expect(affine?.bytesOf).toBe('awq')
     expect(affine?.blockBitsPerWeight).toBe(4 + 20 / 32)
     expect(affine?.summary).toBe('affine 4 bit, groups of 32, nearest')
     const supports = new Map(affine?.targets.map(({ id, support }) => [id, support === true]))

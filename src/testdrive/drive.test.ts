@@ -94,7 +94,7 @@ describe('a test drive', () => {
 
 describe('runtimes', () => {
   it('are the files of the folder', () => {
-    expect(runtimes.map(({ id }) => id)).toEqual(['transformers-js'])
+    expect(runtimes.map(({ id }) => id)).toEqual(['transformers-js', 'wllama'])
   })
 
   it('of transformers.js get the files of the export and nothing else', async () => {

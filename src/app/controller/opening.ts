@@ -63,8 +63,8 @@ function adopt(summary: ModelSummary): void {
  */
 function inFolder(files: readonly PickedFile[]): readonly PickedFile[] {
   const folder = files.find(({ path }) => path.includes('/'))?.path.split('/')[0]
-  const weights = files.find(({ path }) => path.endsWith('.safetensors') && !path.startsWith('model'))
-  const name = folder ?? weights?.path.replace(/(-\d+-of-\d+)?\.safetensors$/, '') ?? 'model'
+  const weights = files.find(({ path }) => /\.(safetensors|gguf)$/.test(path) && !path.startsWith('model'))
+  const name = folder ?? weights?.path.replace(/(-\d+-of-\d+)?\.(safetensors|gguf)$/, '') ?? 'model'
   return files.map(({ path, file }) => ({ path: path.includes('/') ? path : `${name}/${path}`, file }))
 }
 

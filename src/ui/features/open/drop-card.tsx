@@ -44,7 +44,8 @@ export function DropCard() {
       <div>
         <h2 id="drop-title">Drop a model folder here</h2>
         <p className="qs-muted">
-          config.json, tokenizer.json and the .safetensors files, in one piece or in shards. Only the headers are read at first.
+          config.json, tokenizer.json and the .safetensors files, in one piece or in shards; or a .gguf file. Only the headers are read at
+          first.
         </p>
         <div className="qs-row">
           <Button onClick={pickFiles}>Choose files</Button>
