@@ -26,8 +26,8 @@ const isolation = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-E
 const withoutNetworks = (): Plugin => ({
   name: 'without-content-networks',
   transform(code, id) {
-    if (!/node_modules\/@huggingface\/transformers\//.test(id)) return null
-    return { code: code.replaceAll('https://cdn.jsdelivr.net/npm/', '/'), map: null }
+    if (!/node_modules\/@(huggingface\/transformers|wllama\/wllama)\//.test(id)) return null
+    return { code: code.replaceAll('https://cdn.jsdelivr.net', ''), map: null }
   },
 })
 

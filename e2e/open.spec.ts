@@ -17,7 +17,7 @@ test('a dropped folder is inspected, quantized and written as GPTQ', async ({ st
   await studio.run()
   await studio.goTo('Export')
   await expect(page.getByRole('checkbox', { name: /nearest-4bit-g32 as GGUF.*not possible/ })).toBeVisible()
-  const file = await studio.export('nearest-4bit-g32', /GPTQ/)
+  const file = await studio.export('nearest-4bit-g32', /GPTQ safetensors/)
   expect(file.bytes.length).toBeGreaterThan(1000)
   expect(studio.faults).toEqual([])
 })

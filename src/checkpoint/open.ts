@@ -7,7 +7,6 @@ import type { ModelGraph } from '../models/model-graph.ts'
 import { familyFor } from '../models/registry.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { fingerprint, type HashedFile } from './fingerprint.ts'
-import { openGguf } from './gguf/open-gguf.ts'
 import { locateFolder, locateGguf, locateWeights } from './locate.ts'
 import { matchTensors } from './match-tensors.ts'
 import { SafetensorsCheckpoint } from './safetensors-checkpoint.ts'
@@ -44,7 +43,11 @@ const parallelHeaders = 4
  */
 export async function openCheckpoint(request: OpenRequest, signal?: AbortSignal): Promise<Checkpoint> {
   const packed = locateGguf(request.files)
-  if (packed !== null) return openGguf({ name: request.name, originKind: request.originKind, files: packed }, signal)
+  if (packed !== null) {
+    // Fetched by those who open such a file: the forms of every block come with it.
+    const { openGguf } = await import('./gguf/open-gguf.ts')
+    return openGguf({ name: request.name, originKind: request.originKind, files: packed }, signal)
+  }
   const folder = locateFolder(request.files)
   const configFile = folder.files.get('config.json')
   if (configFile === undefined) throw new TypeError('the folder was chosen for its config.json')
