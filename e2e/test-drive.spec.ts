@@ -3,28 +3,37 @@ import type { Page } from '@playwright/test'
 import { makeSyntheticCheckpoint } from '../scripts/synthetic-checkpoint.mjs'
 import { expect, type Studio, test } from './support/studio.ts'
 
-/** Quantizes a folder to 4 bits without measuring and writes it as ONNX. */
-async function writeOnnx(studio: Studio, page: Page, folder: string): Promise<void> {
+const sample = 'public/samples/stories-4m'
+const transformersJs = /^transformers\.js /
+
+interface Written {
+  readonly folder: string
+  readonly recipe: string
+  readonly format: RegExp
+}
+
+/** Quantizes a folder by one recipe without measuring and writes it in one format. */
+async function write(studio: Studio, page: Page, { folder, recipe, format }: Written): Promise<void> {
   await studio.open()
   await studio.dropFolder(folder)
   await expect(page).toHaveURL(/#inspect/)
   await studio.goTo('Recipes')
-  await studio.pasteRecipes('nearest-4bit-g32')
+  await studio.pasteRecipes(recipe)
   await page.getByLabel('Measure', { exact: true }).selectOption('none')
   await page.getByRole('button', { name: /^Run 1 / }).click()
   await expect(page.getByRole('heading', { name: /^1 recipe quantized in/ })).toBeVisible()
-  await studio.export('nearest-4bit-g32', /ONNX$/)
+  await studio.export(recipe, format)
 }
 
-/** Runs it in transformers.js, and sees that the tokens are the studio's own and that nothing left the tab. */
-async function drive(page: Page, device: 'WASM' | 'WebGPU'): Promise<void> {
+/** Runs it in its own program, and sees that the tokens are the studio's own and that nothing left the tab. */
+async function drive(page: Page, device: 'WASM' | 'WebGPU', runtime: RegExp): Promise<void> {
   const asked: string[] = []
   page.on('request', (request) => asked.push(request.url()))
   const card = page.getByRole('region', { name: 'Test drive' })
   await card.getByText(device, { exact: true }).click()
   await card.getByRole('button', { name: new RegExp(`^Test drive .* on ${device}$`) }).click()
   await expect(card.getByText(/of \d+ tokens equal/)).toHaveText(/^(\d+) of \1 tokens equal$/, { timeout: 200_000 })
-  await expect(card.getByText(new RegExp(`transformers\\.js .* on ${device}`))).toBeVisible()
+  await expect(card.getByText(runtime)).toContainText(` on ${device}`)
   const speed = (await card.getByText(/in 10 runs\)/).textContent()) ?? ''
   test.info().annotations.push({ type: 'speed', description: `${device}: ${speed} tokens a second` })
   const here = new URL(page.url()).origin
@@ -32,8 +41,8 @@ async function drive(page: Page, device: 'WASM' | 'WebGPU'): Promise<void> {
 }
 
 test('the written ONNX runs in transformers.js on WASM before it is saved, with the same tokens', async ({ studio, page }) => {
-  await writeOnnx(studio, page, 'public/samples/stories-4m')
-  await drive(page, 'WASM')
+  await write(studio, page, { folder: sample, recipe: 'nearest-4bit-g32', format: /ONNX$/ })
+  await drive(page, 'WASM', transformersJs)
   await expect(page.getByText('20 of 20 tokens equal')).toBeVisible()
   expect(studio.faults).toEqual([])
 })
@@ -42,7 +51,14 @@ test('the written ONNX runs in transformers.js on WASM before it is saved, with 
 test('and on WebGPU', async ({ studio, page, folder }) => {
   const model = path.join(folder, 'tiny')
   makeSyntheticCheckpoint({ out: model })
-  await writeOnnx(studio, page, model)
-  await drive(page, 'WebGPU')
+  await write(studio, page, { folder: model, recipe: 'nearest-4bit-g32', format: /ONNX$/ })
+  await drive(page, 'WebGPU', transformersJs)
+  expect(studio.faults).toEqual([])
+})
+
+test('a written GGUF runs in llama.cpp in the tab, with the same tokens', async ({ studio, page }) => {
+  await write(studio, page, { folder: sample, recipe: 'Q4_K_M', format: /GGUF$/ })
+  await drive(page, 'WASM', /^wllama /)
+  await expect(page.getByText('20 of 20 tokens equal')).toBeVisible()
   expect(studio.faults).toEqual([])
 })
