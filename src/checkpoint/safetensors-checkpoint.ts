@@ -62,8 +62,14 @@ export class SafetensorsCheckpoint implements Checkpoint {
   }
 
   async readRawInto(into: Uint8Array, tensor: string, rows: RowRange, signal?: AbortSignal): Promise<void> {
+    if (this.#quantized.has(tensor)) {
+      const bytes = await this.readRaw(tensor, rows, signal)
+      checkRoom(into, bytes.length, tensor)
+      into.set(bytes)
+      return
+    }
     const { source, start, end } = this.#range(tensor, rows)
-    if (into.length !== end - start) throw new RangeError(`${into.length} bytes for ${end - start} of ${tensor}`)
+    checkRoom(into, end - start, tensor)
     await readInto(source, into, start, signal)
   }
 
@@ -96,6 +102,10 @@ export class SafetensorsCheckpoint implements Checkpoint {
     const rowBytes = rowCount === 0 ? 0 : (end - start) / rowCount
     return { source, start: start + rowStart * rowBytes, end: start + rowEnd * rowBytes, dtype }
   }
+}
+
+function checkRoom({ length }: Uint8Array, size: number, tensor: string): void {
+  if (length !== size) throw new RangeError(`${length} bytes for ${size} of ${tensor}`)
 }
 
 function checkRows(name: string, rowCount: number, { rowStart, rowEnd }: RowRange): void {

@@ -36,7 +36,8 @@ export const help = `npm run quantize -- MODEL --recipe R [--recipe R ...] [opti
 
 Quantizes a language model by several recipes in one pass and measures what each costs.
 
-MODEL                 a folder with config.json, tokenizer.json and *.safetensors, or a Hub id (owner/name[@revision])
+MODEL                 a folder with config.json, tokenizer.json and *.safetensors, a .gguf file (the first of its parts), or a
+                      Hub id (owner/name[@revision])
 --recipe R            a preset id (nearest-4bit-g32, nearest-4bit-channel-sym, nearest-8bit-tensor, Q8_0, Q4_K_M, Q4_0,
                       Q4_K_M+imatrix, Q4_K+gptq, gptq-4bit-g128, learned-4bit-g128-sym, awq-4bit-g128, smoothquant-w8a8,
                       hadamard-4bit-g128, hadamard+gptq-3bit-g128, Q4_0+hadamard, gptq-3bit-g128-cross,

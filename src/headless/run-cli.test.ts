@@ -196,6 +196,19 @@ describe('the command line', () => {
     expect({ ...again, seconds: 0 }).toEqual({ ...recipe, seconds: 0 })
   })
 
+  it('opens a GGUF file, or all of its parts by the first, and quantizes it again', async () => {
+    const model = await writeModel('to-pack', (files) => {
+      for (const [path, bytes] of tinyModelFiles({ config: { hidden_size: 32, intermediate_size: 64 } })) files.set(path, bytes)
+    })
+    const out = join(folder, 'packed')
+    expect((await command([model, '--recipe', 'Q8_0', '--evaluation', 'none', '--export', 'gguf', '--out', out])).code).toBe(0)
+    const packed = join(out, 'Q8_0', 'gguf', 'to-pack-Q8_0.gguf')
+    const again = join(folder, 'again')
+    const { code, faults } = await command([packed, '--recipe', 'Q4_0', '--evaluation', 'none', '--export', 'gguf', '--out', again])
+    expect([code, faults]).toEqual([0, []])
+    expect((await readdir(join(again, 'Q4_0', 'gguf'))).sort()).toContain('to-pack-Q8_0-Q4_0.gguf')
+  })
+
   it('opens a Hub id from the endpoint of the environment', async () => {
     const hub = await startHubServer({ 'owner/tiny': tinyModelFiles({ config: { hidden_size: 32, intermediate_size: 64 }, shards: 2 }) })
     try {

@@ -233,17 +233,26 @@ function refuseTargets(plan: Plan, targets: readonly { readonly id: string }[]):
   }
 }
 
+/** A GGUF file, with the other parts of it that lie beside. */
+async function ggufModel(path: string) {
+  const whole = (name: string): string => name.replace(/(-\d{5}-of-\d{5})?\.gguf$/, '')
+  const name = whole(basename(path))
+  const files = [...(await nodeFolderFiles(dirname(path)))].filter(([each]) => each.endsWith('.gguf') && whole(each) === name)
+  return { name, kind: 'files' as const, files: new Map(files) }
+}
+
 async function findModel(
   model: string,
   host: CliHost,
   signal: AbortSignal,
 ): Promise<{ readonly name: string; readonly kind: 'files' | 'hub'; readonly files: ReadonlyMap<string, ByteSource> }> {
   if (await isKind(model, 'folder')) return { name: basename(resolve(model)), kind: 'files', files: await nodeFolderFiles(model) }
+  if (model.endsWith('.gguf') && (await isKind(model, 'file'))) return ggufModel(model)
   if (!/^[\w-][\w.-]*\/[\w.-]+(@\S+)?$/.test(model)) {
     throw new StudioError('file-missing', {
       title: 'No such model',
       message: `There is no folder "${model}", and it is not a Hub id.`,
-      remedy: 'Give a folder with config.json and *.safetensors, or owner/name.',
+      remedy: 'Give a folder with config.json and *.safetensors, a .gguf file, or owner/name.',
     })
   }
   const { name, files } = await openHubFiles({ id: model, ...hubSettings(host) }, (progress) => tellWaiting(progress, host), signal)

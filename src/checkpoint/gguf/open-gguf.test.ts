@@ -53,6 +53,9 @@ describe('a GGUF file as a model', () => {
       expect(await opened.readFloat(name), name).toEqual(values)
       // A piece that begins and ends inside heads.
       const range = { rowStart: 3, rowEnd: 13 }
+      const into = new Float32Array(10 * stored.columns)
+      await opened.readRawInto(new Uint8Array(into.buffer), name, range)
+      expect(into, name).toEqual(values.slice(3 * stored.columns, 13 * stored.columns))
       expect(await opened.readFloat(name, range), name).toEqual(values.slice(3 * stored.columns, 13 * stored.columns))
     }
     expect(opened.notes.join(' ')).toContain('Q5_0')
