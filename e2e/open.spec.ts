@@ -17,8 +17,9 @@ test('a dropped folder is inspected, quantized and written as GPTQ', async ({ st
   await studio.run()
   await studio.goTo('Export')
   await expect(page.getByRole('checkbox', { name: /nearest-4bit-g32 as GGUF.*not possible/ })).toBeVisible()
-  const file = await studio.export('nearest-4bit-g32', /GPTQ safetensors/)
-  expect(file.bytes.length).toBeGreaterThan(1000)
+  const files = await studio.export('nearest-4bit-g32', /GPTQ$/)
+  expect(files.get('model.safetensors')?.length).toBeGreaterThan(1000)
+  expect([...files.keys()]).toEqual(expect.arrayContaining(['config.json', 'tokenizer.json', 'SHA256SUMS']))
   expect(studio.faults).toEqual([])
 })
 

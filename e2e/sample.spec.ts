@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { expect, test } from './support/studio.ts'
 
 test('the sample, four recipes, charts and a GGUF download', async ({ studio, page }) => {
@@ -10,10 +11,13 @@ test('the sample, four recipes, charts and a GGUF download', async ({ studio, pa
   for (const id of ['float', 'Q8_0', 'Q5_K_M', 'Q4_K_M', 'Q3_K_M']) await expect(studio.rowOf(id)).toHaveCount(1)
   await expect(page.getByRole('heading', { name: 'Size against quality' })).toBeVisible()
   await expect(page.getByRole('heading', { name: 'Pinned' })).toBeVisible()
-  const file = await studio.export('Q8_0', /GGUF/)
+  const files = await studio.export('Q8_0', /GGUF/)
   test.info().annotations.push({ type: 'time', description: `sample to GGUF in ${String(Math.round((Date.now() - started) / 1000))} s` })
-  expect(file.name).toMatch(/\.gguf$/)
-  expect(file.bytes.subarray(0, 4).toString('latin1')).toBe('GGUF')
+  expect(files.get('stories-4m-Q8_0.gguf')?.subarray(0, 4).toString('latin1')).toBe('GGUF')
+  const sums = files.get('SHA256SUMS')?.toString() ?? ''
+  const others = [...files].filter(([name]) => name !== 'SHA256SUMS')
+  expect(others.map(([name]) => name)).toEqual(expect.arrayContaining(['README.md', 'Modelfile', 'recipe.json', 'report.json']))
+  for (const [name, bytes] of others) expect(sums).toContain(`${createHash('sha256').update(bytes).digest('hex')}  ${name}\n`)
   expect(studio.faults).toEqual([])
 })
 
@@ -41,7 +45,7 @@ test('files alone: quantized without measuring, and still proved', async ({ stud
   await expect(page.getByRole('heading', { name: '1 recipe quantized, not measured' })).toBeVisible()
   await expect(studio.rowOf('Q4_K_M')).toContainText('dB')
   await expect(page.getByText('NaN')).toHaveCount(0)
-  const file = await studio.export('Q4_K_M', /GGUF/)
-  expect(file.bytes.subarray(0, 4).toString('latin1')).toBe('GGUF')
+  const files = await studio.export('Q4_K_M', /GGUF/)
+  expect(files.get('stories-4m-Q4_K_M.gguf')?.subarray(0, 4).toString('latin1')).toBe('GGUF')
   expect(studio.faults).toEqual([])
 })

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { test as base, type Download, expect, type Locator, type Page } from '@playwright/test'
@@ -87,8 +88,8 @@ export class Studio {
     return this.table.getByRole('row').filter({ has: this.page.getByRole('rowheader', { name: new RegExp(`^${escape(id)}`) }) })
   }
 
-  /** Writes one recipe to one format, waits for the proof and saves the download; returns its bytes and name. */
-  async export(recipeId: string, title: RegExp): Promise<{ readonly bytes: Buffer; readonly name: string }> {
+  /** Writes one recipe to one format, waits for the proof and saves the download; returns its files by path inside the archive. */
+  async export(recipeId: string, title: RegExp): Promise<ReadonlyMap<string, Buffer>> {
     await this.goTo('Export')
     const cell = this.page.getByRole('checkbox', { name: new RegExp(`^${escape(recipeId)} as ${title.source}`) })
     if ((await cell.getAttribute('aria-checked')) !== 'true') await cell.click()
@@ -96,12 +97,21 @@ export class Studio {
     const save = this.page.getByRole('button', { name: /^Save \d+ file/ })
     await expect(save).toBeVisible({ timeout: 60_000 })
     const [download] = await Promise.all([this.page.waitForEvent('download'), save.click()])
-    return { bytes: await bytesOf(download), name: download.suggestedFilename() }
+    return unpacked(download)
   }
 }
 
-async function bytesOf(download: Download): Promise<Buffer> {
-  return readFileSync(await download.path())
+/** Taken apart by the system's own tar. */
+async function unpacked(download: Download): Promise<ReadonlyMap<string, Buffer>> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'download-'))
+  try {
+    execFileSync('tar', ['-xf', await download.path(), '-C', folder])
+    const top = path.join(folder, download.suggestedFilename().replace(/\.tar$/, ''))
+    const names = readdirSync(top, { recursive: true, encoding: 'utf8' }).filter((name) => statSync(path.join(top, name)).isFile())
+    return new Map(names.map((name) => [name, readFileSync(path.join(top, name))]))
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')

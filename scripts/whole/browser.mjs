@@ -75,11 +75,11 @@ async function appears(locator) {
   }
 }
 
-/** The weights; the other files of the download are small. */
+/** The weights alone. */
 async function save(page, output) {
   const [download] = await Promise.all([
-    page.waitForEvent('download', { predicate: (one) => one.suggestedFilename().endsWith('.gguf'), timeout }),
-    page.getByRole('button', { name: /^Save \d+ file/ }).click(),
+    page.waitForEvent('download', { timeout }),
+    page.getByRole('button', { name: /^Save .*\.gguf alone$/ }).click(),
   ])
   await download.saveAs(output)
 }

@@ -1,9 +1,9 @@
-/* eslint-disable no-restricted-syntax -- bits within bytes of codes, never offsets of files */
 import { floatFromHalf } from '../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../kernels/contract/kernels.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+import { unpackRow } from './code-rows.ts'
 
 /** A matrix as whole numbers of 8 bits: value = scales[run] * code, exactly what the stored tensor stands for. */
 export interface Int8Matrix extends MatrixShape {
@@ -41,15 +41,13 @@ function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints }: A
   const rowBytes = packedRowBytes(columns, bits)
   const groups = groupsPerRow(columns, group)
   const run = typeof group === 'number' ? Math.min(group, columns) : columns
-  const mask = 2 ** bits - 1
   const numbers = new Int8Array(rows * columns)
+  const ofRow = new Uint8Array(columns)
   for (let row = 0; row < rows; row++) {
+    unpackRow(codes, { at: row * rowBytes, bits, columns }, ofRow)
     for (let column = 0; column < columns; column++) {
       const own = group === 'tensor' ? 0 : row * groups + Math.floor(column / run)
-      const bit = column * bits
-      const at = row * rowBytes + Math.floor(bit / 8)
-      const code = (((codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8)) >>> (bit % 8)) & mask
-      numbers[row * columns + column] = code - (zeroPoints[own] ?? 0)
+      numbers[row * columns + column] = (ofRow[column] ?? 0) - (zeroPoints[own] ?? 0)
     }
   }
   return { rows, columns, codes: numbers, scales: group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales, run }
@@ -62,9 +60,10 @@ function fromBlocks(blocks: Uint8Array<ArrayBuffer>, { rows, columns }: MatrixSh
   const codes = new Int8Array(rows * columns)
   const scales = new Float32Array(count)
   const signed = new Int8Array(blocks.buffer, blocks.byteOffset, blocks.length)
+  const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.length)
   for (let block = 0; block < count; block++) {
     const at = block * blockBytes
-    scales[block] = floatFromHalf((blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8))
+    scales[block] = floatFromHalf(view.getUint16(at, true))
     codes.set(signed.subarray(at + 2, at + blockBytes), block * blockSize)
   }
   return { rows, columns, codes, scales, run: blockSize }

@@ -65,7 +65,7 @@ describe('exportTargets', () => {
 describe('writeExport', () => {
   it.each([
     ['GGUF', blocks],
-    ['GPTQ safetensors', affine],
+    ['GPTQ', affine],
   ])('writes %s with its planned sizes and the SHA-256 of what is stored', async (title, source) => {
     const store = new MemoryFileStore()
     const target = targetCalled(title)
@@ -82,9 +82,7 @@ describe('writeExport', () => {
 
   it('tells how far it is, each step from nothing to all, and done once', async () => {
     const seen: WriteProgress[] = []
-    await writeExport(job(new MemoryFileStore(), { target: targetCalled('GPTQ safetensors'), source: affine }), (progress) =>
-      seen.push(progress),
-    )
+    await writeExport(job(new MemoryFileStore(), { target: targetCalled('GPTQ'), source: affine }), (progress) => seen.push(progress))
     const total = seen[0]?.bytes ?? 0
     expect(seen.every((each) => each.bytes === total && each.bytesDone <= total)).toBe(true)
     for (const step of ['writing', 'hashing', 'done'] as const) {
@@ -127,7 +125,7 @@ describe('writeExport', () => {
         if (opened === path) bytes[at] = 255 - (bytes[at] ?? 0)
         return memorySource(opened, bytes)
       }
-      const [target, source] = isGguf ? [targetCalled('GGUF'), blocks] : [targetCalled('GPTQ safetensors'), affine]
+      const [target, source] = isGguf ? [targetCalled('GGUF'), blocks] : [targetCalled('GPTQ'), affine]
       const attempt = writeExport(job(store, { target, source, openWritten }), nothing)
       await expect(attempt).rejects.toMatchObject({ code: 'proof-failed', message: expect.stringMatching(/another checksum/) as string })
       expect(await store.list('')).toEqual([])
@@ -146,7 +144,7 @@ describe('writeExport', () => {
       const store = new MemoryFileStore()
       const controller = new AbortController()
       const attempt = writeExport(
-        job(store, { target: targetCalled('GPTQ safetensors'), source: affine }),
+        job(store, { target: targetCalled('GPTQ'), source: affine }),
         (progress) => {
           if (progress.step === step && progress.path === 'model.safetensors') controller.abort()
         },

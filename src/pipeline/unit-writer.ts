@@ -2,13 +2,13 @@ import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { WeightSums } from '../kernels/contract/kernels.ts'
+import { addSums, noSums } from '../kernels/weight-sums.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { StoredPart } from './journal.ts'
 import { describe } from './measure.ts'
 import { StoredTensorWriter } from './stored-tensor.ts'
 import type { Tile, Unit } from './tiles.ts'
 import { resolvedOf, type WalkContext } from './walk-context.ts'
-import { addSums } from './walk-end-matrix.ts'
 
 /** What one recipe made of a tile. */
 export interface TileResult {
@@ -44,7 +44,7 @@ export class UnitWriter {
       const open = this.#files.get(index) ?? (await this.#open(index))
       const tensor = resolvedOf(this.#run(index), tile.name)
       await open.writer.append(quantized, tensor.rows, tile.rowStart)
-      open.sums.set(tile.name, addSums(open.sums.get(tile.name) ?? null, sums))
+      open.sums.set(tile.name, addSums(open.sums.get(tile.name) ?? noSums, sums))
       open.ms += ms
     }
   }

@@ -1,6 +1,7 @@
 import { layerFigures } from '../evaluation/layer-figures.ts'
 import type { LayerResult } from '../evaluation/result.ts'
-import type { Matrix, WeightSums } from '../kernels/contract/kernels.ts'
+import type { Matrix } from '../kernels/contract/kernels.ts'
+import { addSums, noSums } from '../kernels/weight-sums.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { EndMatrix } from '../quantization/transform.ts'
 import { describe } from './measure.ts'
@@ -45,7 +46,7 @@ export async function storeEndMatrix(
   const tensor = resolvedOf(run, name)
   const { rows, columns } = tensor
   const output = { error: 0, signal: 0 }
-  let sums: WeightSums | null = null
+  let sums = noSums
   const step = rowsOfTile(tensor)
   for (let rowStart = 0; rowStart < rows; rowStart += step) {
     const rowEnd = Math.min(rowStart + step, rows)
@@ -66,18 +67,5 @@ export async function storeEndMatrix(
     sums = addSums(sums, await kernels.compareWeights(data, approximation, signal))
     await matrix.measure(output, { weight: { ...shape, data }, approximation, rowStart })
   }
-  return sums === null ? null : { ...describe(tensor), ...layerFigures(sums, output) }
-}
-
-/** Sums over two pieces of one matrix. */
-export function addSums(a: WeightSums | null, b: WeightSums): WeightSums {
-  if (a === null) return b
-  return {
-    count: a.count + b.count,
-    squaredError: a.squaredError + b.squaredError,
-    squaredWeight: a.squaredWeight + b.squaredWeight,
-    squaredApproximation: a.squaredApproximation + b.squaredApproximation,
-    product: a.product + b.product,
-    largestError: Math.max(a.largestError, b.largestError),
-  }
+  return sums === noSums ? null : { ...describe(tensor), ...layerFigures(sums, output) }
 }

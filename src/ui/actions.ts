@@ -82,8 +82,10 @@ export interface StudioActions {
   /** Writes one pair again after a fault. */
   readonly retryExport: (choice: ExportChoice) => Promise<void>
   readonly stopExport: () => void
-  /** Saves a finished export that lies in this browser's storage as a download. */
+  /** Saves a finished export that lies in this browser's storage as one archive, its folders as they are. */
   readonly download: (choice: ExportChoice) => Promise<void>
+  /** One file of it alone, by its path in storage. */
+  readonly downloadFile: (storedPath: string) => Promise<void>
 
   /** Asks once which programs can be tried here. */
   readonly listRuntimes: () => Promise<void>

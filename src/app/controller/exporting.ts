@@ -6,8 +6,9 @@ import { announce, notify } from '../../state/ui-store.ts'
 import type { StudioActions } from '../../ui/actions.ts'
 import { type ControllerContext, createSlot, isStopped } from './context.ts'
 import { saveAs } from './save-as.ts'
+import { tarOf } from './tar.ts'
 
-type ExportActions = Pick<StudioActions, 'exportChosen' | 'retryExport' | 'stopExport' | 'download'>
+type ExportActions = Pick<StudioActions, 'exportChosen' | 'retryExport' | 'stopExport' | 'download' | 'downloadFile'>
 
 /** Not in the DOM library yet (File System Access, a WICG draft). */
 type DirectoryPicker = (options: { readonly mode: 'readwrite'; readonly id: string }) => Promise<FileSystemDirectoryHandle>
@@ -54,12 +55,24 @@ export function createExporting({ service }: ControllerContext): ExportActions {
 
   const download = async (choice: ExportChoice): Promise<void> => {
     const job = exportsStore.getState().jobs.find((candidate) => isSameChoice(candidate, choice))
-    for (const path of job?.result?.storedPaths ?? []) {
-      try {
-        saveAs(await service.readExport(path), path.slice(path.lastIndexOf('/') + 1))
-      } catch (error) {
-        notify(faultOf(error).message)
-      }
+    const { files = [], storedPaths = [] } = job?.result ?? {}
+    const model = modelStore.getState().summary?.name.split('/').at(-1) ?? 'model'
+    const folder = `${model}-${choice.recipeId}-${choice.targetId}`
+    try {
+      const entries = await Promise.all(
+        storedPaths.map(async (path, index) => ({ path: `${folder}/${files[index]?.path ?? path}`, file: await service.readExport(path) })),
+      )
+      saveAs(tarOf(entries), `${folder}.tar`)
+    } catch (error) {
+      notify(faultOf(error).message)
+    }
+  }
+
+  const downloadFile = async (storedPath: string): Promise<void> => {
+    try {
+      saveAs(await service.readExport(storedPath), storedPath.slice(storedPath.lastIndexOf('/') + 1))
+    } catch (error) {
+      notify(faultOf(error).message)
     }
   }
 
@@ -93,5 +106,6 @@ export function createExporting({ service }: ControllerContext): ExportActions {
       exporting.stop()
     },
     download,
+    downloadFile,
   }
 }

@@ -1,4 +1,3 @@
-/* eslint-disable no-restricted-syntax -- bits of 32-bit words, never offsets: the format is defined on them */
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { zeroPointOf } from '../safetensors/affine-values.ts'
 

@@ -1,6 +1,6 @@
-/* eslint-disable no-restricted-syntax -- bits of 32-bit words, never offsets: the format is defined on them */
 import { narrowToHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
+import { unpackRow } from '../code-rows.ts'
 import { zeroPointOf } from '../safetensors/affine-values.ts'
 
 /**
@@ -27,13 +27,10 @@ export function signedRows({ columns, bits, codes }: AffineTensor, rowStart: num
   const rowBytes = packedRowBytes(columns, bits)
   const middle = 2 ** (bits - 1)
   const signed = new Int8Array((rowEnd - rowStart) * columns)
-  let at = 0
+  const ofRow = new Uint8Array(columns)
   for (let row = rowStart; row < rowEnd; row++) {
-    for (let column = 0; column < columns; column++) {
-      const bit = column * bits
-      signed[at] = (((codes[row * rowBytes + (bit >>> 3)] ?? 0) >>> (bit & 7)) & (2 * middle - 1)) - middle
-      at += 1
-    }
+    unpackRow(codes, { at: row * rowBytes, bits, columns }, ofRow)
+    for (let column = 0; column < columns; column++) signed[(row - rowStart) * columns + column] = (ofRow[column] ?? 0) - middle
   }
   return new Uint8Array(signed.buffer)
 }

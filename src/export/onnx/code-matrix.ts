@@ -1,9 +1,9 @@
-/* eslint-disable no-restricted-syntax -- bits within bytes of codes, never offsets of files */
 import { widenHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import { codeRowBytes, type RealAffineTensor } from '../../kernels/contract/real-affine.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { unpackRow } from '../code-rows.ts'
 import { blocksPerRow, type NBits, plainBlocks, zeroRowBytes } from './nbits.ts'
 
 /** A stored matrix as the operator sees it: value = (code - zero) * scale. */
@@ -117,26 +117,6 @@ function blockCodes({ rows, columns, type, blocks }: QuantizedTensor<'ggml'>, { 
     },
     zeroAt: () => 2 ** (bits - 1),
     packed: null,
-  }
-}
-
-/** Codes of a row of a bit stream, least significant bit first. */
-function unpackRow(
-  codes: Uint8Array,
-  { at, bits, columns }: { readonly at: number; readonly bits: number; readonly columns: number },
-  into: Uint8Array,
-): void {
-  if (bits === 8) {
-    into.set(codes.subarray(at, at + columns))
-    return
-  }
-  const mask = (1 << bits) - 1
-  for (let column = 0, from = at, held = 0, count = 0; column < columns; column++, held >>= bits, count -= bits) {
-    if (count < bits) {
-      held |= (codes[from++] ?? 0) << count
-      count += 8
-    }
-    into[column] = held & mask
   }
 }
 

@@ -79,7 +79,6 @@ export function ropeGroup(
   const sine = weightTensor(names.sine, floats, shape)
   return {
     tensors: [cosine, sine],
-    // biome-ignore lint/suspicious/useAwait: the contract is asynchronous
     async *write() {
       const tables = make()
       yield { tensor: cosine, bytes: bytesOf(tables.cosine, floats) }

@@ -1,4 +1,3 @@
-/* eslint-disable no-restricted-syntax -- bits within bytes of codes, never offsets of files */
 import { throwIfAborted } from '../../core/errors.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import { rowPieces } from '../float-pieces.ts'
@@ -59,7 +58,7 @@ function transposed(
     for (let row = 0; row < count; row++) matrix.readCodes(first + row, strip.subarray(row * columns, (row + 1) * columns))
     for (let column = rowStart; column < rowEnd; column++) {
       const at = (column - rowStart) * rows + first
-      for (let row = 0, from = column; row < count; row++, from += columns) bytes[at + row] = (strip[from] ?? 0) ^ 0x80
+      for (let row = 0, from = column; row < count; row++, from += columns) bytes[at + row] = (strip[from] ?? 0) - 128
     }
   }
   return bytes

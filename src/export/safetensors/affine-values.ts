@@ -1,7 +1,7 @@
-/* eslint-disable no-restricted-syntax -- bits within bytes of codes, never offsets of files */
 import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import { narrowToHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
+import { unpackRow } from '../code-rows.ts'
 
 /**
  * scale * (code - zeroPoint) for some rows, as f32. Exact: a half has 11 bits and the difference at most 9, so their
@@ -12,15 +12,13 @@ export function dequantizeRows(tensor: AffineTensor, { rowStart, rowEnd }: RowRa
   const rowBytes = packedRowBytes(columns, bits)
   const groups = groupsPerRow(columns, group)
   const groupColumns = typeof group === 'number' ? group : columns
-  const mask = (1 << bits) - 1
   const values = new Float32Array((rowEnd - rowStart) * columns)
+  const ofRow = new Uint8Array(columns)
   for (let row = rowStart; row < rowEnd; row++) {
+    unpackRow(codes, { at: row * rowBytes, bits, columns }, ofRow)
     for (let column = 0; column < columns; column++) {
       const own = group === 'tensor' ? 0 : row * groups + Math.floor(column / groupColumns)
-      const bit = column * bits
-      const at = row * rowBytes + Math.floor(bit / 8)
-      const code = (((codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8)) >>> (bit % 8)) & mask
-      values[(row - rowStart) * columns + column] = (scales[own] ?? Number.NaN) * (code - (zeroPoints[own] ?? 0))
+      values[(row - rowStart) * columns + column] = (scales[own] ?? Number.NaN) * ((ofRow[column] ?? 0) - (zeroPoints[own] ?? 0))
     }
   }
   return values

@@ -1,9 +1,9 @@
 import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import { StudioError } from '../../core/errors.ts'
-import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import type { CodeBookTensor } from '../../kernels/contract/codebook.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import type { GridEncodingName, QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { sliceRows } from '../affine-rows.ts'
 import type { ExportSource } from '../target.ts'
 
 type StoredAs<Name extends GridEncodingName> = Extract<QuantizedTensor, { readonly encoding: Name }>
@@ -42,7 +42,7 @@ export function dequantizeRange(
 ): Promise<Float32Array<ArrayBuffer>> {
   switch (stored.encoding) {
     case 'affine':
-      return kernels.dequantizeAffine(affineRows(stored.affine, rows), signal)
+      return kernels.dequantizeAffine(sliceRows(stored.affine, rows), signal)
     case 'codebook':
       return kernels.dequantizeCodeBook(codeBookRows(stored.codeBook, rows), signal)
     case 'int8-rows': {
@@ -56,20 +56,6 @@ export function dequantizeRange(
     case 'k-means':
     case 'real-affine':
       throw new RangeError(`${stored.encoding} is in none of these formats`)
-  }
-}
-
-/** Rows as a tensor of their own; rows do not depend on each other. */
-function affineRows(tensor: AffineTensor, { rowStart, rowEnd }: RowRange): AffineTensor {
-  const { columns, bits, group, codes, scales, zeroPoints } = tensor
-  const rowBytes = packedRowBytes(columns, bits)
-  const groups = groupsPerRow(columns, group)
-  const part = { ...tensor, rows: rowEnd - rowStart, codes: codes.slice(rowStart * rowBytes, rowEnd * rowBytes) }
-  if (group === 'tensor') return part
-  return {
-    ...part,
-    scales: scales.slice(rowStart * groups, rowEnd * groups),
-    zeroPoints: zeroPoints.slice(rowStart * groups, rowEnd * groups),
   }
 }
 

@@ -26,7 +26,7 @@ const rules: FormatRules = {
 /** AutoAWQ's layout "gemm": a folder as on the Hub. It holds any affine recipe of 4 bits, AWQ's own or not. */
 const awq: ExportTarget = {
   id: 'awq',
-  title: 'AWQ safetensors',
+  title: 'AWQ',
   explanation: 'A folder in the AWQ layout (gemm), for vLLM, transformers and the runtimes that read AutoAWQ models.',
 
   supports(facts) {

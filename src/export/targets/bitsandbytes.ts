@@ -24,7 +24,7 @@ const rules: FormatRules = {
 /** A folder that transformers opens with bitsandbytes: `Linear4bit` and `Linear8bitLt` state dicts. */
 const bitsandbytes: ExportTarget = {
   id: 'bitsandbytes',
-  title: 'bitsandbytes safetensors',
+  title: 'bitsandbytes',
   explanation: 'A folder with NF4, FP4 or int8 weights already packed, for transformers with bitsandbytes (also to fine-tune: QLoRA).',
 
   supports(facts) {

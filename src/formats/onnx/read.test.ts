@@ -52,8 +52,7 @@ describe('decodeModel', () => {
       /attribute of type 5/,
     ],
   ])('refuses %s', async (_case, bytes, message) => {
-    // biome-ignore lint/suspicious/useAwait: a fault of a synchronous call as a rejection
-    const fault = await faultOf(async () => decodeModel(bytes))
+    const fault = await faultOf(() => Promise.resolve().then(() => decodeModel(bytes)))
     expect(fault).toMatchObject({ code: 'file-damaged', message: expect.stringMatching(message) as string })
   })
 })

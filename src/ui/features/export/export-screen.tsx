@@ -44,7 +44,7 @@ function ExportActions() {
         </Button>
       ) : null}
       {canSave ? (
-        <Button variant="filled" leftSection={<Icon name="save" />} onClick={() => void save()}>
+        <Button variant="filled" leftSection={<Icon name="save" />} onClick={() => void save()} title="One .tar archive for each export">
           Save {counted(files.length, 'file')}, {bytes(files.reduce((sum, file) => sum + file.bytes, 0))}
         </Button>
       ) : (

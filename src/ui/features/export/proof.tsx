@@ -1,5 +1,6 @@
 import { Button } from '@mantine/core'
 import { useStore } from 'zustand'
+import type { ArtifactFile } from '../../../pipeline/report.ts'
 import type { ExportStep } from '../../../rpc/contract.ts'
 import { type ExportJob, exportsStore } from '../../../state/exports-store.ts'
 import { modelStore } from '../../../state/model-store.ts'
@@ -53,6 +54,38 @@ function copyHash(sha256: string): void {
   )
 }
 
+function FileRow({ file, storedPath }: { readonly file: ArtifactFile; readonly storedPath: string | null }) {
+  const { downloadFile } = useActions()
+  return (
+    <li>
+      {storedPath === null ? (
+        <code>{file.path}</code>
+      ) : (
+        <button
+          type="button"
+          className="qs-link qs-mono"
+          aria-label={`Save ${file.path} alone`}
+          onClick={() => void downloadFile(storedPath)}
+        >
+          {file.path}
+        </button>
+      )}
+      <span>
+        {bytes(file.bytes)} ·{' '}
+        <button
+          type="button"
+          className="qs-link qs-hash qs-mono"
+          title={file.sha256}
+          aria-label={`Copy SHA-256 of ${file.path}`}
+          onClick={() => copyHash(file.sha256)}
+        >
+          {file.sha256.slice(0, 4)} {file.sha256.slice(4, 8)} … {file.sha256.slice(-4)}
+        </button>
+      </span>
+    </li>
+  )
+}
+
 function JobProof({ job }: { readonly job: ExportJob }) {
   const { download, retryExport } = useActions()
   const title = useStore(
@@ -89,22 +122,8 @@ function JobProof({ job }: { readonly job: ExportJob }) {
       {job.result === null ? null : (
         <>
           <ul className="qs-files">
-            {job.result.files.map((file) => (
-              <li key={file.path}>
-                <code>{file.path}</code>
-                <span>
-                  {bytes(file.bytes)} ·{' '}
-                  <button
-                    type="button"
-                    className="qs-link qs-hash qs-mono"
-                    title={file.sha256}
-                    aria-label={`Copy SHA-256 of ${file.path}`}
-                    onClick={() => copyHash(file.sha256)}
-                  >
-                    {file.sha256.slice(0, 4)} {file.sha256.slice(4, 8)} … {file.sha256.slice(-4)}
-                  </button>
-                </span>
-              </li>
+            {job.result.files.map((file, index) => (
+              <FileRow key={file.path} file={file} storedPath={job.result?.storedPaths[index] ?? null} />
             ))}
           </ul>
           {job.result.firstCommand === null ? null : (
@@ -119,7 +138,7 @@ function JobProof({ job }: { readonly job: ExportJob }) {
           ))}
           {job.destination === 'stored' ? (
             <Button size="xs" leftSection={<Icon name="save" />} style={{ marginTop: 8 }} onClick={() => void download(job)}>
-              Save {job.recipeId} as {title}
+              Save {job.recipeId} as {title} (.tar)
             </Button>
           ) : (
             <p className="qs-small qs-muted">
