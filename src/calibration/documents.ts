@@ -1,4 +1,5 @@
 import { StudioError } from '../core/errors.ts'
+import { jsonObject } from '../core/json-object.ts'
 import type { ChatMessage } from '../runtime/chat-template.ts'
 
 /** A text, or a conversation. */
@@ -78,21 +79,12 @@ function jsonDocuments(text: string): readonly TextDocument[] | null {
   const documents: TextDocument[] = []
   for (const { line, number } of lines) {
     if (line.trim() === '') continue
-    const document = documentOf(parsedObject(line))
+    const document = documentOf(jsonObject(line))
     if (document !== null) documents.push(document)
     else if (documents.length === 0) return null
     else throw brokenLine(number)
   }
   return documents
-}
-
-function parsedObject(line: string): unknown {
-  try {
-    const value: unknown = JSON.parse(line)
-    return typeof value === 'object' && !Array.isArray(value) ? value : null
-  } catch {
-    return null
-  }
 }
 
 function brokenLine(number: number): StudioError {

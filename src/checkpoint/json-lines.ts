@@ -1,4 +1,5 @@
 import { isAbort, StudioError, throwIfAborted } from '../core/errors.ts'
+import { jsonObject } from '../core/json-object.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 
 const pieceBytes = 1_048_576
@@ -119,13 +120,8 @@ function parsed(
   line: string,
   { number, isFromStart }: { readonly number: number; readonly isFromStart: boolean },
 ): Readonly<Record<string, unknown>> {
-  let value: unknown
-  try {
-    value = JSON.parse(line)
-  } catch {
-    value = null
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Readonly<Record<string, unknown>>
+  const value = jsonObject(line)
+  if (value !== null) return value
   throw damaged(source, isFromStart ? `line ${number} is not a JSON object` : 'a line of it is not a JSON object')
 }
 

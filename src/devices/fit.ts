@@ -28,6 +28,9 @@ export interface Fit {
   readonly tokensPerSecond: readonly [number, number] | null
 }
 
+/** Tokens a second above which a figure says nothing: launching, sampling and text take longer than the weights. */
+export const fastestTold = 1000
+
 /** Tokens of a prompt that runtimes compute at once. */
 const promptBatch = 512
 /** The program, its tokenizer and threads; a browser's tab is larger, a microcontroller's firmware smaller. */

@@ -7,7 +7,7 @@ import { readSafetensorsHeader } from '../formats/safetensors/header.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { faultOf } from '../testing/fault-of.ts'
-import { openTiny, runTiny, runTinyRequest, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
+import { openTiny, runTiny, runTinyRequest, stopAfterFirstBlock, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
 import { planRun } from './execute-run.ts'
 import { generateAll } from './generate-run.ts'
 import { exportSource, requireResult } from './run-result.ts'
@@ -104,15 +104,7 @@ describe('a rotated recipe', () => {
     const recipes = ['Q8_0+hadamard', 'hadamard-4bit-g16']
     const whole = await finished(recipes)
     const store = new MemoryFileStore()
-    const abort = new AbortController()
-    const stopped = runTiny(
-      { model: whole.model, request: tinyRequest(recipes), store },
-      (event) => {
-        if (event.kind === 'block-stored' && event.block === 0) abort.abort()
-      },
-      abort.signal,
-    )
-    await expect(stopped).rejects.toMatchObject({ code: 'aborted' })
+    expect(await stopAfterFirstBlock({ model: whole.model, request: tinyRequest(recipes), store })).toMatchObject({ code: 'aborted' })
     const report = await runTiny({ model: whole.model, request: tinyRequest(recipes), store })
     expect((await requireResult(store, report.planHash)).tensors).toEqual(whole.result.tensors)
   })

@@ -4,10 +4,8 @@ import { startThreadDouble } from '../kernels/conformance/thread-double.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { createKernelPool } from '../kernels/pool.ts'
 import { createWasmKernels, loadWasmOperations } from '../kernels/wasm/index.ts'
-import { faultOf } from '../testing/fault-of.ts'
 import { storedTensors } from '../testing/stored-tensors.ts'
-import { openTiny, runTiny, tinyRequest } from '../testing/tiny-run.ts'
-import type { RunEvent } from './events.ts'
+import { openTiny, runTiny, stopAfterFirstBlock, tinyRequest } from '../testing/tiny-run.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
@@ -33,11 +31,7 @@ async function tensorsOf(kernels: Kernels, isStopped: boolean): Promise<readonly
   const model = await openWide()
   const store = new MemoryFileStore()
   if (isStopped) {
-    const stop = new AbortController()
-    const onEvent = (event: RunEvent): void => {
-      if (event.kind === 'block-stored' && event.block === 0) stop.abort()
-    }
-    expect((await faultOf(() => runTiny({ model, request, store, kernels }, onEvent, stop.signal))).code).toBe('aborted')
+    expect(await stopAfterFirstBlock({ model, request, store, kernels })).toMatchObject({ code: 'aborted' })
   }
   const { planHash, recipes: measured } = await runTiny({ model, request, store, kernels })
   expect(measured.map(({ perplexity }) => Number.isFinite(perplexity))).toEqual(recipes.map(() => true))

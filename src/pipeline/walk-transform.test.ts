@@ -7,7 +7,7 @@ import { MemoryFileStore } from '../io/memory-store.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { changedFloats, resolveTensors } from '../quantization/resolve.ts'
 import { faultOf } from '../testing/fault-of.ts'
-import { openTiny, runTiny, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
+import { openTiny, runTiny, stopAfterFirstBlock, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
 import { planRun } from './execute-run.ts'
 import { generateAll } from './generate-run.ts'
 import type { RunRequest } from './plan.ts'
@@ -78,15 +78,7 @@ describe('a transform in a run', () => {
     const recipes = ['awq-4bit-g16', 'awq+gptq-4bit-g16', 'smoothquant-w8a8-static', 'Q4_0+awq']
     const whole = await finished(recipes)
     const store = new MemoryFileStore()
-    const abort = new AbortController()
-    const stopped = runTiny(
-      { model: whole.model, request: requestOf(recipes), store },
-      (event) => {
-        if (event.kind === 'block-stored' && event.block === 0) abort.abort()
-      },
-      abort.signal,
-    )
-    await expect(stopped).rejects.toMatchObject({ code: 'aborted' })
+    expect(await stopAfterFirstBlock({ model: whole.model, request: requestOf(recipes), store })).toMatchObject({ code: 'aborted' })
     const report = await runTiny({ model: whole.model, request: requestOf(recipes), store })
     const resumed = await requireResult(store, report.planHash)
     expect(checksums(resumed)).toEqual(checksums(whole.result))

@@ -43,6 +43,22 @@ export async function runTiny(...args: Parameters<typeof runTinyRequest>): Promi
   return measured(await runTinyRequest(...args))
 }
 
+/** Starts a run and stops it once its first block is stored; resolves with what it was rejected with. */
+export async function stopAfterFirstBlock(scope: Parameters<typeof runTinyRequest>[0]): Promise<unknown> {
+  const abort = new AbortController()
+  const run = runTinyRequest(
+    scope,
+    (event) => {
+      if (event.kind === 'block-stored' && event.block === 0) abort.abort()
+    },
+    abort.signal,
+  )
+  return run.then(
+    () => null,
+    (fault: unknown) => fault,
+  )
+}
+
 /** The same for requests that need not measure. */
 export async function runTinyRequest(
   scope: {

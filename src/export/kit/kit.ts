@@ -1,6 +1,6 @@
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts'
 import { type Device, deviceById } from '../../devices/device.ts'
-import { type Fit, fitOf, modelSizeOf } from '../../devices/fit.ts'
+import { type Fit, fastestTold, fitOf, modelSizeOf } from '../../devices/fit.ts'
 import { modelName } from '../gguf/metadata.ts'
 import { type ExportedFile, type ExportFacts, type ExportTarget, sizeOf } from '../target.ts'
 import { jsonFile, textFile } from '../text-files.ts'
@@ -92,11 +92,8 @@ function megabytes(bytes: number): string {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`
 }
 
-/** Above this a speed says nothing: launching, sampling and text take longer than the weights. */
-const fastest = 1000
-
 function speedText([low, high]: readonly [number, number]): string {
-  if (low > fastest) return `more than ${fastest}`
+  if (low > fastestTold) return `more than ${fastestTold}`
   const digits = (speed: number): string => (speed < 10 ? speed.toPrecision(2) : speed.toFixed(0))
   return `${digits(low)} to ${digits(high)}`
 }

@@ -2,7 +2,7 @@ import { NativeSelect } from '@mantine/core'
 import { useState } from 'react'
 import { useStore } from 'zustand'
 import type { Device } from '../../../devices/device.ts'
-import { type Fit, fitOf, modelSizeOf } from '../../../devices/fit.ts'
+import { type Fit, fastestTold, fitOf, modelSizeOf } from '../../../devices/fit.ts'
 import type { ModelSummary } from '../../../rpc/contract.ts'
 import { exportsStore } from '../../../state/exports-store.ts'
 import { modelStore } from '../../../state/model-store.ts'
@@ -12,8 +12,6 @@ import { bytes, count, percent, significant } from '../../format/numbers.ts'
 import { Card } from '../../parts/card.tsx'
 
 const contexts = [256, 512, 1024, 2048, 4096, 8192, 32_768]
-/** Above this, launching and sampling take longer than the weights, and a figure would say nothing. */
-const fastest = 1000
 
 const titles: Readonly<Record<Fit['verdict'], string>> = {
   fits: 'It fits, with room',
@@ -88,7 +86,7 @@ function FitBody({ device, recipeId, summary }: { readonly device: Device; reado
 function speedText({ tokensPerSecond }: Fit): string {
   if (tokensPerSecond === null) return 'storage speed: seconds to minutes a token'
   const [low, high] = tokensPerSecond
-  if (low > fastest) return `more than ${count(fastest)} tokens/s`
+  if (low > fastestTold) return `more than ${count(fastestTold)} tokens/s`
   return `${significant(low, 2)} to ${significant(high, 2)} tokens/s`
 }
 
