@@ -1,13 +1,14 @@
 import { Worker } from 'node:worker_threads'
 import { createRandom } from '../src/core/random.ts'
-import { sharedFloats } from '../src/core/shared-memory.ts'
+import { sharedBytes, sharedFloats } from '../src/core/shared-memory.ts'
 import type { CodeBookName } from '../src/kernels/contract/codebook.ts'
 import { type GgmlType, ggmlTypes } from '../src/kernels/contract/ggml.ts'
-import type { Kernels, Matrix } from '../src/kernels/contract/kernels.ts'
+import type { Kernels, Matrix, StoredMatrix } from '../src/kernels/contract/kernels.ts'
 import { createKernelPool } from '../src/kernels/pool.ts'
 import { nodeWorkerPort } from '../src/kernels/port.ts'
 import { createReferenceKernels } from '../src/kernels/reference/index.ts'
 import { createWasmKernels } from '../src/kernels/wasm/index.ts'
+import { TileBuffers } from '../src/pipeline/tile-buffers.ts'
 import { inTurn, median, type Timing } from './rounds.ts'
 
 /** One operation on one input; `work` is what a second is divided into. */
@@ -215,6 +216,49 @@ function rowOf(bench: KernelBench, reference: number, { clock, processor }: Timi
 }
 
 /**
+ * Quantizers as a run that measures nothing on a text calls them, from a checkpoint's values and from f32: results lie in memory
+ * that is used again. What the full walk quantizes is in new memory, for which one row stands.
+ */
+function scalingBenches(): KernelBench[] {
+  const buffers = new TileBuffers()
+  const weights = normal(4096, 2048)
+  const source: StoredMatrix = { ...weights, bytes: upperHalves(weights.data), dtype: 'BF16' }
+  const fit = { bits: 4, isSymmetric: false, group: 32 } as const
+  const bench = (operation: string, quantize: (kernels: Kernels) => Promise<Uint8Array>): KernelBench => ({
+    operation,
+    unit: 'Mw/s',
+    work: weights.data.length,
+    run: async (kernels) => buffers.give([await quantize(kernels.into(buffers))]),
+  })
+  const grid = 'affine 4 bits, groups of 32'
+  return [
+    bench(grid, async (kernels) => (await kernels.quantizeAffine(weights, fit)).codes),
+    bench(`${grid}, measured`, async (kernels) => (await kernels.quantizeStoredAffine(source, fit)).affine.codes),
+    ...(['Q4_0', 'Q8_0', 'Q4_K'] as const).flatMap((type) => [
+      bench(type, (kernels) => kernels.quantizeGgml(weights, type)),
+      bench(`${type}, measured`, async (kernels) => (await kernels.quantizeStored(source, type)).blocks),
+    ]),
+    {
+      operation: `${grid}, in new memory`,
+      unit: 'Mw/s',
+      work: weights.data.length,
+      run: (kernels) => kernels.quantizeAffine(weights, fit),
+    },
+    gram(2048, 1024),
+  ]
+}
+
+/** bfloat16 without rounding, in shared memory. */
+function upperHalves(floats: Float32Array): Uint8Array {
+  const bytes = sharedBytes(2 * floats.length)
+  const halves = new Uint16Array(floats.buffer)
+  new Uint16Array(bytes.buffer).forEach((_, i, to) => {
+    to[i] = halves[2 * i + 1] ?? 0
+  })
+  return bytes
+}
+
+/**
  * WASM on 1, 2, 4, … `threads` threads, in turn; `threadFile` is `headless/kernel-worker.ts` as a bundle. The best of the
  * rounds counts: what other programs take from one thread they need not take from two.
  */
@@ -223,13 +267,8 @@ export async function benchScaling(threadFile: URL, { threads = 2, rounds = 15 }
   const pools = await Promise.all(
     counts.map((count) => createKernelPool({ threads: count, spawn: () => nodeWorkerPort(new Worker(threadFile)) })),
   )
-  const weights = normal(4096, 2048)
-  const [affine] = quantizers(weights)
-  const q4 = blocks(weights).find(({ operation }) => operation === 'Q4_0')
-  const q4K = blocks(normal(2048, 2048)).find(({ operation }) => operation === 'Q4_K')
   const rows: ScalingRow[] = []
-  for (const bench of [affine, q4, q4K, gram(2048, 1024)]) {
-    if (bench === undefined) continue
+  for (const bench of scalingBenches()) {
     const timings = await inTurn(
       pools.map((pool) => () => bench.run(pool)),
       { rounds },

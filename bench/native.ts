@@ -92,7 +92,7 @@ interface Comparison {
 
 async function compare({ native, kernels, input, type, importance, rounds }: Comparison): Promise<NativeRow> {
   const expected = new Uint8Array(ggmlBytes(type, input.rows, input.columns))
-  let actual = new Uint8Array(0)
+  let actual: Uint8Array = new Uint8Array(0)
   const [nativeTiming, wasmTiming] = await inTurn(
     [
       () => native.quantize(input, type, importance, expected),

@@ -21,6 +21,11 @@ export function isShared({ buffer }: ArrayBufferView): boolean {
   return !(buffer instanceof ArrayBuffer)
 }
 
+/** The bytes in memory of this thread alone, copied only where they are not: files, Blobs and hashes of the browser refuse shared memory. */
+export function ownBytes(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  return isShared(bytes) ? bytes.slice() : (bytes as Uint8Array<ArrayBuffer>)
+}
+
 function bufferOf(byteLength: number): ArrayBufferLike {
   return canShareMemory() ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength)
 }

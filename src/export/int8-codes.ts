@@ -50,11 +50,11 @@ function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints }: A
       numbers[row * columns + column] = (ofRow[column] ?? 0) - (zeroPoints[own] ?? 0)
     }
   }
-  return { rows, columns, codes: numbers, scales: group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales, run }
+  return { rows, columns, codes: numbers, scales: group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales.slice(), run }
 }
 
 /** Q8_0: a half, then 32 whole numbers. */
-function fromBlocks(blocks: Uint8Array<ArrayBuffer>, { rows, columns }: MatrixShape): Int8Matrix {
+function fromBlocks(blocks: Uint8Array, { rows, columns }: MatrixShape): Int8Matrix {
   const { blockSize, blockBytes } = ggmlTypes.Q8_0
   const count = blocks.length / blockBytes
   const codes = new Int8Array(rows * columns)

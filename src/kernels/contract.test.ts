@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { sampleMatrix } from './conformance/inputs.ts'
+import { sampleMatrix, sampleStored } from './conformance/inputs.ts'
 import { createReferenceKernels } from './reference/index.ts'
 import { createWasmKernels } from './wasm/index.ts'
 
@@ -32,6 +32,8 @@ describe.each([
     await expect(kernels.quantizeKMeans(input, { bits: 4, group: 32 })).rejects.toMatchObject(fault)
     await expect(kernels.quantizeGgml(input, 'F16')).rejects.toMatchObject(fault)
     await expect(kernels.quantizeGgml(input, 'F32')).rejects.toMatchObject(fault)
+    const stored = { bytes: new Uint8Array(input.data.buffer), dtype: 'F32', rows: 5, columns: 70 } as const
+    await expect(kernels.quantizeStoredAffine(stored, grid)).rejects.toMatchObject(fault)
     const blocks = sampleMatrix('normal', 5, 96)
     blocks.data[row * 96 + column] = value
     for (const type of ['Q4_0', 'Q4_1', 'Q8_0'] as const) {
@@ -72,6 +74,16 @@ describe.each([
 
   test.each([0, -32, 1.5])('groups of %d are refused', async (group) => {
     await expect(kernels.quantizeAffine(sampleMatrix('normal', 1, 8), { ...grid, group })).rejects.toMatchObject({ code: 'internal' })
+  })
+
+  test('a grid over the whole matrix cannot be fitted in one pass', async () => {
+    const source = sampleStored('BF16', sampleMatrix('normal', 2, 32))
+    await expect(kernels.quantizeStoredAffine(source, { ...grid, group: 'tensor' })).rejects.toThrow(
+      'A grid over a whole matrix cannot be fitted row by row.',
+    )
+    await expect(kernels.quantizeStoredAffine({ ...source, rows: 3 }, grid)).rejects.toMatchObject({ code: 'internal' })
+    await expect(kernels.quantizeStoredAffine(source, { ...grid, bits: 1 })).rejects.toMatchObject({ code: 'internal' })
+    await expect(kernels.quantizeStoredAffine(source, { ...grid, group: 0 })).rejects.toMatchObject({ code: 'internal' })
   })
 
   test('a product of matrices that do not meet is refused', async () => {

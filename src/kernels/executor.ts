@@ -12,12 +12,17 @@ export type PieceArray = Float32Array | Float64Array | Int32Array | Int8Array | 
  */
 export type Cut = <T extends PieceArray>(array: T, start: number, end: number) => T
 
+/** Where arrays of a result belong, by their names in it. */
+export type Targets = Readonly<Record<string, PieceArray>>
+
 /** What one call does with its pieces. */
 export interface PieceWork<Name extends OperationName, Piece> {
   /** Called when a thread is free, and again when its thread died. */
   readonly argumentsOf: (piece: Piece, cut: Cut) => Parameters<KernelOperations[Name]>
+  /** What is copied before `take`; into shared memory by the thread that made it, and `take` does not see it then. Absent: nothing. */
+  readonly targetsOf?: (piece: Piece) => Targets
   /** Takes a finished piece, whose result is then its own; in any order. */
-  readonly take: (result: ReturnType<KernelOperations[Name]>, piece: Piece, index: number) => void
+  readonly take?: (result: ReturnType<KernelOperations[Name]>, piece: Piece, index: number) => void
 }
 
 /** Runs operations on pieces, somewhere. */

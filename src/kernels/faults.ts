@@ -98,6 +98,11 @@ export function requireGroup(group: number | 'row' | 'tensor'): void {
   }
 }
 
+/** For operations that go through a matrix once: its range over all rows is known at the end only. */
+export function requireRowGroups(group: number | 'row' | 'tensor'): void {
+  if (group === 'tensor') throw contractBroken('A grid over a whole matrix cannot be fitted row by row.')
+}
+
 export function requireClip({ clip = 'none', group }: AffineFit): void {
   if (clip === 'mse' && group === 'tensor') throw contractBroken('The clip search works by row or group, not over a whole matrix.')
 }

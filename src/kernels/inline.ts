@@ -3,6 +3,7 @@ import type { Kernels } from './contract/kernels.ts'
 import type { KernelOperations } from './contract/operations.ts'
 import type { Cut, KernelExecutor, OperationName, PieceWork } from './executor.ts'
 import { createSplitKernels } from './split.ts'
+import { deliver } from './targets.ts'
 
 /** Milliseconds of work after which other tasks of this thread get a turn, an abort among them. */
 const turnMs = 25
@@ -30,7 +31,7 @@ export function createInlineKernels(operations: KernelOperations): Kernels {
     async each<Name extends OperationName, Piece>(
       name: Name,
       pieces: readonly Piece[],
-      { argumentsOf, take }: PieceWork<Name, Piece>,
+      { argumentsOf, targetsOf, take }: PieceWork<Name, Piece>,
       signal: AbortSignal | undefined,
     ) {
       const operation = operations[name] as (...args: Parameters<KernelOperations[Name]>) => ReturnType<KernelOperations[Name]>
@@ -40,7 +41,9 @@ export function createInlineKernels(operations: KernelOperations): Kernels {
           turnStart = performance.now()
         }
         throwIfAborted(signal)
-        take(operation(...argumentsOf(piece, view)), piece, index)
+        const result = operation(...argumentsOf(piece, view))
+        if (targetsOf !== undefined) deliver(result, targetsOf(piece))
+        take?.(result, piece, index)
       }
     },
     // Shared memory is read more slowly, and nothing is handed away here.

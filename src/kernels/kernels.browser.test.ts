@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import { equalBytes } from '../core/equal-bytes.ts'
-import { canShareMemory, isShared, sharedFloats } from '../core/shared-memory.ts'
+import { canShareMemory, isShared, sharedBytes, sharedFloats } from '../core/shared-memory.ts'
 import { accelerateKernels } from './accelerate.ts'
 import { sampleMatrix } from './conformance/inputs.ts'
 import { judge, judgeCard } from './conformance/judge.ts'
@@ -52,6 +52,9 @@ describe('Web Workers', () => {
     const data = sharedFloats(given.data.length)
     data.set(given.data)
     expect(await pool.quantizeGgml({ ...given, data }, 'Q4_0')).toEqual(await inline.quantizeGgml(given, 'Q4_0'))
+    const written = await pool.into({ take: sharedBytes }).quantizeGgml({ ...given, data }, 'Q4_0')
+    expect(isShared(written)).toBe(true)
+    expect(equalBytes(written, await inline.quantizeGgml(given, 'Q4_0'))).toBe(true)
     const tokens = sampleMatrix('normal', 900, 701)
     const gram = await pool.accumulateGram(new Float32Array(701 * 701), tokens)
     const [found, expected] = [

@@ -1,12 +1,17 @@
 import { type ErrorCode, StudioError } from '../core/errors.ts'
-import type { OperationName } from './executor.ts'
+import type { OperationName, Targets } from './executor.ts'
 
 /** From the pool to a thread: one operation on some pieces, one after the other. */
 export interface BatchMessage {
   readonly id: number
   readonly name: OperationName
-  /** The arguments of each piece. */
-  readonly pieces: readonly (readonly unknown[])[]
+  readonly pieces: readonly PieceMessage[]
+}
+
+export interface PieceMessage {
+  readonly args: readonly unknown[]
+  /** Shared memory that the thread writes arrays of the result to, instead of answering with them. */
+  readonly targets: Targets | null
 }
 
 /** From a thread to the pool. */

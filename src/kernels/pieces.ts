@@ -15,9 +15,18 @@ export interface RowRange {
   readonly end: number
 }
 
+/**
+ * As many rows as fit into `bytes`, at least one; from 8 on a multiple of 8, so that what belongs to the next rows begins at a
+ * multiple of 8 bytes however long a row is. V8 copies from and to shared memory byte by byte where it does not.
+ */
+export function rowsWithin(bytes: number, rowBytes: number): number {
+  const rows = Math.max(1, Math.floor(bytes / Math.max(1, rowBytes)))
+  return rows < 8 ? rows : rows - (rows % 8)
+}
+
 /** Cuts `count` rows of `rowBytes` each into pieces of about `pieceBytes`, at least one row each. */
 export function rowPieces(count: number, rowBytes: number): RowRange[] {
-  const step = Math.max(1, Math.floor(pieceBytes / Math.max(1, rowBytes)))
+  const step = rowsWithin(pieceBytes, rowBytes)
   return Array.from({ length: Math.ceil(count / step) }, (_, i) => ({ start: i * step, end: Math.min(count, (i + 1) * step) }))
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { largestBatch, PoolCall } from './pool-call.ts'
 
 function callOf(count: number, take: (result: unknown, index: number) => void = () => undefined): PoolCall {
-  return new PoolCall({ name: 'findRange', count, argumentsOf: () => [], take })
+  return new PoolCall({ name: 'findRange', count, argumentsOf: () => [], targetsOf: () => null, take })
 }
 
 /** All batches of a call, for so many threads. */

@@ -1,4 +1,4 @@
-import type { Cut, OperationName } from './executor.ts'
+import type { Cut, OperationName, Targets } from './executor.ts'
 import { errorOf, faultOf } from './messages.ts'
 
 /** A piece is tried again once when its thread died under it. */
@@ -11,6 +11,8 @@ export interface CallWork {
   /** Pieces. */
   readonly count: number
   readonly argumentsOf: (index: number, cut: Cut) => readonly unknown[]
+  /** Shared memory for a piece's result, which is then not in what is taken; `null`: none. */
+  readonly targetsOf: (index: number) => Targets | null
   readonly take: (result: unknown, index: number) => void
 }
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { sharedFloats } from '../core/shared-memory.ts'
-import { sampleImportance, sampleMatrix } from './conformance/inputs.ts'
+import { sharedBytes, sharedFloats } from '../core/shared-memory.ts'
+import { sampleImportance, sampleMatrix, sampleStored } from './conformance/inputs.ts'
 import { startThreadDouble, type ThreadDouble } from './conformance/thread-double.ts'
 import type { Kernels } from './contract/kernels.ts'
 import type { KernelOperations } from './contract/operations.ts'
@@ -112,6 +112,63 @@ describe('any number of threads', () => {
   }
 })
 
+describe('results in memory that the caller gives', () => {
+  const expected = createReferenceKernels().quantizeAffine(large, grid)
+  const source = sampleStored('BF16', large)
+
+  test.each(['shared', 'its own'])('are the same bytes (%s)', async (kind) => {
+    const { kernels } = await poolOf(2)
+    const rooms: Uint8Array[] = []
+    const inRooms = kernels.into({
+      take(bytes) {
+        const room = kind === 'shared' ? sharedBytes(bytes) : new Uint8Array(bytes)
+        rooms.push(room.fill(0xaa))
+        return room
+      },
+    })
+    const { codes, scales, zeroPoints } = await inRooms.quantizeAffine(large, grid)
+    const { affine, sums } = await inRooms.quantizeStoredAffine(source, grid)
+    const q8 = await inRooms.quantizeGgml(large, 'Q8_0')
+    const stored = await inRooms.quantizeStored(source, 'Q8_0')
+    expect([codes, affine.codes, q8, stored.blocks].map(({ buffer }) => buffer)).toEqual(rooms.map(({ buffer }) => buffer))
+
+    expect(digest(codes, scales, zeroPoints)).toBe(digest((await expected).codes, (await expected).scales, (await expected).zeroPoints))
+    expect(digest(q8)).toBe(digest(await kernels.quantizeGgml(large, 'Q8_0')))
+    const plain = await kernels.quantizeStoredAffine(source, grid)
+    expect(digest(affine.codes, affine.scales, affine.zeroPoints)).toBe(
+      digest(plain.affine.codes, plain.affine.scales, plain.affine.zeroPoints),
+    )
+    expect(sums).toEqual(plain.sums)
+    expect({ ...stored, blocks: digest(stored.blocks) }).toEqual({
+      sums: (await kernels.quantizeStored(source, 'Q8_0')).sums,
+      blocks: digest((await kernels.quantizeStored(source, 'Q8_0')).blocks),
+    })
+  })
+
+  test('are never in answers when all threads can write there', async () => {
+    const answers: unknown[] = []
+    const kernels = await createKernelPool({
+      threads: 1,
+      spawn() {
+        const { port } = startThreadDouble(loadWasmOperations)
+        return { ...port, listen: (listener) => port.listen((message) => (answers.push(message), listener(message))) }
+      },
+    })
+    pools.push(kernels)
+    await kernels.into({ take: sharedBytes }).quantizeGgml(large, 'Q4_0')
+    const arrays = JSON.stringify(answers, (key, value: unknown) => (ArrayBuffer.isView(value) ? `an array in ${key}` : value))
+    expect(arrays).toContain('"results":[{}')
+    expect(arrays).not.toContain('an array')
+  })
+
+  test('are whole when a thread died while it wrote them', async () => {
+    const { kernels, doubles } = await poolOf(2)
+    const pending = kernels.into({ take: sharedBytes }).quantizeAffine(large, grid)
+    doubles[0]?.kill('out of memory')
+    expect(digest((await pending).codes)).toBe(digest((await expected).codes))
+  })
+})
+
 test('the name of the backend says how many threads', async () => {
   const { kernels } = await poolOf(2)
   expect(kernels.backend).toBe('wasm x2')
@@ -177,7 +234,7 @@ describe('a thread that dies', () => {
             if (deaths >= 2) return referenceOperations.quantizeGgml(...args)
             deaths++
             queueMicrotask(() => doubles.at(-1)?.kill('out of memory'))
-            return new Uint8Array()
+            return { blocks: new Uint8Array() }
           },
         }))
         doubles.push(double)

@@ -1,13 +1,14 @@
 import { abortError, StudioError, throwIfAborted } from '../core/errors.ts'
 import { canShareMemory, isShared, sharedBytes } from '../core/shared-memory.ts'
 import type { Kernels } from './contract/kernels.ts'
-import type { KernelExecutor, PieceArray } from './executor.ts'
-import { type BatchMessage, buffersOf, errorOf, faultOf, type ThreadMessage } from './messages.ts'
+import type { KernelExecutor, OperationName, PieceArray, PieceWork } from './executor.ts'
+import { type BatchMessage, buffersOf, errorOf, faultOf, type PieceMessage, type ThreadMessage } from './messages.ts'
 import { pieceBytes } from './pieces.ts'
 import { type CallWork, PoolCall } from './pool-call.ts'
 import { isObject, type KernelPort } from './port.ts'
 import { SpareBuffers } from './spare-buffers.ts'
 import { createSplitKernels } from './split.ts'
+import { areShared, deliver } from './targets.ts'
 
 export interface PoolOptions {
   /** At least 1. To work in the calling thread use `createInlineKernels`. */
@@ -45,16 +46,7 @@ export async function createKernelPool(options: PoolOptions): Promise<Kernels> {
   const executor: KernelExecutor = {
     backend: `${backend} x${options.threads}`,
     threads: options.threads,
-    each: (name, pieces, { argumentsOf, take }, signal) =>
-      pool.run(
-        {
-          name,
-          count: pieces.length,
-          argumentsOf: (index, cut) => argumentsOf(pieces[index] as (typeof pieces)[number], cut),
-          take: (result, index) => take(result as Parameters<typeof take>[0], pieces[index] as (typeof pieces)[number], index),
-        },
-        signal,
-      ),
+    each: (name, pieces, work, signal) => pool.run(callWork(name, pieces, work), signal),
     memory: (byteLength) => sharedBytes(byteLength).buffer,
     share: (array) => (canShareMemory() && !isShared(array) ? sharedCopy(array) : array),
     close: () => {
@@ -63,6 +55,26 @@ export async function createKernelPool(options: PoolOptions): Promise<Kernels> {
     },
   }
   return createSplitKernels(executor)
+}
+
+/** A call as the pool knows it: pieces by index. */
+function callWork<Name extends OperationName, Piece>(
+  name: Name,
+  pieces: readonly Piece[],
+  { argumentsOf, targetsOf, take }: PieceWork<Name, Piece>,
+): CallWork {
+  const pieceAt = (index: number): Piece => pieces[index] as Piece
+  const areWrittenThere = targetsOf !== undefined && pieces.slice(0, 1).every((piece) => areShared(targetsOf(piece)))
+  return {
+    name,
+    count: pieces.length,
+    argumentsOf: (index, cut) => argumentsOf(pieceAt(index), cut),
+    targetsOf: (index) => (areWrittenThere ? targetsOf(pieceAt(index)) : null),
+    take(result, index) {
+      if (targetsOf !== undefined && !areWrittenThere) deliver(result, targetsOf(pieceAt(index)))
+      take?.(result as Parameters<NonNullable<typeof take>>[0], pieceAt(index), index)
+    },
+  }
 }
 
 class ThreadPool {
@@ -179,22 +191,22 @@ class ThreadPool {
       const ready = this.#threads.filter(({ isReady, batches }) => isReady && batches.length < batchesPerThread)
       const thread = ready.sort((a, b) => a.batches.length - b.batches.length)[0]
       if (thread === undefined) return
-      const { name, argumentsOf } = call.work
+      const { name, argumentsOf, targetsOf } = call.work
       const size = call.batchSize(this.#size)
       const id = this.#nextId++
       const pieces: number[] = []
-      const args: (readonly unknown[])[] = []
+      const messages: PieceMessage[] = []
       let copiedBytes = 0
       try {
         // Copies are best read soon after they were made, so only what is shared goes in larger batches.
         while (pieces.length < size && copiedBytes < pieceBytes / 2) {
           const piece = call.nextPiece()
-          const made = argumentsOf(piece, this.#spares.copy)
+          const args = argumentsOf(piece, this.#spares.copy)
           pieces.push(piece)
-          args.push(made)
-          copiedBytes += buffersOf(made).reduce((sum, { byteLength }) => sum + byteLength, 0)
+          messages.push({ args, targets: targetsOf(piece) })
+          copiedBytes += buffersOf(args).reduce((sum, { byteLength }) => sum + byteLength, 0)
         }
-        thread.port.post({ id, name, pieces: args } satisfies BatchMessage, buffersOf(args))
+        thread.port.post({ id, name, pieces: messages } satisfies BatchMessage, buffersOf(messages))
         thread.batches.push({ id, call, pieces })
       } catch (error) {
         // No memory for the copies: the fault of this call alone.

@@ -33,7 +33,7 @@ test('what an exception in a worker thread said is in the fault', async () => {
 
 test('a worker thread answers with the bytes it hands over', async () => {
   const answer =
-    "parentPort.postMessage({ kind: 'answer', id: message.id, results: message.pieces.map(([{ rows }]) => new Uint8Array(34).fill(rows)), fault: null, spent: [] })"
+    "parentPort.postMessage({ kind: 'answer', id: message.id, results: message.pieces.map(({ args: [{ rows }] }) => ({ blocks: new Uint8Array(34).fill(rows) })), fault: null, spent: [] })"
   const pool = await createKernelPool({ threads: 2, spawn: () => nodeWorkerPort(new Worker(threadDoing(answer), { eval: true })) })
   expect(await pool.quantizeGgml(sampleMatrix('normal', 1, 32), 'Q8_0')).toEqual(new Uint8Array(34).fill(1))
   await pool.close()

@@ -45,6 +45,22 @@ describe('an operation that passed the check', () => {
   })
 })
 
+test('kernels that make results in other memory run on the same card, which stays known', async () => {
+  const double = acceleratorDouble()
+  const kernels = routeKernels(createReferenceKernels(), double.accelerator, all)
+  const rooms: Uint8Array[] = []
+  const others = kernels.into({
+    take(bytes) {
+      rooms.push(new Uint8Array(bytes))
+      return rooms.at(-1) ?? new Uint8Array()
+    },
+  })
+  await others.accumulateGram(empty, tokens)
+  expect(kernels.backend).toBe('reference + webgpu (test) (accumulateGram)')
+  // Not checked for the card, so it runs on the kernels.
+  expect(await others.quantizeGgml(sampleMatrix('normal', 1, 32), 'Q4_0')).toBe(rooms[0])
+})
+
 test('an operation of which the card takes only some calls says so while it takes any', () => {
   const checked = new Map([['quantizeGgml', good]])
   const rows = (kernels: Kernels) => kernels.placement?.support.filter(({ operation }) => operation === 'quantizeGgml')

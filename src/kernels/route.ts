@@ -5,7 +5,7 @@ import type { KernelPlacement, OperationSupport } from './contract/placement.ts'
 import type { CheckResult } from './self-check.ts'
 
 /** Members of `Kernels` that are no operations. */
-const notOperations: readonly string[] = ['backend', 'threads', 'placement', 'close']
+const notOperations: readonly string[] = ['backend', 'threads', 'placement', 'into', 'close']
 
 /** Names of the operations of kernels, those that a later version adds included. */
 export function operationsOf(kernels: Kernels): string[] {
@@ -17,7 +17,11 @@ export function operationsOf(kernels: Kernels): string[] {
  * others, and any call that fails there, run on `kernels`; a lost device is never an error of the caller.
  */
 export function routeKernels(kernels: Kernels, accelerator: Accelerator, checked: ReadonlyMap<string, CheckResult>): Kernels {
-  const router = new Router(kernels, accelerator, checked)
+  return routed(new Router(kernels, accelerator, checked), kernels, accelerator)
+}
+
+/** `kernels` are those that the router was made with, or the same with other memory for results. */
+function routed(router: Router, kernels: Kernels, accelerator: Accelerator): Kernels {
   return {
     ...kernels,
     get backend() {
@@ -25,13 +29,14 @@ export function routeKernels(kernels: Kernels, accelerator: Accelerator, checked
     },
     placement: router,
     accumulateGram: (gram, input, signal) =>
-      router.run('accumulateGram', (input.rows * input.columns ** 2) / 2, (at) => at.accumulateGram(gram, input, signal)),
+      router.run('accumulateGram', (input.rows * input.columns ** 2) / 2, kernels, (at) => at.accumulateGram(gram, input, signal)),
     traceThroughGram: (delta, gram, signal) =>
-      router.run('traceThroughGram', (delta.rows * delta.columns ** 2) / 2, (at) => at.traceThroughGram(delta, gram, signal)),
+      router.run('traceThroughGram', (delta.rows * delta.columns ** 2) / 2, kernels, (at) => at.traceThroughGram(delta, gram, signal)),
     quantizeGgml: (input, type, options, signal) =>
-      router.run('quantizeGgml', input.rows * input.columns, (at) => at.quantizeGgml(input, type, options, signal)),
+      router.run('quantizeGgml', input.rows * input.columns, kernels, (at) => at.quantizeGgml(input, type, options, signal)),
     sweepColumns: (input, options, signal) =>
-      router.run('sweepColumns', (input.rows * input.columns ** 2) / 2, (at) => at.sweepColumns(input, options, signal)),
+      router.run('sweepColumns', (input.rows * input.columns ** 2) / 2, kernels, (at) => at.sweepColumns(input, options, signal)),
+    into: (memory) => routed(router, kernels.into(memory), accelerator),
     async close() {
       accelerator.close()
       await kernels.close()
@@ -75,8 +80,13 @@ class Router implements KernelPlacement {
     this.#ranThere.clear()
   }
 
-  /** `work` in the unit of the check's: multiply-adds, or weights to search codes for. */
-  async run<Result>(method: AcceleratedMethod, work: number, call: (at: AcceleratedOperations) => Promise<Result>): Promise<Result> {
+  /** `work` in the unit of the check's: multiply-adds, or weights to search codes for. On `kernels` where not on the card. */
+  async run<Result>(
+    method: AcceleratedMethod,
+    work: number,
+    kernels: Kernels,
+    call: (at: AcceleratedOperations) => Promise<Result>,
+  ): Promise<Result> {
     if (this.#supports(method) === true && work >= (this.#checked.get(method)?.leastWork ?? 0)) {
       try {
         const result = await call(this.#accelerator.operations)
@@ -90,7 +100,7 @@ class Router implements KernelPlacement {
           this.#givenUp.set(method, `The graphics card failed at it: ${error instanceof Error ? error.message : String(error)}`)
       }
     }
-    return call(this.#kernels)
+    return call(kernels)
   }
 
   #supports(operation: string): true | string {

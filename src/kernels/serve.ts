@@ -1,6 +1,7 @@
 import type { KernelOperations } from './contract/operations.ts'
 import { type BatchMessage, buffersOf, type Fault, faultOf, type ThreadMessage } from './messages.ts'
 import { isObject, type ServingPort } from './port.ts'
+import { deliver, owned } from './targets.ts'
 
 function isBatchMessage(message: unknown): message is BatchMessage {
   return isObject(message) && typeof message['id'] === 'number' && Array.isArray(message['pieces'])
@@ -21,7 +22,10 @@ export function serveKernels(port: ServingPort, load: () => Promise<KernelOperat
         const results: unknown[] = []
         let fault: Fault | null = null
         try {
-          for (const args of pieces) results.push(call[name]?.(...args))
+          for (const { args, targets } of pieces) {
+            const result = call[name]?.(...args)
+            results.push(targets === null ? owned(result) : deliver(result, targets))
+          }
         } catch (error) {
           fault = faultOf(error)
         }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { sampleMatrix } from './conformance/inputs.ts'
 import { gramTokenBlock } from './contract/operations.ts'
-import { pieceBytes, rowPieces } from './pieces.ts'
+import { pieceBytes, rowPieces, rowsWithin } from './pieces.ts'
 import { gramStripes } from './split-gram.ts'
 import { createWasmKernels } from './wasm/index.ts'
 
@@ -20,6 +20,12 @@ test('pieces cover every row once, in order, and stay within their bytes', () =>
     }),
     { numRuns: 50 },
   )
+})
+
+test('pieces of 8 rows and more begin at a multiple of 8 bytes in every array that has rows', () => {
+  for (const { start } of rowPieces(4000, 4 * 576)) expect(start % 8).toBe(0)
+  expect(rowPieces(20, pieceBytes / 7).map(({ start }) => start)).toEqual([0, 7, 14])
+  expect(rowsWithin(100, 1000)).toBe(1)
 })
 
 test('stripes of a Gram matrix cover every row once, begin at a tile and stay within 16 MiB', () => {

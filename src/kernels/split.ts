@@ -1,10 +1,10 @@
 import { throwIfAborted } from '../core/errors.ts'
-import { type AffineFit, type AffineTensor, groupsPerRow, packedRowBytes } from './contract/affine.ts'
 import { type GgmlType, ggmlBytes } from './contract/ggml.ts'
-import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, WeightSums } from './contract/kernels.ts'
+import type { Kernels, LogitState, LogitTile, Matrix, MatrixShape, ResultMemory, WeightSums } from './contract/kernels.ts'
 import type { KernelExecutor } from './executor.ts'
-import { requireBits, requireBlocks, requireClip, requireGgmlImportance, requireGroup, requireLength } from './faults.ts'
+import { requireBlocks, requireGgmlImportance, requireLength } from './faults.ts'
 import { pieceOf, rowPieces } from './pieces.ts'
+import { dequantizeAffine, quantizeAffine } from './split-affine.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './split-codebook.ts'
 import { descendCodes } from './split-descent.ts'
 import { describeWeights } from './split-describe.ts'
@@ -14,24 +14,27 @@ import { accumulateGram, traceThroughGram } from './split-gram.ts'
 import { groupLosses } from './split-group-losses.ts'
 import { dequantizeInt8Rows, quantizeInt8Rows } from './split-int8-rows.ts'
 import { dequantizeKMeans, quantizeKMeans } from './split-k-means.ts'
-import { compareGgml, quantizeStored } from './split-measured.ts'
+import { compareGgml, quantizeStored, quantizeStoredAffine } from './split-measured.ts'
 import { accumulateProduct } from './split-product.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './split-real-affine.ts'
 import { addSums, noSums } from './weight-sums.ts'
 
+const freshMemory: ResultMemory = { take: (bytes) => new Uint8Array(bytes) }
+
 /** The operations of `Kernels` over any executor: inputs are checked here, cut into pieces, and the results joined. */
-export function createSplitKernels(executor: KernelExecutor): Kernels {
+export function createSplitKernels(executor: KernelExecutor, memory = freshMemory): Kernels {
   return {
     backend: executor.backend,
     threads: executor.threads,
-    quantizeAffine: (input, params, signal) => quantizeAffine(executor, { input, params }, signal),
+    quantizeAffine: (input, params, signal) => quantizeAffine(executor, { input, params, memory }, signal),
     dequantizeAffine: (tensor, signal) => dequantizeAffine(executor, tensor, signal),
     quantizeRealAffine: (input, fit, signal) => quantizeRealAffine(executor, { input, fit }, signal),
     dequantizeRealAffine: (tensor, signal) => dequantizeRealAffine(executor, tensor, signal),
     quantizeKMeans: (input, params, { importance = null } = {}, signal) => quantizeKMeans(executor, { input, params, importance }, signal),
     dequantizeKMeans: (tensor, signal) => dequantizeKMeans(executor, tensor, signal),
-    quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance }, signal),
-    quantizeStored: (source, type, signal) => quantizeStored(executor, { source, type }, signal),
+    quantizeGgml: (input, type, { importance = null } = {}, signal) => quantizeGgml(executor, { input, type, importance, memory }, signal),
+    quantizeStored: (source, type, signal) => quantizeStored(executor, { source, type, memory }, signal),
+    quantizeStoredAffine: (source, params, signal) => quantizeStoredAffine(executor, { source, params, memory }, signal),
     dequantizeGgml: (blocks, shape, type, signal) => dequantizeGgml(executor, { blocks, shape, type }, signal),
     quantizeCodeBook: (input, params, signal) => quantizeCodeBook(executor, { input, params }, signal),
     dequantizeCodeBook: (tensor, signal) => dequantizeCodeBook(executor, tensor, signal),
@@ -49,123 +52,28 @@ export function createSplitKernels(executor: KernelExecutor): Kernels {
     descendCodes: (input, options, signal) => descendCodes(executor, { input, options }, signal),
     describeWeights: (input, bins, signal) => describeWeights(executor, { input, bins }, signal),
     accumulateLogits: (state, tile, signal) => accumulateLogits(executor, { state, tile }, signal),
+    into: (other) => createSplitKernels(executor, other),
     close: () => executor.close(),
   }
 }
 
-async function quantizeAffine(
-  executor: KernelExecutor,
-  { input, params }: { input: Matrix; params: AffineFit },
-  signal: AbortSignal | undefined,
-): Promise<AffineTensor> {
-  throwIfAborted(signal)
-  requireBits(params.bits)
-  requireGroup(params.group)
-  requireClip(params)
-  requireLength('A matrix', input.data.length, input.rows * input.columns)
-  const { rows, columns } = input
-  const { bits, isSymmetric, group } = params
-  const pieces = rowPieces(rows, columns * 4)
-  const isWhole = group === 'tensor'
-  let range: { min: number; max: number } | null = null
-  if (isWhole) {
-    const found = { min: 0, max: 0 }
-    await executor.each(
-      'findRange',
-      pieces,
-      {
-        argumentsOf: (piece, cut) => [pieceOf(input, piece, cut)],
-        take: (part) => {
-          found.min = Math.min(found.min, part.min)
-          found.max = Math.max(found.max, part.max)
-        },
-      },
-      signal,
-    )
-    range = found
-  }
-  const groups = groupsPerRow(columns, group)
-  const rowBytes = packedRowBytes(columns, bits)
-  const codes = new Uint8Array(rows * rowBytes)
-  const scales = new Float32Array(isWhole ? 1 : rows * groups)
-  const zeroPoints = new Uint8Array(scales.length)
-  await executor.each(
-    'quantizeAffine',
-    pieces,
-    {
-      argumentsOf: (piece, cut) => [pieceOf(input, piece, cut), params, range],
-      take: (part, piece) => {
-        codes.set(part.codes, piece.start * rowBytes)
-        scales.set(part.scales, isWhole ? 0 : piece.start * groups)
-        zeroPoints.set(part.zeroPoints, isWhole ? 0 : piece.start * groups)
-      },
-    },
-    signal,
-  )
-  return { rows, columns, bits, isSymmetric, group, codes, scales, zeroPoints }
-}
-
-async function dequantizeAffine(
-  executor: KernelExecutor,
-  tensor: AffineTensor,
-  signal: AbortSignal | undefined,
-): Promise<Float32Array<ArrayBuffer>> {
-  throwIfAborted(signal)
-  const { rows, columns, bits, group } = tensor
-  requireBits(bits)
-  requireGroup(group)
-  const rowBytes = packedRowBytes(columns, bits)
-  const groups = groupsPerRow(columns, group)
-  const scaleCount = group === 'tensor' ? 1 : rows * groups
-  requireLength('A code stream', tensor.codes.length, rows * rowBytes)
-  requireLength('A list of scales', tensor.scales.length, scaleCount)
-  requireLength('A list of zero points', tensor.zeroPoints.length, scaleCount)
-  const values = new Float32Array(rows * columns)
-  await executor.each(
-    'dequantizeAffine',
-    rowPieces(rows, columns * 4),
-    {
-      argumentsOf({ start, end }, cut) {
-        const [firstScale, lastScale] = group === 'tensor' ? [0, 1] : [start * groups, end * groups]
-        return [
-          {
-            ...tensor,
-            rows: end - start,
-            codes: cut(tensor.codes, start * rowBytes, end * rowBytes),
-            scales: cut(tensor.scales, firstScale, lastScale),
-            zeroPoints: cut(tensor.zeroPoints, firstScale, lastScale),
-          },
-        ]
-      },
-      take: (part, { start }) => values.set(part, start * columns),
-    },
-    signal,
-  )
-  return values
-}
-
 async function quantizeGgml(
   executor: KernelExecutor,
-  { input, type, importance }: { input: Matrix; type: GgmlType; importance: Float32Array | null },
+  { input, type, importance, memory }: { input: Matrix; type: GgmlType; importance: Float32Array | null; memory: ResultMemory },
   signal: AbortSignal | undefined,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Uint8Array> {
   throwIfAborted(signal)
   requireBlocks(input, type)
   requireGgmlImportance(input, type, importance)
   requireLength('A matrix', input.data.length, input.rows * input.columns)
-  const pieces = rowPieces(input.rows, input.columns * 4)
   const rowBytes = ggmlBytes(type, 1, input.columns)
-  // What fits into one piece is its result, without a further copy.
-  let blocks = new Uint8Array(pieces.length === 1 ? 0 : input.rows * rowBytes)
+  const blocks = memory.take(input.rows * rowBytes)
   await executor.each(
     'quantizeGgml',
-    pieces,
+    rowPieces(input.rows, input.columns * 4),
     {
       argumentsOf: (piece, cut) => [pieceOf(input, piece, cut), type, importance && cut(importance, 0, importance.length)],
-      take(part, { start }) {
-        if (pieces.length === 1) blocks = part
-        else blocks.set(part, start * rowBytes)
-      },
+      targetsOf: ({ start, end }) => ({ blocks: blocks.subarray(start * rowBytes, end * rowBytes) }),
     },
     signal,
   )

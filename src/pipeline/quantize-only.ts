@@ -2,7 +2,7 @@ import { bytesPerElement } from '../core/dtype.ts'
 import { StudioError } from '../core/errors.ts'
 import type { Matrix, StoredMatrix } from '../kernels/contract/kernels.ts'
 import type { MeasuredTensor } from '../quantization/grid.ts'
-import { roundings } from '../quantization/registry.ts'
+import { encodings, roundings } from '../quantization/registry.ts'
 import { inOrder } from './in-order.ts'
 import type { StoredPart } from './journal.ts'
 import { TileBuffers } from './tile-buffers.ts'
@@ -27,16 +27,18 @@ export async function quantizeOnly(
   const { checkpoint, progress, recipes } = context
   const open = new Map<Unit, UnitWriter>()
   const buffers = new TileBuffers()
+  const inBuffers = { ...context, kernels: context.kernels.into(buffers) }
   let startedAt = progress.seconds
   const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
   try {
     await inOrder(items, tilesAhead, {
-      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(context, item, buffers)),
+      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(inBuffers, item, buffers)),
       async take(results, item) {
         const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
         open.set(item.unit, writer)
         if (item.kind === 'tile') {
           await writer.append(item, results)
+          for (const { quantized } of results) buffers.give(encodings.get(quantized.encoding).parts(quantized))
           return
         }
         const parts = await writer.finish(progress.seconds - startedAt)
@@ -72,7 +74,7 @@ async function quantizeTile(context: WalkContext, tile: Tile, buffers: TileBuffe
     progress.weighed((tile.rowEnd - tile.rowStart) * tile.columns)
     results.push({ index, quantized: made.tensor, sums: made.sums, ms: 1000 * (progress.seconds - startedAt) })
   }
-  if (stored !== null) buffers.give(stored.bytes)
+  if (stored !== null) buffers.give([stored.bytes])
   return results
 }
 

@@ -1,3 +1,4 @@
+import { isShared, ownBytes } from '../core/shared-memory.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
@@ -32,6 +33,7 @@ export class StoredTensorWriter {
   readonly #sink: ByteSink
   readonly #path: string
   readonly #tensors = new Map<string, { readonly tensor: Omit<StoredTensor, 'tiles'>; readonly tiles: StoredTile[] }>()
+  readonly #scratch = new Scratch()
   #offset = 0
 
   constructor(sink: ByteSink, path: string) {
@@ -42,7 +44,7 @@ export class StoredTensorWriter {
   /** `tile` holds rows [rowStart, rowStart + tile.rows) of a tensor of `rows` rows. */
   async append(tile: QuantizedTensor, rows = tile.rows, rowStart = 0): Promise<void> {
     const member = encodings.get(tile.encoding)
-    const bytes = member.toBytes(tile)
+    const bytes = this.#gather(member.parts(tile))
     const entry = this.#tensors.get(tile.name) ?? {
       tensor: { name: tile.name, rows, columns: tile.columns, encoding: member.encodingOf(tile), path: this.#path },
       tiles: [],
@@ -57,6 +59,19 @@ export class StoredTensorWriter {
     this.#tensors.set(tile.name, entry)
     await this.#sink.write(bytes)
     this.#offset += bytes.byteLength
+  }
+
+  /** In memory of this thread alone, as files want it. */
+  #gather(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+    const [first] = parts
+    if (parts.length === 1 && first !== undefined && !isShared(first)) return ownBytes(first)
+    const whole = this.#scratch.take(parts.reduce((sum, { length }) => sum + length, 0))
+    let at = 0
+    for (const part of parts) {
+      whole.set(part, at)
+      at += part.length
+    }
+    return whole
   }
 
   tensors(): StoredTensor[] {

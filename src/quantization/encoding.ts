@@ -13,15 +13,15 @@ export interface Encoding<Name extends GridEncodingName = GridEncodingName> {
   describe(encoding: TensorEncoding<Name>): string
   /** Bits a matrix takes in a file that packs it tightly, scales included: what the plan counts. */
   fileBits(shape: MatrixShape, encoding: TensorEncoding<Name>): number
-  /** Bytes that `toBytes` makes of a matrix or tile. */
+  /** Bytes of all `parts` of a matrix or tile. */
   storedBytes(shape: MatrixShape, encoding: TensorEncoding<Name>): number
   /** A tile starts at a multiple of this many rows; `shape.rows` where a matrix cannot be cut. */
   rowStep(shape: MatrixShape, encoding: TensorEncoding<Name>): number
   /** Weights that share a scale where such groups end with the row, else `null`. */
   groupSize(encoding: TensorEncoding<Name>): number | null
   encodingOf(tensor: QuantizedTensor<Name>): TensorEncoding<Name>
-  /** May be a view of the tensor. */
-  toBytes(tensor: QuantizedTensor<Name>): Uint8Array<ArrayBuffer>
+  /** Its bytes, to be stored one part after the other; they may be views of the tensor. */
+  parts(tensor: QuantizedTensor<Name>): readonly Uint8Array[]
   /** The inverse; `bytes`, of `storedBytes`, become the tensor's. */
   fromBytes(bytes: Uint8Array<ArrayBuffer>, place: TensorPlace, encoding: TensorEncoding<Name>): QuantizedTensor<Name>
   /** Whether the bytes of a matrix are those of its tiles, one after the other; absent: they are not. */

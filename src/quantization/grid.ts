@@ -67,13 +67,13 @@ export interface Grid<Settings = unknown> {
   canFix?(settings: Settings): Support
   /**
    * Nearest rounding straight from a checkpoint's values, measured on the way: the same bytes as `quantizeNearest` gives,
-   * without an f32 copy of the matrix. Absent where a grid has no such way.
+   * without an f32 copy of the matrix. Absent, or `null` with these settings, where a grid has no such way.
    */
   quantizeStored?(
     name: string,
     source: StoredMatrix,
     options: { readonly settings: Settings; readonly kernels: Kernels; readonly signal?: AbortSignal },
-  ): Promise<MeasuredTensor>
+  ): Promise<MeasuredTensor> | null
 }
 
 /** A quantized tensor and how far it is from the weights it stands for. */

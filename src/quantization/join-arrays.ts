@@ -21,7 +21,7 @@ export function joinFloats(parts: readonly Float32Array[]): Float32Array<ArrayBu
 }
 
 /** The bytes of floats, little endian as every machine of ours is; a view. */
-export function bytesOfFloats(floats: Float32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+export function bytesOfFloats<Memory extends ArrayBufferLike>(floats: Float32Array<Memory>): Uint8Array<Memory> {
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)
 }
 

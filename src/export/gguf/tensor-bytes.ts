@@ -1,5 +1,6 @@
 import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import { StudioError, throwIfAborted } from '../../core/errors.ts'
+import { ownBytes } from '../../core/shared-memory.ts'
 import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { asMatrix, readHalf, rowPieces } from '../float-pieces.ts'
@@ -64,7 +65,7 @@ export async function* storedPieces(
       throwIfAborted(signal)
       yield {
         rows: { rowStart: rowStart + start, rowEnd: rowStart + end },
-        blocks: tile.blocks.subarray(start * bytesARow, end * bytesARow),
+        blocks: ownBytes(tile.blocks.subarray(start * bytesARow, end * bytesARow)),
       }
     }
   }

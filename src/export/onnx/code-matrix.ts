@@ -16,7 +16,7 @@ export interface CodeMatrix {
   /** Where the setting stores zero points. */
   readonly zeroAt: (row: number, column: number) => number
   /** The codes of rows as they are stored, where these bytes are the operator's too. */
-  readonly packed: Uint8Array<ArrayBuffer> | null
+  readonly packed: Uint8Array | null
 }
 
 /** Throws `RangeError` for a tensor that `nbitsOf` refuses. */
@@ -137,7 +137,7 @@ export function packCodes(
   const { bits, block } = setting
   const padded = blocksPerRow(setting, columns) * block
   const rowBytes = (padded * bits) / 8
-  if (matrix.packed !== null) return matrix.packed.slice(rowStart * rowBytes, rowEnd * rowBytes)
+  if (matrix.packed !== null) return Uint8Array.from(matrix.packed.subarray(rowStart * rowBytes, rowEnd * rowBytes))
   const packed = new Uint8Array((rowEnd - rowStart) * rowBytes)
   const codes = new Uint8Array(padded)
   for (let row = rowStart; row < rowEnd; row++) {

@@ -42,11 +42,11 @@ export interface AffineTensor extends MatrixShape, AffineParams {
    * Codes of each row as a bit stream, least significant bit first (code i of a row at bits [bits*i, bits*i + bits)),
    * rows padded to whole bytes: rows * ceil(columns * bits / 8) bytes.
    */
-  readonly codes: Uint8Array<ArrayBuffer>
+  readonly codes: Uint8Array
   /** Half-precision values widened to f32, [rows, groups] row-major; one value for `tensor`. */
-  readonly scales: Float32Array<ArrayBuffer>
+  readonly scales: Float32Array
   /** One byte a group, same order as `scales`. */
-  readonly zeroPoints: Uint8Array<ArrayBuffer>
+  readonly zeroPoints: Uint8Array
 }
 
 /** Groups per row: 1 for `row`; for `tensor` the whole matrix has one and this returns 1. */

@@ -46,12 +46,14 @@ export interface Kernels {
    * ggml blocks, byte for byte as libggml's `ggml_quantize_chunk` writes them. Throws when columns % block size != 0 or when
    * an importance is negative or not finite.
    */
-  quantizeGgml(input: Matrix, type: GgmlType, options?: ImportanceOptions, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>
+  quantizeGgml(input: Matrix, type: GgmlType, options?: ImportanceOptions, signal?: AbortSignal): Promise<Uint8Array>
   /**
    * `quantizeGgml` and `compareGgml` of a checkpoint's own values in one step: they are widened in the thread that encodes
    * them, so that no f32 copy of a matrix is ever made or handed over.
    */
   quantizeStored(source: StoredMatrix, type: GgmlType, signal?: AbortSignal): Promise<MeasuredBlocks>
+  /** The same on the affine grid: `quantizeAffine` and a comparison with its values. Not for `group: 'tensor'`, whose range needs all. */
+  quantizeStoredAffine(source: StoredMatrix, params: AffineFit, signal?: AbortSignal): Promise<MeasuredAffine>
   dequantizeGgml(blocks: Uint8Array, shape: MatrixShape, type: GgmlType, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
 
   /** Blocks of 4-bit codes with a value each, code for code as bitsandbytes' CPU kernels; rule in `CodeBookParams`. */
@@ -101,12 +103,32 @@ export interface Kernels {
    * token so that log-sum-exp, KL divergence and arg max come out exact after the last tile, whatever the tile width.
    */
   accumulateLogits(state: LogitState, tile: LogitTile, signal?: AbortSignal): Promise<LogitState>
+  /**
+   * The same kernels, whose ggml and affine quantizers make what they return in `memory`; what comes from a graphics card is in
+   * fresh memory as ever. Not to be closed by themselves.
+   */
+  into(memory: ResultMemory): Kernels
   close(): Promise<void>
+}
+
+/**
+ * Memory for results. Fresh memory costs more than many a quantizer: it is cleared page by page, in the thread that joins
+ * what the others computed. Memory that was used before and is shared is written by all threads where it lies.
+ */
+export interface ResultMemory {
+  /** So many bytes, from a multiple of 8 on, holding whatever was there. Threads may still write there after a call that rejected. */
+  take(bytes: number): Uint8Array
 }
 
 /** ggml blocks and how far they are from the weights they stand for. */
 export interface MeasuredBlocks {
-  readonly blocks: Uint8Array<ArrayBuffer>
+  readonly blocks: Uint8Array
+  readonly sums: WeightSums
+}
+
+/** Affine codes and how far their values are from the weights. */
+export interface MeasuredAffine {
+  readonly affine: AffineTensor
   readonly sums: WeightSums
 }
 

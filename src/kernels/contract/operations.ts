@@ -13,7 +13,8 @@ import type { RealAffineFit, RealAffineTensor } from './real-affine.ts'
  * What a backend writes: each operation on one piece, synchronous, on one thread. `../split.ts` cuts the work into pieces
  * and joins the results, so a backend knows nothing of threads, and threads know nothing of the arithmetic.
  *
- * Inputs are views that must not be changed or kept; results are fresh buffers. Quantizers refuse NaN and infinity with
+ * Inputs are views that must not be changed or kept. Arrays of results are the caller's where they are all of their buffer; those
+ * that are part of a larger one are the backend's and hold until its next call. Quantizers refuse NaN and infinity with
  * `weights-not-finite`, naming the place.
  */
 export interface KernelOperations {
@@ -31,8 +32,10 @@ export interface KernelOperations {
   quantizeKMeans(piece: MatrixPiece, params: KMeansParams, importance: Float32Array | null): KMeansTensor
   dequantizeKMeans(piece: KMeansTensor): Float32Array<ArrayBuffer>
   /** `importance` as above. */
-  quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer>
+  quantizeGgml(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Pick<MeasuredBlocks, 'blocks'>
   quantizeStored(piece: StoredPiece, type: GgmlType): MeasuredBlocks
+  /** `group` is not `tensor`. */
+  quantizeStoredAffine(piece: StoredPiece, params: AffineFit): MeasuredAffinePiece
   dequantizeGgml(blocks: Uint8Array, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer>
   /** A piece is a whole number of blocks, except where the matrix ends. */
   quantizeCodeBook(piece: FlatPiece, params: CodeBookParams): Pick<CodeBookTensor, 'codes' | 'scales'>
@@ -66,6 +69,9 @@ export interface KernelOperations {
   countWeights(data: Float32Array, limit: number, bins: number): Uint32Array<ArrayBuffer>
   accumulateLogits(state: LogitState, tile: LogitTile): LogitState
 }
+
+/** `MeasuredAffine` with the arrays of its tensor alone. */
+export type MeasuredAffinePiece = Pick<AffineTensor, 'codes' | 'scales' | 'zeroPoints'> & { readonly sums: WeightSums }
 
 /** Rows cut out of a matrix; `firstRow` is where they begin, for the texts of errors. */
 export interface MatrixPiece extends Matrix {

@@ -13,7 +13,7 @@ import { dequantizeKMeans, quantizeKMeans } from './k-means.ts'
 import { accumulateLogits } from './logits.ts'
 import { accumulateProduct } from './product.ts'
 import { dequantizeRealAffine, quantizeRealAffine } from './real-affine.ts'
-import { quantizeStored } from './stored.ts'
+import { quantizeStored, quantizeStoredAffine } from './stored.ts'
 import { sweepColumns } from './sweep.ts'
 import { compareGgml, compareWeights, countWeights, summarizeWeights } from './weights.ts'
 
@@ -27,8 +27,9 @@ export const referenceOperations: KernelOperations = {
   dequantizeRealAffine,
   quantizeKMeans,
   dequantizeKMeans,
-  quantizeGgml,
+  quantizeGgml: (piece, type, importance) => ({ blocks: quantizeGgml(piece, type, importance) }),
   quantizeStored,
+  quantizeStoredAffine,
   dequantizeGgml,
   quantizeCodeBook,
   dequantizeCodeBook,

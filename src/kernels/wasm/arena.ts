@@ -60,6 +60,10 @@ export class Arena {
     return new Uint8Array(this.#memory.buffer, at, length)
   }
 
+  floatView(at: number, length: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.#memory.buffer, at, length)
+  }
+
   bytes(at: number, length: number): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#memory.buffer, at, length).slice()
   }

@@ -1,4 +1,3 @@
-import { bytesPerElement } from '../../core/dtype.ts'
 import type { CodeBookName } from '../code-books.ts'
 import { type GgmlType, ggmlBytes } from '../contract/ggml.ts'
 import type { MeasuredBlocks, WeightSums } from '../contract/kernels.ts'
@@ -9,6 +8,7 @@ import { addSums, noSums } from '../weight-sums.ts'
 import type { Arena } from './arena.ts'
 import { Lattices } from './lattices.ts'
 import type { Decode, KernelExports, LatticeType, SearchedType } from './module.ts'
+import { StoredStrips, stripRows } from './strips.ts'
 import { sumsOf } from './weights.ts'
 
 /** Types that search for the scales of plain codes; of the others only those with a code book do it by importance. */
@@ -36,17 +36,6 @@ const books: Readonly<Record<LatticeType, CodeBookName>> = {
   IQ3_S: 'iq3s',
 }
 
-/**
- * Bytes of weights copied into the module at once: they and their blocks stay in the cache between the copies and the kernel,
- * and a kernel called often is soon compiled to the end (V8 replaces the code of its quick compiler only between calls).
- */
-const stripBytes = 2 ** 17
-
-/** Rows of a strip. */
-function stripRows(rows: number, columns: number): number {
-  return Math.min(rows, Math.max(1, Math.floor(stripBytes / (columns * 4))))
-}
-
 /** Encodes rows at x to `to`; not 0 when one is not finite. */
 type EncodeRows = (x: number, rows: number, to: number) => number
 
@@ -65,56 +54,44 @@ export class GgmlBlocks {
     this.#lattices = new Lattices(wasm, arena)
   }
 
-  quantize(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array<ArrayBuffer> {
+  quantize(piece: MatrixPiece, type: GgmlType, importance: Float32Array | null): Uint8Array {
     requireBlocks(piece, type)
     requireGgmlImportance(piece, type, importance)
     const { data, rows, columns } = piece
     const rowBytes = ggmlBytes(type, 1, columns)
-    const most = stripRows(rows, columns)
-    const all = new Uint8Array(rows * rowBytes)
+    const most = stripRows(piece)
     const encode = this.#encoder(type, columns, importance)
     const x = this.#arena.take(most * columns * 4)
-    const blocks = this.#arena.take(most * rowBytes)
+    const blocks = this.#arena.take(rows * rowBytes)
     for (let start = 0; start < rows; start += most) {
       const count = Math.min(most, rows - start)
       this.#arena.write(x, data.subarray(start * columns, (start + count) * columns))
-      if (encode(x, count, blocks) !== 0) throw weightNotFinite(piece)
-      all.set(this.#arena.view(blocks, count * rowBytes), start * rowBytes)
+      if (encode(x, count, blocks + start * rowBytes) !== 0) throw weightNotFinite(piece)
     }
-    return all
+    return this.#arena.view(blocks, rows * rowBytes)
   }
 
   /** Widens, encodes, decodes and compares strip by strip: no value of it ever leaves the module but the blocks. */
   quantizeStored(piece: StoredPiece, type: GgmlType): MeasuredBlocks {
     requireBlocks(piece, type)
     requireGgmlImportance(piece, type, null)
-    const { bytes, dtype, rows, columns, firstRow } = piece
-    const sourceBytes = columns * bytesPerElement[dtype]
-    requireLength('A stored matrix', bytes.length, rows * sourceBytes)
+    const { rows, columns } = piece
     const rowBytes = ggmlBytes(type, 1, columns)
-    const most = stripRows(rows, columns)
-    const all = new Uint8Array(rows * rowBytes)
     const encode = this.#encoder(type, columns, null)
     const decode = this.#decoder(type)
-    const stored = this.#arena.take(most * sourceBytes)
-    const weight = dtype === 'F32' ? stored : this.#arena.take(most * columns * 4)
-    const blocks = this.#arena.take(most * rowBytes)
-    const values = this.#arena.take(most * columns * 4)
+    const strips = new StoredStrips(this.#wasm, this.#arena, piece)
+    const { weight } = strips
+    const blocks = this.#arena.take(rows * rowBytes)
+    const values = this.#arena.take(strips.rows * columns * 4)
     let sums = noSums
-    for (let start = 0; start < rows; start += most) {
-      const count = Math.min(most, rows - start)
-      this.#arena.write(stored, bytes.subarray(start * sourceBytes, (start + count) * sourceBytes))
-      // Halves as a checkpoint stores them are blocks of ggml's F16, one element each.
-      if (dtype === 'F16') this.#wasm.decodeF16(stored, count * columns, weight)
-      else if (dtype === 'BF16') this.#wasm.widenBfloat16(stored, count * columns, weight)
-      if (encode(weight, count, blocks) !== 0) {
-        throw weightNotFinite({ data: this.#arena.floats(weight, count * columns), rows: count, columns, firstRow: firstRow + start })
-      }
-      all.set(this.#arena.view(blocks, count * rowBytes), start * rowBytes)
-      decode(blocks, count * columns, values)
+    for (let start = 0; start < rows; start += strips.rows) {
+      const count = strips.load(start)
+      const at = blocks + start * rowBytes
+      if (encode(weight, count, at) !== 0) throw weightNotFinite(strips.loaded(start, count))
+      decode(at, count * columns, values)
       sums = addSums(sums, sumsOf(this.#wasm, this.#arena, { weight, values, count: count * columns }))
     }
-    return { blocks: all, sums }
+    return { blocks: this.#arena.view(blocks, rows * rowBytes), sums }
   }
 
   dequantize(blocks: Uint8Array, shape: MatrixShape, type: GgmlType): Float32Array<ArrayBuffer> {

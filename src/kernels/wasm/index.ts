@@ -1,7 +1,7 @@
 import type { Kernels } from '../contract/kernels.ts'
 import type { KernelOperations } from '../contract/operations.ts'
 import { createInlineKernels } from '../inline.ts'
-import { dequantizeAffine, findRange, quantizeAffine } from './affine.ts'
+import { dequantizeAffine, findRange, quantizeAffine, quantizeStoredAffine } from './affine.ts'
 import { Arena } from './arena.ts'
 import { dequantizeCodeBook, quantizeCodeBook } from './codebook.ts'
 import { descendCodes } from './descent.ts'
@@ -26,8 +26,9 @@ export async function loadWasmOperations(): Promise<KernelOperations> {
     findRange: (piece) => findRange(wasm, arena, piece),
     quantizeAffine: (piece, params, range) => quantizeAffine(wasm, arena, { piece, params, range }),
     dequantizeAffine: (tensor) => dequantizeAffine(wasm, arena, tensor),
-    quantizeGgml: (piece, type, importance) => ggml.quantize(piece, type, importance),
+    quantizeGgml: (piece, type, importance) => ({ blocks: ggml.quantize(piece, type, importance) }),
     quantizeStored: (piece, type) => ggml.quantizeStored(piece, type),
+    quantizeStoredAffine: (piece, params) => quantizeStoredAffine(wasm, arena, { piece, params }),
     dequantizeGgml: (blocks, shape, type) => ggml.dequantize(blocks, shape, type),
     quantizeRealAffine: (piece, fit) => quantizeRealAffine(wasm, arena, { piece, fit }),
     dequantizeRealAffine: (tensor) => dequantizeRealAffine(wasm, arena, tensor),

@@ -8,6 +8,7 @@ const onePass = 'One pass over the weights in f64: copying them takes longer, an
 
 const reasons: Readonly<Record<string, string>> = {
   quantizeAffine: quick,
+  quantizeStoredAffine: quick,
   quantizeCodeBook: quick,
   quantizeInt8Rows: quick,
   fitSteps: quick,

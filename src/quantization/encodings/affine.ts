@@ -24,7 +24,7 @@ const affine: Encoding<'affine'> = {
   rowStep: ({ rows }, { group }) => (group === 'tensor' ? rows : 1),
   groupSize: ({ group }) => (typeof group === 'number' ? group : null),
   encodingOf: ({ affine: { bits, isSymmetric, group } }) => ({ encoding: 'affine', bits, isSymmetric, group }),
-  toBytes: ({ affine: { codes, scales, zeroPoints } }) => joinBytes([codes, bytesOfFloats(scales), zeroPoints]),
+  parts: ({ affine: { codes, scales, zeroPoints } }) => [codes, bytesOfFloats(scales), zeroPoints],
   fromBytes(bytes, place, { bits, isSymmetric, group }) {
     const { rows, columns } = place
     const scaleStart = codeBytes(place, bits)

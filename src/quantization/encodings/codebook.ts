@@ -27,9 +27,9 @@ const codebook: Encoding<'codebook'> = {
     isNested ? rows : Math.min(rows, blockSize / greatestDivisor(columns, blockSize)),
   groupSize: () => null,
   encodingOf: ({ codeBook: { book, blockSize }, nested }) => ({ encoding: 'codebook', book, blockSize, isNested: nested !== null }),
-  toBytes({ codeBook: { codes, scales }, nested }) {
-    if (nested === null) return joinBytes([codes, bytesOfFloats(scales)])
-    return joinBytes([codes, nested.codes, bytesOfFloats(nested.absmax), bytesOfFloats(Float32Array.of(nested.offset))])
+  parts({ codeBook: { codes, scales }, nested }) {
+    if (nested === null) return [codes, bytesOfFloats(scales)]
+    return [codes, nested.codes, bytesOfFloats(nested.absmax), bytesOfFloats(Float32Array.of(nested.offset))]
   },
   fromBytes(bytes, place, { book, blockSize, isNested }) {
     const { rows, columns } = place

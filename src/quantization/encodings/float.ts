@@ -16,7 +16,7 @@ const float: Encoding<'float'> = {
   rowStep: () => 1,
   groupSize: () => null,
   encodingOf: () => ({ encoding: 'float' }),
-  toBytes: ({ values }) => bytesOfFloats(values),
+  parts: ({ values }) => [bytesOfFloats(values)],
   // slice copies, so that f32 starts on a boundary of four.
   fromBytes: (bytes, place) => ({ ...place, encoding: 'float', values: new Float32Array(bytes.slice().buffer) }),
   join: (tiles, place) => ({ ...place, encoding: 'float', values: joinFloats(tiles.map(({ values }) => values)) }),

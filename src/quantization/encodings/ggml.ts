@@ -6,7 +6,7 @@ declare module '../quantized-tensor.ts' {
   interface StorageEncodings {
     readonly ggml: {
       readonly settings: { readonly type: GgmlType }
-      readonly tensor: { readonly type: GgmlType; readonly blocks: Uint8Array<ArrayBuffer> }
+      readonly tensor: { readonly type: GgmlType; readonly blocks: Uint8Array }
     }
   }
 }
@@ -20,7 +20,7 @@ const ggml: Encoding<'ggml'> = {
   rowStep: () => 1,
   groupSize: () => null,
   encodingOf: ({ type }) => ({ encoding: 'ggml', type }),
-  toBytes: ({ blocks }) => blocks,
+  parts: ({ blocks }) => [blocks],
   fromBytes: (blocks, place, { type }) => ({ ...place, encoding: 'ggml', type, blocks }),
   isConcatenated: true,
   join(tiles, place) {

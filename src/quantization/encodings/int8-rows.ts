@@ -1,6 +1,6 @@
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import type { Encoding } from '../encoding.ts'
-import { bytesOfFloats, joinBytes, joinFloats } from '../join-arrays.ts'
+import { bytesOfFloats, joinFloats } from '../join-arrays.ts'
 
 declare module '../quantized-tensor.ts' {
   interface StorageEncodings {
@@ -17,8 +17,7 @@ const int8Rows: Encoding<'int8-rows'> = {
   rowStep: () => 1,
   groupSize: () => null,
   encodingOf: () => ({ encoding: 'int8-rows' }),
-  toBytes: ({ int8Rows: { codes, scales } }) =>
-    joinBytes([new Uint8Array(codes.buffer, codes.byteOffset, codes.length), bytesOfFloats(scales)]),
+  parts: ({ int8Rows: { codes, scales } }) => [new Uint8Array(codes.buffer, codes.byteOffset, codes.length), bytesOfFloats(scales)],
   fromBytes(bytes, place) {
     const { rows, columns } = place
     const codes = new Int8Array(bytes.slice(0, rows * columns).buffer)

@@ -22,7 +22,7 @@ const kMeans: Encoding<'k-means'> = {
   rowStep: () => 1,
   groupSize: ({ group }) => (typeof group === 'number' ? group : null),
   encodingOf: ({ kMeans: { bits, group } }) => ({ encoding: 'k-means', bits, group }),
-  toBytes: ({ kMeans: { codes, centroids } }) => joinBytes([codes, bytesOfHalves(narrowToHalf(centroids))]),
+  parts: ({ kMeans: { codes, centroids } }) => [codes, bytesOfHalves(narrowToHalf(centroids))],
   fromBytes(bytes, place, { bits, group }) {
     const { rows, columns } = place
     const tableStart = rows * packedRowBytes(columns, bits)

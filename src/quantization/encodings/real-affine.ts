@@ -23,8 +23,11 @@ const realAffine: Encoding<'real-affine'> = {
   rowStep: () => 1,
   groupSize: ({ group }) => (typeof group === 'number' ? group : null),
   encodingOf: ({ realAffine: { levels, isSymmetric, group } }) => ({ encoding: 'real-affine', levels, isSymmetric, group }),
-  toBytes: ({ realAffine: { codes, scales, zeroPoints } }) =>
-    joinBytes([codes, bytesOfHalves(narrowToHalf(scales)), bytesOfHalves(narrowToHalf(zeroPoints))]),
+  parts: ({ realAffine: { codes, scales, zeroPoints } }) => [
+    codes,
+    bytesOfHalves(narrowToHalf(scales)),
+    bytesOfHalves(narrowToHalf(zeroPoints)),
+  ],
   fromBytes(bytes, place, { levels, isSymmetric, group }) {
     const { rows, columns } = place
     const scaleStart = rows * codeRowBytes(columns, levels)

@@ -39,7 +39,7 @@ function noScales(type: GgmlType): string {
   return `${type} has no scales that could be kept while weights are rounded anew.`
 }
 
-function sweepGrid(blocks: Uint8Array<ArrayBuffer>, shape: MatrixShape, type: GgmlType, layout: BlockLayout): SweepGrid {
+function sweepGrid(blocks: Uint8Array, shape: MatrixShape, type: GgmlType, layout: BlockLayout): SweepGrid {
   const { blockSize, blockBytes } = ggmlTypes[type]
   const perBlock = blockSize / layout.groupSize
   const count = (shape.rows * shape.columns) / layout.groupSize

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import type { AffineFit } from '../../kernels/contract/affine.ts'
 import { recipeInvalid } from '../faults.ts'
 import { fixAffine } from '../fix-affine.ts'
 import type { Grid } from '../grid.ts'
@@ -10,6 +11,11 @@ interface AffineSettings {
   readonly isSymmetric: boolean
   /** Whether each group's range may be narrowed for the sake of the weights inside it; the rule is at `clipSteps`. */
   readonly clip: 'none' | 'mse'
+}
+
+/** The settings as the kernels name them. */
+function fitOf({ bits, group, isSymmetric, clip }: AffineSettings): AffineFit {
+  return { bits, isSymmetric, group: group === 'channel' ? 'row' : group, clip }
 }
 
 const smallestGroup = 16
@@ -140,15 +146,20 @@ const affine: Grid<AffineSettings> = {
       ...(isWide ? [{ choice: { ...same, group: gentleGroup }, label: `Groups of ${gentleGroup}` }] : []),
     ]
   },
+  quantizeStored(name, source, { settings, kernels, signal }) {
+    // Its range is that of all rows.
+    if (settings.group === 'tensor') return null
+    return kernels.quantizeStoredAffine(source, fitOf(settings), signal).then(({ affine, sums }) => ({
+      tensor: { name, rows: source.rows, columns: source.columns, encoding: 'affine', affine },
+      sums,
+    }))
+  },
   async quantizeNearest(name, weight, { settings, kernels, signal }) {
-    const { bits, group, isSymmetric, clip } = settings
-    const params = { bits, isSymmetric, group: group === 'channel' ? ('row' as const) : group, clip }
-    const tensor = await kernels.quantizeAffine(weight, params, signal)
+    const tensor = await kernels.quantizeAffine(weight, fitOf(settings), signal)
     return { name, rows: weight.rows, columns: weight.columns, encoding: 'affine', affine: tensor }
   },
   fixed(name, weight, { settings, ...options }) {
-    const { bits, group, isSymmetric, clip } = settings
-    return fixAffine(name, weight, { bits, isSymmetric, group: group === 'channel' ? 'row' : group, clip }, options)
+    return fixAffine(name, weight, fitOf(settings), options)
   },
 }
 

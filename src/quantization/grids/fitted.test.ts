@@ -3,6 +3,7 @@ import { describe, expect, it, test } from 'vitest'
 import { sampleImportance, sampleMatrix } from '../../kernels/conformance/inputs.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { Grid } from '../grid.ts'
+import { joinBytes } from '../join-arrays.ts'
 import { parseRecipe } from '../parse-recipe.ts'
 import { encodings, grids } from '../registry.ts'
 import { encodedBits } from '../resolve.ts'
@@ -85,7 +86,7 @@ test('bits in the plan are bits in storage', async () => {
     const encoding = grid.encoding(shape, settings)
     if (encoding.encoding === 'source') throw new TypeError(id)
     const tensor = await grid.quantizeNearest('w', sampleMatrix('normal', 8, 256), { settings, kernels })
-    expect(8 * encodings.get(tensor.encoding).toBytes(tensor).length, id).toBe(encodedBits(shape, encoding))
+    expect(8 * joinBytes(encodings.get(tensor.encoding).parts(tensor)).length, id).toBe(encodedBits(shape, encoding))
   }
 })
 
