@@ -35,16 +35,16 @@ test('a call is finished with its last answer, whatever their order', async () =
   const taken: unknown[] = []
   const call = callOf(5, (result, index) => taken.push([index, result]))
   const [first, second] = [nextBatch(call, 1), nextBatch(call, 1)]
-  call.take(second, ['c'])
-  call.take(first, ['a', 'b'])
-  for (const batch of batchesOf(call, 1)) call.take(batch, ['d'])
+  call.take(second, ['d'])
+  call.take(first, ['a', 'b', 'c'])
+  for (const batch of batchesOf(call, 1)) call.take(batch, ['e'])
   await call.finished
   expect(taken).toEqual([
-    [2, 'c'],
+    [3, 'd'],
     [0, 'a'],
     [1, 'b'],
-    [3, 'd'],
-    [4, 'd'],
+    [2, 'c'],
+    [4, 'e'],
   ])
 })
 

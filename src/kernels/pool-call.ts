@@ -4,7 +4,7 @@ import { errorOf, faultOf } from './messages.ts'
 /** A piece is tried again once when its thread died under it. */
 const triesPerPiece = 2
 /** Pieces that go with one message at most: what a message costs is spread over them, an abort still heard soon. */
-export const largestBatch = 4
+export const largestBatch = 8
 
 export interface CallWork {
   readonly name: OperationName
@@ -48,7 +48,7 @@ export class PoolCall {
   /** How many pieces one of `threads` threads may get next: fewer towards the end, so that all threads end together. */
   batchSize(threads: number): number {
     if (this.#lost.length > 0) return 1
-    const share = Math.floor((this.work.count - this.#next) / (2 * threads))
+    const share = Math.floor((this.work.count - this.#next + threads) / (2 * threads))
     return Math.min(Math.max(share, 1), largestBatch)
   }
 
