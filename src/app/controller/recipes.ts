@@ -35,14 +35,6 @@ const isPresetId = (id: string): boolean => modelStore.getState().catalogue?.pre
 export function createRecipeActions({ service }: ControllerContext): RecipeActions {
   const shelfIds = (): string[] => recipesStore.getState().entries.map((entry) => entry.recipe.id)
 
-  const presetsOf = (recipeIds: readonly string[]): Promise<Recipe[]> =>
-    Promise.all(
-      recipeIds.map(async (id) => {
-        const known = modelStore.getState().catalogue?.presets.find((preset) => preset.recipe.id === id)
-        return known === undefined ? service.parseRecipe(id) : known.recipe
-      }),
-    )
-
   /** Several recipes may be pasted: a list in JSON, a link, or one id a line. */
   const parse = async (text: string): Promise<readonly Recipe[]> => {
     const link = /#?(recipes=[\w-]+={0,2})/.exec(text)?.[1]
@@ -67,7 +59,7 @@ export function createRecipeActions({ service }: ControllerContext): RecipeActio
       const set = modelStore.getState().catalogue?.sets.find((candidate) => candidate.id === setId)
       if (set === undefined) return
       try {
-        addRecipes(await presetsOf(set.recipeIds))
+        addRecipes(await Promise.all(set.recipeIds.map((id) => service.parseRecipe(id))))
       } catch (error) {
         notify(faultOf(error).message)
       }
