@@ -101,6 +101,7 @@ function useChipText(entry: RecipeEntry): ChipText {
   const plan = useRecipePlan(id)
   const titleOf = useFormatTitle()
   const cells = useStore(runStore, (state) => state.cells[id])
+  const isFinished = useStore(runStore, (state) => state.status === 'finished')
   const { results } = useResults()
   const baselineId = useStore(recipesStore, (state) => state.baseline)
   const result = results.find((candidate) => candidate.recipe.id === id)
@@ -111,7 +112,8 @@ function useChipText(entry: RecipeEntry): ChipText {
       return { line: blocks, spoken: `${blocks} so far` }
     }
     const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length
-    return { line: `error so far ${layerError(mean)}`, spoken: `output error so far ${layerError(mean)}` }
+    const error = `error ${isFinished ? '' : 'so far '}${layerError(mean)}`
+    return { line: error, spoken: `output ${error}` }
   }
   if (result !== undefined && (step === 'compare' || step === 'export')) {
     const above = aboveBaseline(result.report, baselineOf(results, baselineId))
