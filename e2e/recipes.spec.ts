@@ -51,3 +51,15 @@ test('all presets by grid, by question and by name', async ({ studio, page }) =>
   await page.keyboard.press('Escape')
   await expect(page.getByRole('group', { name: 'Recipe gptq-5bit-g48' })).toBeVisible()
 })
+
+test('a name that stands for a recipe is not kept by another one', async ({ studio, page }) => {
+  await studio.open('#recipes')
+  await studio.pasteRecipes('gptq-5bit-g48')
+  const editor = page.getByRole('group', { name: 'Recipe gptq-5bit-g48' })
+  await editor.getByRole('combobox', { name: 'Bits' }).selectOption({ label: '3 bit' })
+  await expect(page.getByRole('group', { name: 'Recipe gptq-5bit-g48-edited', exact: true })).toBeVisible()
+  await studio.pasteRecipes('{"id":"gptq-5bit-g48-edited","grid":{"kind":"ggml","type":"Q4_0"}}')
+  await expect(page.getByRole('group', { name: 'Recipe gptq-5bit-g48-edited-2', exact: true })).toBeVisible()
+  await studio.pasteRecipes('gptq-5bit-g48')
+  await expect(page.getByRole('group', { name: 'Recipe gptq-5bit-g48', exact: true })).toBeVisible()
+})

@@ -5,7 +5,7 @@ import { toBase64 } from '../core/base64.ts'
 import { StudioError } from '../core/errors.ts'
 import { learningOf, learnsFromText } from '../pipeline/learning.ts'
 import type { CalibrationSettings, EvaluationSettings, ImportanceSettings, RunRequest } from '../pipeline/plan.ts'
-import { parseRecipe } from '../quantization/parse-recipe.ts'
+import { findRecipe } from '../quantization/presets.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 import type { CliArguments } from './cli-arguments.ts'
 
@@ -117,7 +117,7 @@ async function calibrationOf(args: CliArguments, source: CliTexts['calibration']
 
 async function readRecipe(idOrFile: string): Promise<Recipe> {
   const isFile = !idOrFile.trimStart().startsWith('{') && (idOrFile.endsWith('.json') || (await isKind(idOrFile, 'file')))
-  return parseRecipe(isFile ? await readTextFile(idOrFile) : idOrFile)
+  return findRecipe(isFile ? await readTextFile(idOrFile) : idOrFile)
 }
 
 async function readTextFile(path: string): Promise<string> {

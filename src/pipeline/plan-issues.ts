@@ -216,13 +216,12 @@ function overrideIssues(recipe: Recipe, tensors: readonly ResolvedTensor[]): Pla
 
 function formatIssues(recipeId: string, plan: RecipePlan | undefined): PlanIssue[] {
   if (plan === undefined || plan.targets.length === 0 || plan.targets.some(({ support }) => support === true)) return []
-  const reasons = plan.targets.map(({ id, support }) => `${id}: ${String(support)}`)
   return [
     {
       severity: 'warning',
       recipeId,
       title: 'No file format can hold this recipe',
-      text: reasons.join(' '),
+      text: `None of ${plan.targets.map(({ id }) => id).join(', ')} takes it.`,
       remedy: 'Run it to see what it costs; to get a file, choose a type that a format has.',
     },
   ]

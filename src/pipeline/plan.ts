@@ -82,7 +82,7 @@ export interface Plan {
   /** Bound on memory of all threads together, and what it is made of. */
   readonly peakMemoryBytes: number
   readonly memoryParts: readonly { readonly what: string; readonly bytes: number }[]
-  /** What the run keeps in storage until cleared. */
+  /** Most that the run has in storage at once: packed tensors, which stay until cleared, and hidden states, which do not. */
   readonly storageBytes: number
   readonly freeStorageBytes: number
   readonly evaluationTokens: number

@@ -8,8 +8,8 @@ import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { choicesOf } from '../quantization/choices.ts'
-import { parseRecipe, validateRecipe } from '../quantization/parse-recipe.ts'
-import { presetSets, presets } from '../quantization/presets.ts'
+import { validateRecipe } from '../quantization/parse-recipe.ts'
+import { findRecipe, presetSets, presets } from '../quantization/presets.ts'
 import { allocations, grids, roundings, transforms } from '../quantization/registry.ts'
 import { resolveTensors } from '../quantization/resolve.ts'
 import type { AxisMember, EngineSettings, Environment, ModelSummary, OpenProgress, StudioService } from '../rpc/contract.ts'
@@ -132,7 +132,7 @@ class Studio {
         },
         targets: exportTargets.map(({ id, title, explanation }) => ({ id, title, explanation })),
       }),
-      parseRecipe: async (idOrJson) => parseRecipe(idOrJson),
+      parseRecipe: async (idOrJson) => findRecipe(idOrJson),
       recipeLink: (recipes) => recipeLink(recipes),
       recipesFromLink: (fragment) => recipesFromLink(fragment),
       commandLine: async (model, recipes, targets) => commandLine(model, recipes, targets),

@@ -15,9 +15,8 @@ import type { StoredPart } from './journal.ts'
 import { activationsOf } from './learning.ts'
 import { GramSums, measureTensor, shareOfZeros } from './measure.ts'
 import { storedSquares } from './measured-importance.ts'
-import { createRunFile } from './run-files.ts'
-import { StoredTensorWriter } from './stored-tensor.ts'
 import { TapSums } from './tap-sums.ts'
+import { writeTensorFile } from './tensor-file.ts'
 import {
   blockOperations,
   type FinishedBlock,
@@ -145,9 +144,7 @@ async function quantizeBlock(context: WalkContext, block: BlockSpec, input: Bloc
   const weights: Record<string, Float32Array<ArrayBuffer>> = { ...source.tensors }
   const layers: LayerResult[] = []
   const path = `${context.folder}/tensors/${input.index}-${block.index}.bin`
-  const file = await createRunFile(context.store, path)
-  try {
-    const writer = new StoredTensorWriter(file.sink, path)
+  const { tensors } = await writeTensorFile(context.store, path, async (writer) => {
     for (const { linears, taps } of linearGroups(block, run.learning.isTrueSequential)) {
       if (!linears.some((linear) => isOnGrid(resolvedOf(run, linear.weight)))) continue
       const learnt =
@@ -165,12 +162,8 @@ async function quantizeBlock(context: WalkContext, block: BlockSpec, input: Bloc
       }
     }
     for (const tensor of floatsOf(block, run, source)) await writer.append(tensor)
-    await file.finish()
-    return { weights, layers, tensors: writer.tensors(), inputModes: source.modes }
-  } catch (error) {
-    await file.sink.abort()
-    throw error
-  }
+  })
+  return { weights, layers, tensors, inputModes: source.modes }
 }
 
 /** `null` for a linear that stays as it is. */

@@ -2,8 +2,8 @@ import type { LayerResult } from '../evaluation/result.ts'
 import { checkpointRows, EmbeddingLookup, type RowReader, storedRows } from './embedding.ts'
 import type { HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
-import { createRunFile } from './run-files.ts'
-import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
+import type { StoredTensor } from './stored-tensor.ts'
+import { writeTensorFile } from './tensor-file.ts'
 import { type FinishedBlock, isOnGrid, type RecipeRun, resolvedOf, type WalkContext } from './walk-context.ts'
 import { type MeasuredTile, type OutputSums, storeEndMatrix } from './walk-end-matrix.ts'
 
@@ -51,20 +51,13 @@ async function storeEmbedding(
   const { name } = context.checkpoint.graph.embedding
   const counts = new Float64Array(vocab)
   for (const batch of [...context.evaluation, ...context.calibration]) for (const id of batch.ids) counts[id] = (counts[id] ?? 0) + 1
-  const path = `${context.folder}/tensors/${index}-embedding.bin`
-  const file = await createRunFile(context.store, path)
-  try {
-    const writer = new StoredTensorWriter(file.sink, path)
-    context.progress.at(0, 'quantizing', run.recipe.id)
-    const change = run.ends?.embedding ?? null
-    const measure = async (output: OutputSums, tile: MeasuredTile): Promise<void> => addLookupError(output, counts, tile)
-    const layer = await storeEndMatrix(context, run, { name, source: name, change, writer, measure })
-    await file.finish()
-    return { tensors: writer.tensors(), layers: layer === null ? [] : [layer] }
-  } catch (error) {
-    await file.sink.abort()
-    throw error
-  }
+  const measure = async (output: OutputSums, tile: MeasuredTile): Promise<void> => addLookupError(output, counts, tile)
+  const change = run.ends?.embedding ?? null
+  context.progress.at(0, 'quantizing', run.recipe.id)
+  const { tensors, made: layer } = await writeTensorFile(context.store, `${context.folder}/tensors/${index}-embedding.bin`, (writer) =>
+    storeEndMatrix(context, run, { name, source: name, change, writer, measure }),
+  )
+  return { tensors, layers: layer === null ? [] : [layer] }
 }
 
 function addLookupError(output: OutputSums, counts: Float64Array, { weight, approximation, rowStart }: MeasuredTile): void {

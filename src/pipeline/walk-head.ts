@@ -7,8 +7,8 @@ import type { LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
 import { batchTokens } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
 import { GramSums } from './measure.ts'
-import { createRunFile } from './run-files.ts'
-import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
+import type { StoredTensor } from './stored-tensor.ts'
+import { writeTensorFile } from './tensor-file.ts'
 import type { RecipeRun, WalkContext } from './walk-context.ts'
 import { type MeasuredTile, type OutputSums, storeEndMatrix } from './walk-end-matrix.ts'
 import { readRows, readVector, storedRange } from './weights.ts'
@@ -141,24 +141,18 @@ async function storeHead(
   { index, gram, head }: { readonly index: number; readonly gram: Float32Array; readonly head: TensorSpec },
 ): Promise<{ readonly tensors: StoredTensor[]; readonly layers: LayerResult[] }> {
   const { kernels, signal, checkpoint } = context
-  const path = `${context.folder}/tensors/${index}-head.bin`
-  const file = await createRunFile(context.store, path)
-  try {
-    const writer = new StoredTensorWriter(file.sink, path)
-    const measure = async (output: OutputSums, { weight, approximation }: MeasuredTile): Promise<void> => {
-      output.signal += await kernels.traceThroughGram(weight, gram, signal)
-      const delta = weight.data.map((value, i) => value - (approximation[i] ?? 0))
-      output.error += await kernels.traceThroughGram({ ...weight, data: delta }, gram, signal)
-    }
-    const change = run.ends?.head ?? null
-    const layer = await storeEndMatrix(context, run, { name: head.name, source: headNameOf(checkpoint.graph), change, writer, measure })
-    if (run.ends !== null) await writer.append(vectorTensor(run.graph.finalNorm.name, run.ends.finalNorm))
-    await file.finish()
-    return { tensors: writer.tensors(), layers: layer === null ? [] : [layer] }
-  } catch (error) {
-    await file.sink.abort()
-    throw error
+  const measure = async (output: OutputSums, { weight, approximation }: MeasuredTile): Promise<void> => {
+    output.signal += await kernels.traceThroughGram(weight, gram, signal)
+    const delta = weight.data.map((value, i) => value - (approximation[i] ?? 0))
+    output.error += await kernels.traceThroughGram({ ...weight, data: delta }, gram, signal)
   }
+  const matrix = { name: head.name, source: headNameOf(checkpoint.graph), change: run.ends?.head ?? null, measure }
+  const { tensors, made: layer } = await writeTensorFile(context.store, `${context.folder}/tensors/${index}-head.bin`, async (writer) => {
+    const figures = await storeEndMatrix(context, run, { ...matrix, writer })
+    if (run.ends !== null) await writer.append(vectorTensor(run.graph.finalNorm.name, run.ends.finalNorm))
+    return figures
+  })
+  return { tensors, layers: layer === null ? [] : [layer] }
 }
 
 function vectorTensor(name: string, values: Float32Array<ArrayBuffer>): QuantizedTensor<'float'> {

@@ -38,6 +38,11 @@ export function groupFromLabel(label: string): Group | null {
   return v.is(groupSchema, group) ? group : null
 }
 
+/** In a description: `groups of 64`, `one scale a row`. */
+export function groupWords(group: Group, shared: string): string {
+  return group === 'channel' ? `${shared} a row` : `groups of ${group}`
+}
+
 /** Groups worth suggesting. */
 export const exampleGroups: readonly Group[] = [16, 32, 64, 128, 256, 'channel']
 

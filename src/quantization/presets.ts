@@ -37,6 +37,15 @@ export const presets: readonly Preset[] = Object.values(presetFiles)
     explanation,
   }))
 
+/**
+ * A recipe from the id of a preset, from a systematic id or from JSON text: some presets go by names that follow no pattern.
+ * Throws what `parseRecipe` throws.
+ */
+export function findRecipe(idOrJson: string): Recipe {
+  const id = idOrJson.trim()
+  return presets.find(({ recipe }) => recipe.id === id)?.recipe ?? parseRecipe(id)
+}
+
 export const presetSets: readonly PresetSet[] = Object.values(setFiles)
   .map((file) => v.parse(setSchema, file))
   .sort((a, b) => a.order - b.order)

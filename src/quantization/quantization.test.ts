@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { StudioError } from '../core/errors.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import { parseRecipe, summarize, systematicRecipe, validateRecipe } from './parse-recipe.ts'
-import { presetSets, presets } from './presets.ts'
+import { findRecipe, presetSets, presets } from './presets.ts'
 import { grids } from './registry.ts'
 import { encodedBits, encodingsOf, globPattern, resolveTensors } from './resolve.ts'
 
@@ -265,5 +265,12 @@ describe('presets', () => {
     expect(new Set(ids).size).toBe(ids.length)
     for (const set of presetSets) expect(ids).toEqual(expect.arrayContaining([...set.recipeIds]))
     expect(presetSets[0]?.id).toBe('first-look')
+  })
+
+  it('are found by their names, also by those that follow no pattern', () => {
+    for (const { recipe } of presets) expect(findRecipe(` ${recipe.id}\n`)).toBe(recipe)
+    expect(() => parseRecipe('int8-everywhere')).toThrow('There is no recipe')
+    expect(findRecipe('gptq-5bit-g48')).toEqual(parseRecipe('gptq-5bit-g48'))
+    expect(() => findRecipe('int8-nowhere')).toThrow('There is no recipe')
   })
 })

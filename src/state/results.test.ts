@@ -65,6 +65,13 @@ describe('recommendation', () => {
     expect(recommend(all, null)?.result.recipe.id).toBe('8bit')
   })
 
+  it('is a recipe that some format holds, where there is one', () => {
+    const five = result('5bit', { mb: 800, kl: 0.006, above: 0.0099 })
+    const homeless = { ...five, report: { ...five.report, bytesOf: 'stored' } }
+    expect(recommend([...all, homeless], null)?.result.recipe.id).toBe('8bit')
+    expect(recommend([homeless], null)?.result.recipe.id).toBe('5bit')
+  })
+
   it('says so when nothing is near float, or nothing fits the budget', () => {
     expect(recommend([four, three], null)).toMatchObject({ rule: 'closest', result: { recipe: { id: '4bit' } } })
     expect(recommend(all, 1e6)).toMatchObject({ rule: 'closest', result: { recipe: { id: '8bit' } } })

@@ -69,9 +69,12 @@ function isKlTie(one: RecipeReport, other: RecipeReport): boolean {
 
 /**
  * The rule behind Compare's headline: with a budget the lowest KL divergence at or under it, otherwise the smallest
- * recipe within 1 % of float (the closest one when none is). A tie within error goes to the smaller file.
+ * recipe within 1 % of float (the closest one when none is). A tie within error goes to the smaller file. A recipe that no format
+ * holds is recommended only where none has a file.
  */
-export function recommend(results: readonly Result[], budgetBytes: number | null): Recommendation | null {
+export function recommend(measured: readonly Result[], budgetBytes: number | null): Recommendation | null {
+  const withFile = measured.filter(({ report }) => report.bytesOf !== 'stored')
+  const results = withFile.length === 0 ? measured : withFile
   const bySize = (one: Result, other: Result): number =>
     one.report.bytes - other.report.bytes || one.report.klDivergence.mean - other.report.klDivergence.mean
   const closest = (candidates: readonly Result[], rule: RecommendationRule): Recommendation | null => {

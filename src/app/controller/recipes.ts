@@ -32,16 +32,11 @@ function isNameTaken(id: string): boolean {
 
 const isPresetId = (id: string): boolean => modelStore.getState().catalogue?.presets.some((preset) => preset.recipe.id === id) ?? false
 
+/** Both validated, so that their fields stand in one order. */
+const isSame = (one: Recipe, other: Recipe): boolean => JSON.stringify(one) === JSON.stringify(other)
+
 export function createRecipeActions({ service }: ControllerContext): RecipeActions {
   const shelfIds = (): string[] => recipesStore.getState().entries.map((entry) => entry.recipe.id)
-
-  const presetsOf = (recipeIds: readonly string[]): Promise<Recipe[]> =>
-    Promise.all(
-      recipeIds.map(async (id) => {
-        const known = modelStore.getState().catalogue?.presets.find((preset) => preset.recipe.id === id)
-        return known === undefined ? service.parseRecipe(id) : known.recipe
-      }),
-    )
 
   /** Several recipes may be pasted: a list in JSON, a link, or one id a line. */
   const parse = async (text: string): Promise<readonly Recipe[]> => {
@@ -57,6 +52,26 @@ export function createRecipeActions({ service }: ControllerContext): RecipeActio
     return Promise.all(trimmed.split(/[\s,]+/).map((id) => service.parseRecipe(id)))
   }
 
+  /** The recipe as it stands, under another name where its own says something else: that of a preset, or one made of settings. */
+  const underOwnName = async (recipe: Recipe, taken: readonly string[]): Promise<Recipe> => {
+    const meant = await service.parseRecipe(recipe.id).catch(() => null)
+    return meant === null || isSame(meant, recipe) ? recipe : { ...recipe, id: editedId(recipe.id, taken) }
+  }
+
+  /** Adds to the shelf and opens the first; a recipe called like one that is there already, and not the same, gets a free name. */
+  const addAll = async (recipes: readonly Recipe[]): Promise<void> => {
+    const added: Recipe[] = []
+    for (const recipe of recipes) {
+      const others = [...recipesStore.getState().entries.map((entry) => entry.recipe), ...added]
+      const taken = others.map(({ id }) => id)
+      const own = await underOwnName(recipe, taken)
+      const twin = others.find(({ id }) => id === own.id)
+      added.push(twin === undefined || isSame(twin, own) ? own : { ...own, id: editedId(own.id, taken) })
+    }
+    addRecipes(added)
+    if (added[0] !== undefined) selectRecipe(added[0].id)
+  }
+
   const copy = async (text: string, what: string): Promise<void> => {
     await navigator.clipboard.writeText(text)
     notify(`${what} copied.`)
@@ -67,7 +82,7 @@ export function createRecipeActions({ service }: ControllerContext): RecipeActio
       const set = modelStore.getState().catalogue?.sets.find((candidate) => candidate.id === setId)
       if (set === undefined) return
       try {
-        addRecipes(await presetsOf(set.recipeIds))
+        addRecipes(await Promise.all(set.recipeIds.map((id) => service.parseRecipe(id))))
       } catch (error) {
         notify(faultOf(error).message)
       }
@@ -80,10 +95,8 @@ export function createRecipeActions({ service }: ControllerContext): RecipeActio
       if (text.trim() === '') return 'There is nothing to read yet.'
       try {
         const recipes = await parse(text)
-        const first = recipes[0]
-        if (first === undefined) return 'The list is empty.'
-        addRecipes(recipes)
-        selectRecipe(first.id)
+        if (recipes.length === 0) return 'The list is empty.'
+        await addAll(recipes)
         return null
       } catch (error) {
         if (error instanceof SyntaxError) return `This is not JSON: ${error.message}.`
@@ -100,6 +113,9 @@ export function createRecipeActions({ service }: ControllerContext): RecipeActio
       replaceRecipe(id, next)
       try {
         await service.parseRecipe(JSON.stringify(next))
+        const renamed = await underOwnName(next, shelfIds())
+        const isStillThis = recipesStore.getState().entries.some((candidate) => candidate.recipe === next)
+        if (isStillThis && renamed !== next) replaceRecipe(name, renamed)
       } catch (error) {
         const isStillThis = recipesStore.getState().entries.some((candidate) => candidate.recipe === next)
         if (isStillThis) replaceRecipe(name, entry.recipe)

@@ -62,7 +62,8 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
     const folder = createFolder()
     runStore.setState({ ...initialRunState, status: 'running', request, plan, planHash: plan?.hash ?? null }, true)
     generationStore.setState({ status: 'idle', partial: {}, continuations: [], fault: null })
-    exportsStore.setState(initialExportsState, true)
+    // What was written is of the run before; where the files will run stays.
+    exportsStore.setState({ ...initialExportsState, options: exportsStore.getState().options }, true)
     try {
       // The plan on the page may be that of a moment ago; sizes and formats are shown from the run's own.
       const own = await service.plan(request)

@@ -12,6 +12,7 @@ import { quantizedTypes, quantizeGgml } from './quantize-ggml.ts'
 import { reasonAgainst } from './reasons.ts'
 import { GpuRunner, largestBufferBytes, type Shader } from './runner.ts'
 import sweep from './sweep.wgsl?raw'
+import sweepCall from './sweep-call.wgsl?raw'
 import { sweepColumns } from './sweep-columns.ts'
 import sweepPack from './sweep-pack.wgsl?raw'
 import sweepUpdate from './sweep-update.wgsl?raw'
@@ -22,8 +23,8 @@ export const webGpuShaders: Readonly<Record<string, Shader>> = {
   gram: { code: `${exact}${gram}`, constants: { tokenBlock: gramTokenBlock } },
   trace: { code: trace },
   'q4-k': { code: `${exact}${division}${ggml}${q4K}` },
-  sweep: { code: `${exact}${division}${ordinary}${ggml}${sweep}` },
-  'sweep-update': { code: `${exact}${division}${ordinary}${sweepUpdate}` },
+  sweep: { code: `${exact}${division}${ordinary}${ggml}${sweepCall}${sweep}` },
+  'sweep-update': { code: `${exact}${division}${ordinary}${sweepCall}${sweepUpdate}` },
   'sweep-pack': { code: sweepPack },
 }
 

@@ -138,16 +138,16 @@ async function sweepRows(
     const panel = await runner.upload('gram', upper.subarray(firstUpper * columns, end * columns))
     for (let first = firstUpper; first < end; first += block) {
       const length = Math.min(block, columns - first)
-      const shape = [rows, columns, 0, first, length, firstUpper]
       const { kind, isSymmetric, levelCount, tableStride } = grid
-      const call = Uint32Array.of(...shape, groups, kind, isSymmetric ? 1 : 0, levelCount, tableStride, 0)
+      const shape = [rows, columns, 0, first, length, firstUpper, groups]
+      const call = Uint32Array.of(...shape, kind, isSymmetric ? 1 : 0, levelCount, tableStride, 0)
       new Float32Array(call.buffer)[call.length - 1] = grid.largestCode
       const buffers = [weights, panel, places, values, levels, errors, losses, uncertain]
       await runner.dispatch('sweep', { call, buffers, groups: [Math.ceil(rows / rowsPerGroup), 1] })
       const rest = columns - first - length
       if (rest === 0) continue
       await runner.dispatch('sweep-update', {
-        call: Uint32Array.from(shape),
+        call,
         buffers: [weights, panel, places, errors, uncertain],
         groups: [Math.ceil(rest / tile), Math.ceil(rows / tile)],
       })

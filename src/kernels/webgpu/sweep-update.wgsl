@@ -1,25 +1,10 @@
 // Takes the errors of a block off the positions after it: W[:, end + j] -= SUM_m E[m] U[m][end + j]. Every element is one thread's
 // sum in the order of m, each product rounded before it is added, and one subtraction: the order of the reference. A workgroup
-// makes a tile of 64 rows and 64 positions, a thread 4 x 4 of it. After exact.wgsl, exact-division.wgsl and ordinary.wgsl.
+// makes a tile of 64 rows and 64 positions, a thread 4 x 4 of it. After exact.wgsl, exact-division.wgsl, ordinary.wgsl
+// and sweep-call.wgsl.
 
-struct Call {
-  rows: u32,
-  columns: u32,
-  zero: u32,
-  // The block: positions [first, first + count).
-  first: u32,
-  count: u32,
-  // First position of the rows of U at hand.
-  firstUpper: u32,
-}
-
-@group(0) @binding(0) var<uniform> call: Call;
 // [rows, columns]
 @group(0) @binding(1) var<storage, read_write> weights: array<f32>;
-// Rows of U from `firstUpper` on, [rows, columns]; the block's are among them.
-@group(0) @binding(2) var<storage, read> upper: array<f32>;
-// Column and group of each position.
-@group(0) @binding(3) var<storage, read> places: array<vec2u>;
 // [count][rows]
 @group(0) @binding(4) var<storage, read> errors: array<f32>;
 @group(0) @binding(5) var<storage, read_write> uncertain: atomic<u32>;
@@ -35,17 +20,6 @@ fn fourErrors(m: u32, row: u32) -> vec4f {
   for (var i = 0u; i < 4u; i++) {
     if (m < call.count && row + i < call.rows) {
       four[i] = errors[m * call.rows + row + i];
-    }
-  }
-  return four;
-}
-
-fn fourOfFactor(m: u32, position: u32) -> vec4f {
-  var four = vec4f(0.0);
-  for (var i = 0u; i < 4u; i++) {
-    if (m < call.count && position + i < call.columns) {
-      four[i] = upper[(call.first - call.firstUpper + m) * call.columns + position + i];
-      requireTerm(four[i]);
     }
   }
   return four;

@@ -1,35 +1,9 @@
 // Rounds the positions of one block with error feedback, bit for bit as the reference: a thread for a row, eight positions at a
 // time. The errors of the positions before come off the eight sums together; among themselves the eight go one by one. What the
-// block's errors do to the positions after it is sweep-update.wgsl's. After ggml.wgsl and ordinary.wgsl.
+// block's errors do to the positions after it is sweep-update.wgsl's. After ggml.wgsl, ordinary.wgsl and sweep-call.wgsl.
 
-struct Call {
-  rows: u32,
-  columns: u32,
-  zero: u32,
-  // The block: positions [first, first + count), at most 128.
-  first: u32,
-  count: u32,
-  // First position of the rows of U at hand.
-  firstUpper: u32,
-  groups: u32,
-  // 0 fit, 1 uniform, 2 levels.
-  kind: u32,
-  // Of `fit`.
-  isSymmetric: u32,
-  // Levels in a table, and between the tables of two groups: 0 when all share one.
-  levelCount: u32,
-  tableStride: u32,
-  // Of `fit` and `uniform`.
-  largestCode: f32,
-}
-
-@group(0) @binding(0) var<uniform> call: Call;
 // [rows, columns] f32; where a position is done its code. As integers, because a code's bits are those of a denormal.
 @group(0) @binding(1) var<storage, read_write> weights: array<u32>;
-// Rows of U from `firstUpper` on, [rows, columns]; the block's are among them.
-@group(0) @binding(2) var<storage, read> upper: array<f32>;
-// Column and group of each position.
-@group(0) @binding(3) var<storage, read> places: array<vec2u>;
 // Scales, zero points, offsets: [3][rows, groups]. `fit` writes the first two.
 @group(0) @binding(4) var<storage, read_write> grid: array<f32>;
 // [tables, levelCount], sorted.
@@ -87,17 +61,6 @@ fn pick(low: vec4f, high: vec4f, k: u32) -> f32 {
   let four = select(low, high, (k & 4u) != 0u);
   let two = select(four.xy, four.zw, (k & 2u) != 0u);
   return select(two.x, two.y, (k & 1u) != 0u);
-}
-
-fn fourOfFactor(m: u32, position: u32) -> vec4f {
-  var four = vec4f(0.0);
-  for (var i = 0u; i < 4u; i++) {
-    if (position + i < call.columns) {
-      four[i] = upper[(call.first - call.firstUpper + m) * call.columns + position + i];
-      requireTerm(four[i]);
-    }
-  }
-  return four;
 }
 
 // Step and zero point of the group that begins at `position`, from the weights as the finished blocks have left them.

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import type { AffineFit } from '../../kernels/contract/affine.ts'
-import { recipeInvalid } from '../faults.ts'
 import { fixAffine } from '../fix-affine.ts'
 import type { Grid } from '../grid.ts'
+import { parseSettings } from '../parse-settings.ts'
 import type { AxisChoice } from '../recipe.ts'
 
 interface AffineSettings {
@@ -86,15 +86,10 @@ const affine: Grid<AffineSettings> = {
     ),
   ),
   parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The affine grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use bits 2 to 8, group ${smallestGroup} to ${largestGroup}, "channel" or "tensor", symmetric true or false, and clip "none" or "mse".`,
-      )
-    }
-    const { bits, group, symmetric, clip } = parsed.output
+    const { bits, group, symmetric, clip } = parseSettings(schema, choice, {
+      of: 'the affine grid',
+      remedy: `Use bits 2 to 8, group ${smallestGroup} to ${largestGroup}, "channel" or "tensor", symmetric true or false, and clip "none" or "mse".`,
+    })
     return { bits, group, isSymmetric: symmetric, clip }
   },
   label({ bits, group, isSymmetric, clip }) {

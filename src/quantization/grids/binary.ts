@@ -1,6 +1,4 @@
 import * as v from 'valibot'
-import { recipeInvalid } from '../faults.ts'
-import { fixRealAffine } from '../fix-real-affine.ts'
 import type { Grid } from '../grid.ts'
 import {
   exampleGroups,
@@ -10,8 +8,11 @@ import {
   groupLabel,
   groupRemedy,
   groupSchema,
+  groupWords,
   kernelGroup,
 } from '../group-setting.ts'
+import { parseSettings } from '../parse-settings.ts'
+import { realAffineGrid } from '../real-affine-grid.ts'
 
 interface BinarySettings {
   readonly group: Group
@@ -43,36 +44,23 @@ const binary: Grid<BinarySettings> = {
   ],
   exampleLabels: exampleGroups.flatMap((group) => [`1bit-${groupLabel(group)}`, `1bit-${groupLabel(group)}-sym`]),
   parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The 1 bit grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use ${groupRemedy}, and symmetric true or false.`,
-      )
-    }
-    return { group: parsed.output.group, isSymmetric: parsed.output.symmetric }
+    const { group, symmetric } = parseSettings(schema, choice, {
+      of: 'the 1 bit grid',
+      remedy: `Use ${groupRemedy}, and symmetric true or false.`,
+    })
+    return { group, isSymmetric: symmetric }
   },
   label: ({ group, isSymmetric }) => `1bit-${groupLabel(group)}${isSymmetric ? '-sym' : ''}`,
-  describe: ({ group, isSymmetric }) =>
-    `1 bit${isSymmetric ? ' symmetric' : ''}, ${group === 'channel' ? 'two values a row' : `groups of ${group}`}`,
+  describe: ({ group, isSymmetric }) => `1 bit${isSymmetric ? ' symmetric' : ''}, ${groupWords(group, 'two values')}`,
   fromLabel(label) {
     const match = /^1bit-(g\d+|channel)(-sym)?$/.exec(label)
     const group = groupFromLabel(match?.[1] ?? '')
     return match === null || group === null ? null : { kind: 'binary', group, symmetric: match[2] !== undefined }
   },
   importanceUse: () => 'ignored',
-  encoding: (_shape, { group, isSymmetric }) => ({ encoding: 'real-affine', levels: 2, isSymmetric, group: kernelGroup(group) }),
-  supports: () => true,
   // Of weights spread evenly up to the limit.
   values: (limit) => [-limit / 2, limit / 2],
-  async quantizeNearest(name, weight, { settings: { group, isSymmetric }, kernels, signal }) {
-    const fit = { levels: 2, isSymmetric, group: kernelGroup(group), fit: 'mean' } as const
-    const realAffine = await kernels.quantizeRealAffine(weight, fit, signal)
-    return { name, rows: weight.rows, columns: weight.columns, encoding: 'real-affine', realAffine }
-  },
-  fixed: (name, weight, { settings: { group, isSymmetric }, ...options }) =>
-    fixRealAffine(name, weight, { levels: 2, isSymmetric, group: kernelGroup(group), fit: 'mean' }, options),
+  ...realAffineGrid(({ group, isSymmetric }) => ({ levels: 2, isSymmetric, group: kernelGroup(group), fit: 'mean' })),
 }
 
 export default binary

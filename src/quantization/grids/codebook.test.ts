@@ -38,7 +38,7 @@ describe('labels', () => {
     ['{"id":"x","grid":{"kind":"log2","group":16}}', 'group'],
     ['{"id":"x","grid":{"kind":"int8-rows","threshold":0.5}}', 'threshold'],
   ])('names the field of %s', async (json, field) => {
-    expect((await faultOf(async () => parseRecipe(json))).message).toContain(`'s ${field} is not possible`)
+    expect((await faultOf(async () => parseRecipe(json))).message).toContain(`The ${field} of the`)
   })
 
   it('suggests only labels that exist', () => {

@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import { codeBooks, largestBlock, smallestBlock } from '../../kernels/contract/codebook.ts'
-import { recipeInvalid } from '../faults.ts'
 import { fixCodeBook } from '../fix-codebook.ts'
 import type { Grid } from '../grid.ts'
 import { nestScales, restoreScales } from '../nested-scales.ts'
+import { parseSettings } from '../parse-settings.ts'
 
 const books = { nf4: 'NF4, quantiles of the normal distribution', fp4: 'FP4, floats of 4 bits' } as const
 type Book = keyof typeof books
@@ -62,15 +62,10 @@ const codebook: Grid<CodeBookSettings> = {
     [false, true].flatMap((isNested) => blockSizes.map((blockSize) => labelOf({ book, blockSize, isNested }))),
   ),
   parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The code book's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use book "nf4" or "fp4", block ${blockSizes.join(', ')}, and double true or false.`,
-      )
-    }
-    const { book, block, double } = parsed.output
+    const { book, block, double } = parseSettings(schema, choice, {
+      of: 'the code book',
+      remedy: `Use book "nf4" or "fp4", block ${blockSizes.join(', ')}, and double true or false.`,
+    })
     return { book, blockSize: block, isNested: double }
   },
   label: labelOf,

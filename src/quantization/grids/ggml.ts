@@ -1,9 +1,9 @@
 import * as v from 'valibot'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../../kernels/contract/kernels.ts'
-import { recipeInvalid } from '../faults.ts'
 import { canFixBlocks, fixBlocks } from '../ggml-blocks/fix-blocks.ts'
 import type { Grid } from '../grid.ts'
+import { parseSettings } from '../parse-settings.ts'
 
 type BlockType = Exclude<GgmlType, 'F32'>
 
@@ -75,7 +75,7 @@ function stored({ columns }: MatrixShape, type: BlockType): BlockType {
 }
 
 /** The block types of ggml: what llama.cpp and everything built on it runs. */
-const ggml: Grid<{ readonly type: BlockType }> = {
+const ggml: Grid<v.InferOutput<typeof schema>> = {
   kind: 'ggml',
   title: 'ggml blocks',
   explanation: 'Blocks of 32 or 256 weights with their scales beside them. What GGUF files for llama.cpp hold.',
@@ -91,17 +91,7 @@ const ggml: Grid<{ readonly type: BlockType }> = {
     },
   ],
   exampleLabels: [...types].reverse(),
-  parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The ggml grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use one of the types ${types.join(', ')}.`,
-      )
-    }
-    return { type: parsed.output.type }
-  },
+  parse: (choice) => parseSettings(schema, choice, { of: 'the ggml grid', remedy: `Use one of the types ${types.join(', ')}.` }),
   label: ({ type }) => type,
   describe: ({ type }) => `${type} (${facts[type].title})`,
   fromLabel: (label) => (v.is(v.picklist(types), label) ? { kind: 'ggml', type: label } : null),

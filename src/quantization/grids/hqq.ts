@@ -1,22 +1,17 @@
 import * as v from 'valibot'
-import { recipeInvalid } from '../faults.ts'
-import { fixRealAffine } from '../fix-real-affine.ts'
 import type { Grid } from '../grid.ts'
 import {
   exampleGroups,
-  type Group,
   groupField,
   groupFromLabel,
   groupLabel,
   groupRemedy,
   groupSchema,
+  groupWords,
   kernelGroup,
 } from '../group-setting.ts'
-
-interface HqqSettings {
-  readonly bits: number
-  readonly group: Group
-}
+import { parseSettings } from '../parse-settings.ts'
+import { realAffineGrid } from '../real-affine-grid.ts'
 
 const schema = v.strictObject({
   kind: v.literal('hqq'),
@@ -25,7 +20,7 @@ const schema = v.strictObject({
 })
 
 /** Affine codes whose zero point is fitted by half-quadratic splitting; rules in `kernels/contract/real-affine.ts`. */
-const hqq: Grid<HqqSettings> = {
+const hqq: Grid<v.InferOutput<typeof schema>> = {
   kind: 'hqq',
   title: 'HQQ',
   explanation:
@@ -43,38 +38,20 @@ const hqq: Grid<HqqSettings> = {
     groupField('a scale and a zero point', 64),
   ],
   exampleLabels: [2, 3, 4, 5, 6, 7, 8].flatMap((bits) => exampleGroups.map((group) => `hqq-${bits}bit-${groupLabel(group)}`)),
-  parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The HQQ grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use bits 2 to 8 and ${groupRemedy}.`,
-      )
-    }
-    return { bits: parsed.output.bits, group: parsed.output.group }
-  },
+  parse: (choice) => parseSettings(schema, choice, { of: 'the HQQ grid', remedy: `Use bits 2 to 8 and ${groupRemedy}.` }),
   label: ({ bits, group }) => `hqq-${bits}bit-${groupLabel(group)}`,
-  describe: ({ bits, group }) => `HQQ ${bits} bit, ${group === 'channel' ? 'one scale a row' : `groups of ${group}`}`,
+  describe: ({ bits, group }) => `HQQ ${bits} bit, ${groupWords(group, 'one scale')}`,
   fromLabel(label) {
     const match = /^hqq-([2-8])bit-(.+)$/.exec(label)
     const group = groupFromLabel(match?.[2] ?? '')
     return match === null || group === null ? null : { kind: 'hqq', bits: Number(match[1]), group }
   },
   importanceUse: () => 'ignored',
-  encoding: (_shape, { bits, group }) => ({ encoding: 'real-affine', levels: 2 ** bits, isSymmetric: false, group: kernelGroup(group) }),
-  supports: () => true,
   values(limit, { bits }) {
     const top = 2 ** bits - 1
     return Array.from({ length: top + 1 }, (_, code) => (2 * code - top) * (limit / top))
   },
-  async quantizeNearest(name, weight, { settings: { bits, group }, kernels, signal }) {
-    const fit = { levels: 2 ** bits, isSymmetric: false, group: kernelGroup(group), fit: 'half-quadratic' } as const
-    const realAffine = await kernels.quantizeRealAffine(weight, fit, signal)
-    return { name, rows: weight.rows, columns: weight.columns, encoding: 'real-affine', realAffine }
-  },
-  fixed: (name, weight, { settings: { bits, group }, ...options }) =>
-    fixRealAffine(name, weight, { levels: 2 ** bits, isSymmetric: false, group: kernelGroup(group), fit: 'half-quadratic' }, options),
+  ...realAffineGrid(({ bits, group }) => ({ levels: 2 ** bits, isSymmetric: false, group: kernelGroup(group), fit: 'half-quadratic' })),
 }
 
 export default hqq

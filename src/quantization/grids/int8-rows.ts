@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { recipeInvalid } from '../faults.ts'
 import type { Grid } from '../grid.ts'
+import { parseSettings } from '../parse-settings.ts'
 
 interface Int8RowsSettings {
   readonly activations: 'float' | 'int8'
@@ -47,17 +47,11 @@ const int8Rows: Grid<Int8RowsSettings> = {
     },
   ],
   exampleLabels: ['int8-rows', 'llm-int8'],
-  parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The int8 grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use activations "float" or "int8", and threshold ${smallestThreshold} to ${largestThreshold}.`,
-      )
-    }
-    return { activations: parsed.output.activations, threshold: parsed.output.threshold }
-  },
+  parse: (choice) =>
+    parseSettings(schema, choice, {
+      of: 'the int8 grid',
+      remedy: `Use activations "float" or "int8", and threshold ${smallestThreshold} to ${largestThreshold}.`,
+    }),
   label({ activations, threshold }) {
     if (activations === 'float') return 'int8-rows'
     return threshold === defaultThreshold ? 'llm-int8' : `llm-int8-t${threshold}`

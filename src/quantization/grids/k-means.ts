@@ -1,5 +1,4 @@
 import * as v from 'valibot'
-import { recipeInvalid } from '../faults.ts'
 import { fixKMeans } from '../fix-k-means.ts'
 import type { Grid } from '../grid.ts'
 import {
@@ -10,13 +9,10 @@ import {
   groupLabel,
   groupRemedy,
   groupSchema,
+  groupWords,
   kernelGroup,
 } from '../group-setting.ts'
-
-interface KMeansSettings {
-  readonly bits: number
-  readonly group: Group
-}
+import { parseSettings } from '../parse-settings.ts'
 
 const schema = v.strictObject({
   kind: v.literal('k-means'),
@@ -25,7 +21,7 @@ const schema = v.strictObject({
 })
 
 /** A table of values for each row or group, where its weights are; rules in `kernels/contract/k-means.ts`. */
-const kMeans: Grid<KMeansSettings> = {
+const kMeans: Grid<v.InferOutput<typeof schema>> = {
   kind: 'k-means',
   title: 'k-means tables',
   explanation:
@@ -43,19 +39,9 @@ const kMeans: Grid<KMeansSettings> = {
     groupField('a table', 'channel'),
   ],
   exampleLabels: [2, 3, 4, 5, 6].flatMap((bits) => exampleGroups.map((group) => labelOf({ bits, group }))),
-  parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The k-means grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use bits 2 to 6 and ${groupRemedy}.`,
-      )
-    }
-    return { bits: parsed.output.bits, group: parsed.output.group }
-  },
+  parse: (choice) => parseSettings(schema, choice, { of: 'the k-means grid', remedy: `Use bits 2 to 6 and ${groupRemedy}.` }),
   label: labelOf,
-  describe: ({ bits, group }) => `k-means ${bits} bit, ${group === 'channel' ? 'a table a row' : `groups of ${group}`}`,
+  describe: ({ bits, group }) => `k-means ${bits} bit, ${groupWords(group, 'a table')}`,
   fromLabel(label) {
     const match = /^kmeans-([2-6])bit(?:-(g\d+))?$/.exec(label)
     const group = groupFromLabel(match?.[2] ?? 'channel')
@@ -79,6 +65,6 @@ const kMeans: Grid<KMeansSettings> = {
 
 export default kMeans
 
-function labelOf({ bits, group }: KMeansSettings): string {
+function labelOf({ bits, group }: { readonly bits: number; readonly group: Group }): string {
   return `kmeans-${bits}bit${group === 'channel' ? '' : `-${groupLabel(group)}`}`
 }

@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { codeBooks } from '../../kernels/contract/codebook.ts'
-import { recipeInvalid } from '../faults.ts'
 import { fixCodeBook } from '../fix-codebook.ts'
 import type { Grid } from '../grid.ts'
+import { parseSettings } from '../parse-settings.ts'
 
 const groups = [32, 64, 128, 256]
 const defaultGroup = 64
@@ -28,17 +28,7 @@ const log2: Grid<{ readonly group: number }> = {
     },
   ],
   exampleLabels: groups.map((group) => labelOf({ group })),
-  parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The power-of-two grid's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use group ${groups.join(', ')}.`,
-      )
-    }
-    return { group: parsed.output.group }
-  },
+  parse: (choice) => parseSettings(schema, choice, { of: 'the power-of-two grid', remedy: `Use group ${groups.join(', ')}.` }),
   label: labelOf,
   describe: ({ group }) => `powers of two, 4 bit, groups of ${group}`,
   fromLabel(label) {

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { recipeInvalid } from '../faults.ts'
 import type { GridField } from '../grid.ts'
+import { parseSettings } from '../parse-settings.ts'
 import type { AxisChoice } from '../recipe.ts'
 
 export interface HadamardSettings {
@@ -40,13 +40,10 @@ export const hadamardFields: readonly GridField[] = [
 ]
 
 export function parseHadamard(choice: AxisChoice): HadamardSettings {
-  const parsed = v.safeParse(schema, choice)
-  if (parsed.success) return { scope: parsed.output.scope, seed: parsed.output.seed }
-  const [issue] = parsed.issues
-  throw recipeInvalid(
-    `The ${v.getDotPath(issue) ?? 'setting'} of the Hadamard rotation is not possible: ${issue.message}.`,
-    `Use scope "model" or "heads", and a seed from 0 to ${largestSeed}.`,
-  )
+  return parseSettings(schema, choice, {
+    of: 'the Hadamard rotation',
+    remedy: `Use scope "model" or "heads", and a seed from 0 to ${largestSeed}.`,
+  })
 }
 
 /** `hadamard`, `hadamard-heads`, `hadamard-seed3`. */

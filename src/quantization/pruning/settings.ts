@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { recipeInvalid } from '../faults.ts'
 import type { GridField } from '../grid.ts'
+import { parseSettings } from '../parse-settings.ts'
 import type { AxisChoice } from '../recipe.ts'
 
 export interface PruningSettings {
@@ -28,15 +28,10 @@ export const pruningFields: readonly GridField[] = [
 ]
 
 export function parsePruning(kind: string, choice: AxisChoice): PruningSettings {
-  const parsed = v.safeParse(v.strictObject({ kind: v.literal(kind), sparsity: v.optional(sparsity, usual) }), choice)
-  if (!parsed.success) {
-    const [issue] = parsed.issues
-    throw recipeInvalid(
-      `The ${v.getDotPath(issue) ?? 'setting'} of pruning is not possible: ${issue.message}.`,
-      `Use sparsity ${least} to ${most} (percent), or "2:4".`,
-    )
-  }
-  return { sparsity: parsed.output.sparsity }
+  return parseSettings(v.strictObject({ kind: v.literal(kind), sparsity: v.optional(sparsity, usual) }), choice, {
+    of: 'pruning',
+    remedy: `Use sparsity ${least} to ${most} (percent), or "2:4".`,
+  })
 }
 
 /** `prune50`, `prune2of4`. */

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { recipeInvalid } from '../faults.ts'
 import type { GridField } from '../grid.ts'
+import { parseSettings } from '../parse-settings.ts'
 import type { AxisChoice } from '../recipe.ts'
 
 export interface SmoothQuantSettings {
@@ -45,16 +45,10 @@ export const smoothQuantFields: readonly GridField[] = [
 ]
 
 export function parseSmoothQuant(choice: AxisChoice): SmoothQuantSettings {
-  const parsed = v.safeParse(schema, choice)
-  if (!parsed.success) {
-    const [issue] = parsed.issues
-    throw recipeInvalid(
-      `The ${v.getDotPath(issue) ?? 'setting'} of SmoothQuant is not possible: ${issue.message}.`,
-      'Use alpha 0 to 1 or "search", and activations "token", "tensor" or "float".',
-    )
-  }
-  const { alpha, activations } = parsed.output
-  return { alpha, activations }
+  return parseSettings(schema, choice, {
+    of: 'SmoothQuant',
+    remedy: 'Use alpha 0 to 1 or "search", and activations "token", "tensor" or "float".',
+  })
 }
 
 /** `smoothquant`, `smoothquant-alpha0.85`, `smoothquant-search-static`. */

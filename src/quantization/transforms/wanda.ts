@@ -1,27 +1,17 @@
 import { prune } from '../pruning/mask.ts'
-import { keepsPruned, magnitudes, prunedBlock, prunedNames } from '../pruning/pruned-block.ts'
-import { type PruningSettings, parsePruning, pruningFields, pruningFromLabel, pruningLabel } from '../pruning/settings.ts'
+import { magnitudes, prunedBlock } from '../pruning/pruned-block.ts'
+import { pruning } from '../pruning/pruning.ts'
+import type { PruningSettings } from '../pruning/settings.ts'
 import { unusableInputs } from '../scaling/unusable-inputs.ts'
 import type { Transform } from '../transform.ts'
 
-const kind = 'wanda'
-
 /** Wanda (Sun et al. 2023): in each row the weights with the least |w| * |x| become 0, |x| being the norm of the input column. */
 const wanda: Transform<PruningSettings> = {
-  kind,
+  ...pruning('wanda'),
   order: 6,
   title: 'Pruning by weights and inputs (Wanda)',
   explanation: 'In each row the weights that matter least for the inputs of the calibration text become 0 and stay 0 on the grid.',
-  fields: pruningFields,
-  parse: (choice) => parsePruning(kind, choice),
-  label: (settings) => pruningLabel(kind, settings),
-  fromLabel: (label) => pruningFromLabel(kind, label),
-  supports: () => true,
-  supportsGrid: keepsPruned,
   needsInputs: true,
-  roundsInputs: () => false,
-  changes: prunedNames,
-  operations: () => 0,
 
   apply: async (block, tensors, { settings, inputs }) =>
     prunedBlock(block, tensors, ({ tap }, weight, tell) => {

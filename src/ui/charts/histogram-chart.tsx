@@ -5,6 +5,7 @@ import { type Domain, decadeLabel, decadeTicks } from './axis.ts'
 import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
 import type { ChartSource } from './chart-types.ts'
+import { PointerPlane } from './pointer-plane.tsx'
 
 export interface HistogramChartProps {
   readonly title: string
@@ -152,22 +153,27 @@ function Pointer({ bins, bin, onBin }: PointerProps) {
   if (plot === undefined || bins === 0) return null
   const step = plot.width / bins
   return (
-    <ZIndexLayer zIndex={1300}>
+    <>
       {bin !== null && (
-        <rect x={plot.x + bin * step} y={plot.y} width={step} height={plot.height} fill="var(--qs-ink)" opacity={0.12} data-picture="no" />
+        <ZIndexLayer zIndex={1200}>
+          <rect
+            x={plot.x + bin * step}
+            y={plot.y}
+            width={step}
+            height={plot.height}
+            fill="var(--qs-ink)"
+            opacity={0.12}
+            data-picture="no"
+          />
+        </ZIndexLayer>
       )}
-      <rect
-        x={plot.x}
-        y={plot.y}
-        width={plot.width}
-        height={plot.height}
-        fill="transparent"
-        data-picture="no"
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect()
-          onBin(Math.min(bins - 1, Math.max(0, Math.floor((event.clientX - box.left) / step))))
+      <PointerPlane
+        plot={plot}
+        onMove={(x) => {
+          onBin(Math.min(bins - 1, Math.max(0, Math.floor(x / step))))
+          return null
         }}
       />
-    </ZIndexLayer>
+    </>
   )
 }

@@ -10,6 +10,7 @@ import { ChartFrame, stepped } from './chart-frame.tsx'
 import { type ChartSource, type ChartTable, fadedOpacity } from './chart-types.ts'
 import { LineViewContext } from './chart-view.ts'
 import type { LayerSeries } from './layer-series.ts'
+import { PointerPlane } from './pointer-plane.tsx'
 import { Readout } from './readout.tsx'
 
 export interface LayerErrorChartProps {
@@ -277,46 +278,32 @@ function Pointer({ series, blocks, domain }: PointerProps) {
   const plot = usePlotArea()
   const x = useXAxisScale()
   const y = useYAxisScale()
-  const [nearest, setNearest] = useState<string | null>(null)
   if (plot === undefined || x === undefined || y === undefined) return null
   const first = x(0)
   const second = x(1)
   const step = first === undefined || second === undefined ? plot.width : second - first
   return (
-    <ZIndexLayer zIndex={1300}>
-      <rect
-        x={plot.x}
-        y={plot.y}
-        width={plot.width}
-        height={plot.height}
-        fill="transparent"
-        data-picture="no"
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect()
-          const block = blockFromPointer(event.clientX - box.left + plot.x, { first: first ?? plot.x, step, blocks })
-          const height = event.clientY - box.top + plot.y
-          let best: string | null = null
-          let least = 18
-          for (const line of series) {
-            const value = floored(line.values[block] ?? null, domain[0])
-            const at = value === null ? undefined : y(value)
-            if (at !== undefined && Math.abs(at - height) < least) {
-              least = Math.abs(at - height)
-              best = line.id
-            }
+    <PointerPlane
+      plot={plot}
+      onMove={(pointerX, pointerY) => {
+        const block = blockFromPointer(pointerX + plot.x, { first: first ?? plot.x, step, blocks })
+        const height = pointerY + plot.y
+        let best: string | null = null
+        let least = 18
+        for (const line of series) {
+          const value = floored(line.values[block] ?? null, domain[0])
+          const at = value === null ? undefined : y(value)
+          if (at !== undefined && Math.abs(at - height) < least) {
+            least = Math.abs(at - height)
+            best = line.id
           }
-          if (block !== cursor) onCursor(block)
-          if (best !== nearest) {
-            setNearest(best)
-            onHover(best)
-          }
-        }}
-        onPointerLeave={() => setNearest(null)}
-        onClick={(event) => {
-          if (nearest !== null) onPin?.(nearest, event.shiftKey ? 'A' : 'B')
-        }}
-      />
-    </ZIndexLayer>
+        }
+        if (block !== cursor) onCursor(block)
+        onHover(best)
+        return onPin === null ? null : best
+      }}
+      onClick={(id, isShifted) => onPin?.(id, isShifted ? 'A' : 'B')}
+    />
   )
 }
 

@@ -6,6 +6,7 @@ import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
 import type { ChartSource } from './chart-types.ts'
 import { placeLabels } from './label-placement.ts'
+import { PointerPlane } from './pointer-plane.tsx'
 import { maxPerColumn } from './thin.ts'
 
 export interface LoudChannel {
@@ -185,27 +186,20 @@ function Pointer({ ratios, channels, domain, onPoint }: PointerProps) {
   const plot = usePlotArea()
   if (plot === undefined || ratios.length === 0) return null
   return (
-    <ZIndexLayer zIndex={1300}>
-      <rect
-        x={plot.x}
-        y={plot.y}
-        width={plot.width}
-        height={plot.height}
-        fill="transparent"
-        data-picture="no"
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect()
-          const near = (3 / box.width) * ratios.length
-          const at = ((event.clientX - box.left) / box.width) * ratios.length
-          let best = -1
-          for (let index = Math.max(0, Math.floor(at - near)); index <= Math.min(ratios.length - 1, Math.floor(at + near)); index++) {
-            if (best < 0 || (ratios[index] ?? 0) > (ratios[best] ?? 0)) best = index
-          }
-          const ratio = ratios[best] ?? 0
-          const isInk = logPosition(ratio, domain) > 0
-          onPoint(isInk ? { channel: Math.floor((best * channels) / ratios.length), ratio } : null)
-        }}
-      />
-    </ZIndexLayer>
+    <PointerPlane
+      plot={plot}
+      onMove={(x) => {
+        const near = (3 / plot.width) * ratios.length
+        const at = (x / plot.width) * ratios.length
+        let best = -1
+        for (let index = Math.max(0, Math.floor(at - near)); index <= Math.min(ratios.length - 1, Math.floor(at + near)); index++) {
+          if (best < 0 || (ratios[index] ?? 0) > (ratios[best] ?? 0)) best = index
+        }
+        const ratio = ratios[best] ?? 0
+        const isInk = logPosition(ratio, domain) > 0
+        onPoint(isInk ? { channel: Math.floor((best * channels) / ratios.length), ratio } : null)
+        return null
+      }}
+    />
   )
 }

@@ -1,10 +1,11 @@
-import { useContext, useState } from 'react'
+import { useContext } from 'react'
 import { usePlotArea, useXAxisScale, useYAxisScale, ZIndexLayer } from 'recharts'
 import { ChartMarker, recipeColour } from '../theme/recipe-style.tsx'
 import { fadedOpacity } from './chart-types.ts'
 import { ScatterViewContext } from './chart-view.ts'
 import type { TradeOff } from './frontier.ts'
 import { type Box, type LabelRequest, placeLabels, type Segment } from './label-placement.ts'
+import { PointerPlane } from './pointer-plane.tsx'
 import { type PlottedPoint, perplexityTick, type ScatterGeometry, type ScatterMeasure, type ScatterPoint } from './scatter-geometry.ts'
 
 interface BackdropProps {
@@ -161,40 +162,27 @@ export function NearestPoint({ plotted }: { readonly plotted: readonly PlottedPo
   const plot = usePlotArea()
   const x = useXAxisScale()
   const y = useYAxisScale()
-  const [nearest, setNearest] = useState<string | null>(null)
   if (plot === undefined || x === undefined || y === undefined) return null
   return (
-    <ZIndexLayer zIndex={1300}>
-      <rect
-        x={plot.x}
-        y={plot.y}
-        width={plot.width}
-        height={plot.height + 8}
-        fill="transparent"
-        data-picture="no"
-        style={nearest === null ? undefined : { cursor: 'pointer' }}
-        onPointerMove={(event) => {
-          const box = event.currentTarget.getBoundingClientRect()
-          const px = event.clientX - box.left + plot.x
-          const py = event.clientY - box.top + plot.y
-          let best: string | null = null
-          let least = reach
-          for (const point of plotted) {
-            const distance = Math.hypot((x(point.bytes) ?? 0) - px, (y(point.loss) ?? 0) - py)
-            if (distance < least) {
-              least = distance
-              best = point.id
-            }
+    <PointerPlane
+      plot={plot}
+      below={8}
+      onMove={(pointerX, pointerY) => {
+        const px = pointerX + plot.x
+        const py = pointerY + plot.y
+        let best: string | null = null
+        let least = reach
+        for (const point of plotted) {
+          const distance = Math.hypot((x(point.bytes) ?? 0) - px, (y(point.loss) ?? 0) - py)
+          if (distance < least) {
+            least = distance
+            best = point.id
           }
-          if (best === nearest) return
-          setNearest(best)
-          onPoint(best)
-        }}
-        onPointerLeave={() => setNearest(null)}
-        onClick={(event) => {
-          if (nearest !== null) onPin(nearest, event.shiftKey ? 'A' : 'B')
-        }}
-      />
-    </ZIndexLayer>
+        }
+        onPoint(best)
+        return best
+      }}
+      onClick={(id, isShifted) => onPin(id, isShifted ? 'A' : 'B')}
+    />
   )
 }

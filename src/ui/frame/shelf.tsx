@@ -19,7 +19,7 @@ import { bits, bytes, change, changePercent, counted, layerError, perplexity } f
 import { Icon } from '../parts/icon.tsx'
 import { PinBadge } from '../parts/small-parts.tsx'
 import { FloatMark, Marker } from '../theme/recipe-style.tsx'
-import { useRecipePlan, useResults } from './use-results.ts'
+import { useFormatTitle, useRecipePlan, useResults } from './use-results.ts'
 
 /** The legend of every chart, the place to pin and the way to hide. */
 export function Shelf() {
@@ -99,7 +99,9 @@ function useChipText(entry: RecipeEntry): ChipText {
   const { id } = entry.recipe
   const step = useStore(uiStore, (state) => state.step)
   const plan = useRecipePlan(id)
+  const titleOf = useFormatTitle()
   const cells = useStore(runStore, (state) => state.cells[id])
+  const isFinished = useStore(runStore, (state) => state.status === 'finished')
   const { results } = useResults()
   const baselineId = useStore(recipesStore, (state) => state.baseline)
   const result = results.find((candidate) => candidate.recipe.id === id)
@@ -110,20 +112,21 @@ function useChipText(entry: RecipeEntry): ChipText {
       return { line: blocks, spoken: `${blocks} so far` }
     }
     const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length
-    return { line: `error so far ${layerError(mean)}`, spoken: `output error so far ${layerError(mean)}` }
+    const error = `error ${isFinished ? '' : 'so far '}${layerError(mean)}`
+    return { line: error, spoken: `output ${error}` }
   }
   if (result !== undefined && (step === 'compare' || step === 'export')) {
     const above = aboveBaseline(result.report, baselineOf(results, baselineId))
     const size = bytes(result.report.bytes)
     return {
       line: `${size} · ${changePercent(above.value)}`,
-      spoken: `${size}, perplexity ${change(above)} against ${baselineId ?? 'float'}`,
+      spoken: `${size} as ${titleOf(result.report.bytesOf)}, perplexity ${change(above)} against ${baselineId ?? 'float'}`,
     }
   }
   if (plan === null) return { line: '…', spoken: 'size not known yet' }
   return {
     line: `${bytes(plan.bytes)} · ${bits(plan.bitsPerWeight)} bit`,
-    spoken: `${bytes(plan.bytes)}, ${bits(plan.bitsPerWeight)} bits a weight`,
+    spoken: `${bytes(plan.bytes)} as ${titleOf(plan.bytesOf)}, ${bits(plan.bitsPerWeight)} bits a weight`,
   }
 }
 
@@ -160,6 +163,7 @@ function RecipeChip({ entry, pin, hasPins }: RecipeChipProps) {
         data-recipe={id}
         aria-pressed={areChartsShown ? pin !== null : isCurrent}
         aria-label={name}
+        title={name}
         onClick={press}
         onFocus={() => hoverRecipe(id)}
         onBlur={() => hoverRecipe(null)}

@@ -11,6 +11,8 @@ export interface ColumnFacts {
   readonly baselineName: string
   /** Measured while the same prompt was continued; by recipe id, `FLOAT` for float. */
   readonly speeds: Readonly<Record<string, number>>
+  /** Name of a file format by its id. */
+  readonly formatTitle: (id: string) => string
 }
 
 export interface Cell {
@@ -80,9 +82,15 @@ export const columns: readonly Column[] = [
     longTitle: 'Size',
     isOptional: false,
     sortBy: ({ report }) => report.bytes,
-    cell: ({ report }) => ({ text: format.megabytes(report.bytes), title: format.exactBytes(report.bytes) }),
+    cell: ({ report: { bytes, bytesOf } }, { formatTitle }) => ({
+      text: format.megabytes(bytes),
+      title: `${format.exactBytes(bytes)} as ${formatTitle(bytesOf)}`,
+    }),
     float: (_, { report }) => ({ text: format.megabytes(report.model.sourceBytes), title: format.exactBytes(report.model.sourceBytes) }),
-    csv: ({ report }) => [['bytes', report.bytes]],
+    csv: ({ report }) => [
+      ['bytes', report.bytes],
+      ['format', report.bytesOf],
+    ],
   },
   {
     key: 'share',

@@ -28,7 +28,7 @@ export function DetailsDialog({ data, result, onClose }: DetailsDialogProps) {
               ['Measured on', data.source.protocol],
               ...(report.calibration === null ? [] : [['Calibrated on', calibrationText(report.calibration)] as const]),
               ['Stored as', gridsOf(result.report)],
-              ['Size', `${format.exactBytes(result.report.bytes)} (${result.report.bytesOf})`],
+              ['Size', `${format.exactBytes(result.report.bytes)} as ${data.facts.formatTitle(result.report.bytesOf)}`],
               ['Seed', String(report.seed)],
               ['Backend', result.report.backend],
               ['Studio', `${report.studio.version}, ONNX Runtime ${report.studio.onnxruntime}`],

@@ -9,7 +9,13 @@ import { addressOfSort, sortAfterPress, sortInAddress } from './sort-address.ts'
 const q8 = result('Q8_0', 0, { bytes: 1170e6, above: 0.0006, error: 0.0004, kl: 0.0004, blockBits: 8.5 })
 const q4 = result('Q4_0', 1, { bytes: 669e6, above: 0.024, layers: [layer(0, 'up', 0.01), layer(1, 'up', 0.04)] })
 const results = [q4, q8]
-const facts = { report: reportOf(results), baseline: null, baselineName: 'float', speeds: { Q4_0: 16.87 } }
+const facts = {
+  report: reportOf(results),
+  baseline: null,
+  baselineName: 'float',
+  speeds: { Q4_0: 16.87 },
+  formatTitle: (id: string) => id.toUpperCase(),
+}
 const text = (key: string, of: typeof q4): string => columns.find((column) => column.key === key)?.cell(of, facts).text ?? ''
 
 describe('table of recipes', () => {

@@ -10,7 +10,7 @@ import { runStore } from '../../../state/run-store.ts'
 import type { ChartRecipe, ChartSource } from '../../charts/chart-types.ts'
 import type { LayerCells } from '../../charts/layer-series.ts'
 import type { ScatterPoint } from '../../charts/scatter-geometry.ts'
-import { useResults } from '../../frame/use-results.ts'
+import { useFormatTitle, useResults } from '../../frame/use-results.ts'
 import type { ColumnFacts } from './columns.ts'
 import { measuredOn } from './headline-text.ts'
 
@@ -40,6 +40,7 @@ export function useCompare(): CompareData | null {
   const baselineId = useStore(recipesStore, (state) => state.baseline)
   const continuations = useStore(generationStore, (state) => state.continuations)
   const { results, recommendation, pins } = useResults()
+  const formatTitle = useFormatTitle()
   return useMemo(() => {
     if (report === null || report.evaluation === null || results.length === 0) return null
     const baseline = baselineOf(results, baselineId)
@@ -53,10 +54,10 @@ export function useCompare(): CompareData | null {
       visible: results.filter((result) => !hidden.has(result.recipe.id)).slice(0, mostInCharts),
       baseline,
       baselineName,
-      facts: { report, baseline, baselineName, speeds },
+      facts: { report, baseline, baselineName, speeds, formatTitle },
       source: sourceOf(report),
     }
-  }, [report, hidden, baselineId, continuations, results, recommendation, pins])
+  }, [report, hidden, baselineId, continuations, results, recommendation, pins, formatTitle])
 }
 
 function sourceOf(report: MeasuredRun): ChartSource {

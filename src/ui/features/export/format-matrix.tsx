@@ -6,7 +6,8 @@ import { type ExportChoice, exportsStore, isSameChoice, toggleExport } from '../
 import { modelStore } from '../../../state/model-store.ts'
 import { planOf, type Quantized } from '../../../state/results.ts'
 import { runStore } from '../../../state/run-store.ts'
-import { megabytes } from '../../format/numbers.ts'
+import { exactBytes, megabytes } from '../../format/numbers.ts'
+import { useFormatTitle } from '../../frame/use-results.ts'
 import { Card } from '../../parts/card.tsx'
 import { Icon } from '../../parts/icon.tsx'
 import { PinBadge, Why } from '../../parts/small-parts.tsx'
@@ -72,7 +73,8 @@ function Reason({
       <div className="qs-export-why" id={id}>
         <Why>
           <b>
-            {asked.recipeId} as {title}.
+            {asked.recipeId} as {title}
+            {target === undefined ? '' : `, ${exactBytes(target.bytes)}`}.
           </b>{' '}
           {explanation} {target?.notes.join(' ') ?? ''}
         </Why>
@@ -147,6 +149,7 @@ export function FormatMatrix({ results, pinned }: { readonly results: readonly Q
       ? 'Several can be written in one go.'
       : `For this device: ${own.map(({ title }) => title).join(', ')}. Other formats can be added to the same download.`
   const plans = useStore(runStore, (state) => state.plan?.recipes) ?? []
+  const titleOf = useFormatTitle()
   const whyId = useId()
   return (
     <Card title="Recipe and format" subtitle={subtitle} isFlush>
@@ -173,7 +176,7 @@ export function FormatMatrix({ results, pinned }: { readonly results: readonly Q
                     {pinned === recipe.id ? <PinBadge pin="a" /> : null}
                   </span>
                 </th>
-                <td>{megabytes(report.bytes)}</td>
+                <td title={`${exactBytes(report.bytes)} as ${titleOf(report.bytesOf)}`}>{megabytes(report.bytes)}</td>
                 {targets.map((target) => (
                   <td key={target.id}>
                     <Cell recipeId={recipe.id} targetId={target.id} title={target.title} plan={planOf(plans, recipe.id)} whyId={whyId} />

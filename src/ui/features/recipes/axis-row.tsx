@@ -80,9 +80,9 @@ export function AxisRow({ title, question, members, choice, supports, onChange, 
         <Options
           label={title}
           value={choice.kind}
-          options={members.map(({ kind, title: label }) => {
+          options={members.map(({ kind, title: label, explanation: hint }) => {
             const support = supports?.[kind] ?? true
-            return support === true ? { value: kind, label } : { value: kind, label, reason: support }
+            return { value: kind, label, hint, ...(support === true ? {} : { reason: support }) }
           })}
           onChange={(kind) => {
             const next = members.find((candidate) => candidate.kind === kind)

@@ -7,7 +7,7 @@ import { duplicateRecipe, type RecipeEntry } from '../../../state/recipes-store.
 import { notify } from '../../../state/ui-store.ts'
 import { useActions } from '../../actions.ts'
 import { bits, exactBytes, percent } from '../../format/numbers.ts'
-import { useRecipePlan } from '../../frame/use-results.ts'
+import { useFormatTitle, useRecipePlan } from '../../frame/use-results.ts'
 import { Icon } from '../../parts/icon.tsx'
 import { Why } from '../../parts/small-parts.tsx'
 import { Marker } from '../../theme/recipe-style.tsx'
@@ -67,31 +67,39 @@ function Name({ recipe }: { readonly recipe: Recipe }) {
   )
 }
 
-/** Exact bytes, share of the source, and the formats it can be written to. */
+/** Exact bytes of the file and what it is, share of the source, the other formats, and behind a click why not the rest. */
 function Price({ id }: { readonly id: string }) {
   const plan = useRecipePlan(id)
+  const titleOf = useFormatTitle()
   const sourceBytes = useStore(modelStore, (state) => state.summary?.sourceBytes ?? null)
-  const targets = useStore(modelStore, (state) => state.catalogue?.targets)
   if (plan === null || sourceBytes === null) return <p>Sizes are exact once a model is open.</p>
-  const titles = plan.targets
-    .filter((target) => target.support === true)
-    .map((target) => targets?.find((candidate) => candidate.id === target.id)?.title ?? target.id)
+  const others = plan.targets.filter((target) => target.support === true && target.id !== plan.bytesOf)
+  const refused = plan.targets.filter((target) => target.support !== true)
   return (
     <>
       <p>
-        {exactBytes(plan.bytes)} · {percent(plan.bytes / sourceBytes)} of the source · {bits(plan.bitsPerWeight)} bit/weight, blocks only{' '}
-        {bits(plan.blockBitsPerWeight)} · {titles.length === 0 ? 'no format can hold it' : `writes to ${titles.join(', ')}`}
+        {exactBytes(plan.bytes)} as {titleOf(plan.bytesOf)} · {percent(plan.bytes / sourceBytes)} of the source · {bits(plan.bitsPerWeight)}{' '}
+        bit/weight, blocks only {bits(plan.blockBitsPerWeight)}
+        {others.length === 0 ? '' : ` · also ${titles(others, titleOf)}`}
       </p>
-      {plan.targets.map((target) =>
-        target.support === true ? null : (
-          <p key={target.id} className="qs-small">
-            Not {targets?.find((candidate) => candidate.id === target.id)?.title ?? target.id}: {target.support}
-          </p>
-        ),
+      {refused.length === 0 ? null : (
+        <details className="qs-refused">
+          <summary>{refused.length === plan.targets.length ? 'No format can hold it' : `Not ${titles(refused, titleOf)}`}</summary>
+          <ul>
+            {refused.map((target) => (
+              <li key={target.id}>
+                <b>{titleOf(target.id)}</b> {target.support}
+              </li>
+            ))}
+          </ul>
+        </details>
       )}
     </>
   )
 }
+
+const titles = (targets: readonly { readonly id: string }[], titleOf: (id: string) => string): string =>
+  targets.map(({ id }) => titleOf(id)).join(', ')
 
 function EditorHead({ entry }: { readonly entry: RecipeEntry }) {
   const { copyLink, copyCommand } = useActions()

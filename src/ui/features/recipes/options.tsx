@@ -4,6 +4,8 @@ import { Why } from '../../parts/small-parts.tsx'
 export interface Option {
   readonly value: string
   readonly label: string
+  /** What it is, on hover. */
+  readonly hint?: string
   /** Why it cannot be taken; it stays visible and focusable. */
   readonly reason?: string
 }
@@ -45,6 +47,7 @@ export function Options({ label, options, value, onChange }: OptionsProps) {
             type="button"
             role="radio"
             className="qs-option"
+            title={option.hint}
             aria-checked={option.value === value}
             aria-disabled={option.reason === undefined ? undefined : true}
             aria-describedby={option.reason === undefined ? undefined : whyId}

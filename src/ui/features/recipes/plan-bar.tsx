@@ -86,7 +86,7 @@ export function PlanBar() {
         peak memory, at most
       </Fact>
       <Fact value={bytes(plan.storageBytes)} isFault={plan.storageBytes > plan.freeStorageBytes} optional="qs-plan-optional">
-        kept in this browser, {bytes(plan.freeStorageBytes)} free
+        of storage while it runs, {bytes(plan.freeStorageBytes)} free
       </Fact>
       <Fact value={time}>{where}</Fact>
       {isMeasuring ? (

@@ -1,12 +1,13 @@
 import { useStore } from 'zustand'
 import { type RecipeEntry, recipesStore, selectRecipe } from '../../../state/recipes-store.ts'
 import { bits, megabytes } from '../../format/numbers.ts'
-import { useRecipePlan } from '../../frame/use-results.ts'
+import { useFormatTitle, useRecipePlan } from '../../frame/use-results.ts'
 import { Marker } from '../../theme/recipe-style.tsx'
 
 function Line({ entry }: { readonly entry: RecipeEntry }) {
   const { id } = entry.recipe
   const plan = useRecipePlan(id)
+  const titleOf = useFormatTitle()
   const isCurrent = useStore(recipesStore, (state) => state.current === id)
   return (
     <li>
@@ -16,7 +17,7 @@ function Line({ entry }: { readonly entry: RecipeEntry }) {
         <span className="qs-nowrap">{plan === null ? '…' : `${megabytes(plan.bytes)} MB`}</span>
         <small>
           <span>{plan?.summary ?? ' '}</span>
-          <span>{plan === null ? '' : `${bits(plan.bitsPerWeight)} bit/weight`}</span>
+          <span>{plan === null ? '' : `${titleOf(plan.bytesOf)}, ${bits(plan.bitsPerWeight)} bit`}</span>
         </small>
       </button>
     </li>
