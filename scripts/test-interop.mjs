@@ -113,7 +113,9 @@ function prove(row, folder) {
   const args = [file, path.join(folder, row.target), path.join(folder, 'expected.json'), String(row.tolerance)]
   const { stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 })
   const last = stdout.trim().split('\n').at(-1) ?? ''
-  const result = last.startsWith('{') ? JSON.parse(last) : { holds: false, fault: stderr.trim().split('\n').at(-1) ?? 'no answer' }
+  const errors = stderr.trim().split('\n')
+  const fault = errors.findLast((line) => /Error/.test(line)) ?? errors.at(-1) ?? 'no answer'
+  const result = last.startsWith('{') ? JSON.parse(last) : { holds: false, fault }
   const difference =
     result.fault ?? `logits ${result.maxLogitDifference.toExponential(1)}, perplexity × ${result.perplexityRatio.toFixed(5)}`
   console.log(`${result.holds ? 'ok  ' : 'FAIL'} ${row.model} ${nameOf(row.recipe)} ${row.target} in ${row.loader}: ${difference}`)
