@@ -218,7 +218,7 @@ describe('ONNX files', () => {
 })
 
 describe('ONNX with activations in f16', () => {
-  const options = { maxFileBytes: null, device: null, activations: 'f16' } as const
+  const options = { maxFileBytes: null, device: null, chosen: { activations: 'f16' } } as const
 
   it('has halves for scales, floats and the cache, f32 logits, and names of its own', async () => {
     const source = await made(tinyLlamaConfig({ attention_bias: true }), affine(4, 32, false), { options })
