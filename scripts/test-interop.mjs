@@ -135,7 +135,7 @@ if (chosen.markdown === true) {
     const cells =
       fault === undefined
         ? [
-            `${figures.maxLogitDifference.toExponential(1)} (allowed ${row.tolerance})`,
+            `${figures.maxLogitDifference.toExponential(1)} (allowed ${Number(figures.tolerance.toPrecision(2))})`,
             figures.greedyEqual ? 'equal' : (figures.tie ?? 'differ'),
             `${((figures.perplexityRatio - 1) * 100).toFixed(3)} %${holds ? '' : ' **fails**'}`,
           ]
