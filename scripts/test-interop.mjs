@@ -27,6 +27,9 @@ const models = {
   smollm2: makeSmollm2,
 }
 
+/** Folder of a row's export beside those of other rows of its recipe. */
+const folderOf = ({ target, options = {} }) => [target, ...Object.values(options)].join('-')
+
 /** A recipe is an id, or JSON that has one. */
 const nameOf = (recipe) => (recipe.startsWith('{') ? JSON.parse(recipe).id : recipe)
 
@@ -73,10 +76,10 @@ const rows = readdirSync(path.join(interop, 'rows'))
 
 mkdirSync(home, { recursive: true })
 const results = []
-for (const [name, folderOf] of Object.entries(models)) {
+for (const [name, makeModel] of Object.entries(models)) {
   const wanted = rows.filter(({ model }) => model === name)
   if (wanted.length === 0) continue
-  const model = folderOf()
+  const model = makeModel()
   if (!existsSync(model)) {
     console.log(`skipped: ${wanted.length} rows of ${name}, whose folder is absent`)
     continue
@@ -86,7 +89,9 @@ for (const [name, folderOf] of Object.entries(models)) {
   mkdirSync(out, { recursive: true })
   const recipes = [...new Set(wanted.map(({ recipe }) => recipe))].map((recipe) => ({
     recipe,
-    targets: [...new Set(wanted.filter((row) => row.recipe === recipe).map(({ target }) => target))],
+    exports: [...new Map(wanted.filter((row) => row.recipe === recipe).map((row) => [folderOf(row), row]))].map(
+      ([folder, { target, options = {} }]) => ({ folder, target, options }),
+    ),
   }))
   const job = {
     model,
@@ -110,13 +115,15 @@ function prove(row, folder) {
   const file = ['.py', '.mjs'].map((end) => path.join(interop, 'loaders', `${row.loader}${end}`)).find(existsSync)
   if (file === undefined) throw new Error(`There is no loader ${row.loader}`)
   const program = file.endsWith('.py') ? environment(row.group) : process.execPath
-  const args = [file, path.join(folder, row.target), path.join(folder, 'expected.json'), String(row.tolerance)]
+  const args = [file, path.join(folder, folderOf(row)), path.join(folder, 'expected.json'), String(row.tolerance)]
   const { stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 })
   const last = stdout.trim().split('\n').at(-1) ?? ''
-  const result = last.startsWith('{') ? JSON.parse(last) : { holds: false, fault: stderr.trim().split('\n').at(-1) ?? 'no answer' }
+  const errors = stderr.trim().split('\n')
+  const fault = errors.findLast((line) => /Error/.test(line)) ?? errors.at(-1) ?? 'no answer'
+  const result = last.startsWith('{') ? JSON.parse(last) : { holds: false, fault }
   const difference =
     result.fault ?? `logits ${result.maxLogitDifference.toExponential(1)}, perplexity × ${result.perplexityRatio.toFixed(5)}`
-  console.log(`${result.holds ? 'ok  ' : 'FAIL'} ${row.model} ${nameOf(row.recipe)} ${row.target} in ${row.loader}: ${difference}`)
+  console.log(`${result.holds ? 'ok  ' : 'FAIL'} ${row.model} ${nameOf(row.recipe)} ${folderOf(row)} in ${row.loader}: ${difference}`)
   return { row, ...result }
 }
 
@@ -128,12 +135,14 @@ if (chosen.markdown === true) {
     const cells =
       fault === undefined
         ? [
-            `${figures.maxLogitDifference.toExponential(1)} (allowed ${row.tolerance})`,
+            `${figures.maxLogitDifference.toExponential(1)} (allowed ${Number(figures.tolerance.toPrecision(2))})`,
             figures.greedyEqual ? 'equal' : (figures.tie ?? 'differ'),
             `${((figures.perplexityRatio - 1) * 100).toFixed(3)} %${holds ? '' : ' **fails**'}`,
           ]
         : [`**${fault}**`, '', '']
-    console.log(`| ${[row.model, nameOf(row.recipe), row.target, versions.join(', '), ...cells].join(' | ')} |`)
+    console.log(
+      `| ${[row.model, nameOf(row.recipe), [row.target, ...Object.values(row.options ?? {})].join(' '), versions.join(', '), ...cells].join(' | ')} |`,
+    )
   }
 }
 const failed = results.filter(({ holds }) => !holds).length

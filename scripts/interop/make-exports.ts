@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { openCheckpoint } from '../../src/checkpoint/open.ts'
 import { argMax } from '../../src/evaluation/generate.ts'
+import { defaultExportOptions } from '../../src/export/options.ts'
 import { writeExport } from '../../src/export/write-export.ts'
 import { nodeFileSource, nodeFolderFiles } from '../../src/headless/node-source.ts'
 import { NodeFileStore, nodeFileSink } from '../../src/headless/node-store.ts'
@@ -21,10 +22,13 @@ import { createTokenizer } from '../../src/runtime/engines/tokenizer.ts'
 /** What to make of one model. */
 export interface ExportsJob {
   readonly model: string
-  /** Where `<recipe id>/<target id>/` and `<recipe id>/expected.json` go. */
+  /** Where `<recipe id>/<folder>/` and `<recipe id>/expected.json` go. */
   readonly out: string
-  /** Preset id or recipe JSON, and the formats to write. */
-  readonly recipes: readonly { readonly recipe: string; readonly targets: readonly string[] }[]
+  /** Preset id or recipe JSON, and the formats to write with the values of their own options. */
+  readonly recipes: readonly {
+    readonly recipe: string
+    readonly exports: readonly { readonly folder: string; readonly target: string; readonly options: Readonly<Record<string, string>> }[]
+  }[]
   readonly calibration: string
   readonly evaluation: string
   readonly prompt: string
@@ -79,24 +83,27 @@ export async function main(jobFile: string, kernelWorker: URL): Promise<void> {
       ...evaluationIds.slice(index * job.windows.length, (index + 1) * job.windows.length - start.length),
     ])
     const prompt = [...start, ...tokenizer.encode(job.prompt)]
-    for (const { recipe, targets } of job.recipes) {
+    for (const { recipe, exports } of job.recipes) {
       const { id } = parseRecipe(recipe)
       const folder = join(job.out, id)
-      const place = (target: string) => ({
+      const place = (inside: string) => ({
         createSink: async (path: string) => {
-          await mkdir(dirname(join(folder, target, path)), { recursive: true })
-          return nodeFileSink(join(folder, target, path), { isDurable: false })
+          await mkdir(dirname(join(folder, inside, path)), { recursive: true })
+          return nodeFileSink(join(folder, inside, path), { isDurable: false })
         },
-        openWritten: async (path: string) => nodeFileSource(join(folder, target, path)),
-        removeWritten: async (path: string) => rm(join(folder, target, path), { force: true }),
+        openWritten: async (path: string) => nodeFileSource(join(folder, inside, path)),
+        removeWritten: async (path: string) => rm(join(folder, inside, path), { force: true }),
       })
-      const source = exportSource(store, checkpoint, result, id)
-      for (const target of targets) {
-        await writeExport({ target: exportTarget(target), source, kernels, ...place(target) }, () => undefined, signal)
+      for (const made of exports) {
+        const source = {
+          ...exportSource(store, checkpoint, result, id),
+          options: { ...defaultExportOptions, chosen: made.options },
+        }
+        await writeExport({ target: exportTarget(made.target), source, kernels, ...place(made.folder) }, () => undefined, signal)
       }
       await mkdir(folder, { recursive: true })
       await writeExpected({ model: job.model, folder, result, recipeId: id, tools }, { prompt, windows, greedyTokens: job.greedyTokens })
-      process.stdout.write(`${basename(job.model)} ${id}: ${targets.join(', ')}\n`)
+      process.stdout.write(`${basename(job.model)} ${id}: ${exports.map((made) => made.folder).join(', ')}\n`)
     }
   } finally {
     await engines.close()

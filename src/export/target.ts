@@ -7,7 +7,7 @@ import type { ModelGraph } from '../models/model-graph.ts'
 import type { ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
 import type { Recipe } from '../quantization/recipe.ts'
-import type { ExportOptions } from './options.ts'
+import type { ExportOptions, TargetOption } from './options.ts'
 
 /** What an export may read. Tensors are fetched one at a time; the walk's storage is behind it. */
 export interface ExportSource {
@@ -74,6 +74,8 @@ export interface ExportTarget {
   readonly title: string
   /** Where it runs, one sentence. */
   readonly explanation: string
+  /** What a person may choose about its files. Default: nothing. */
+  readonly options?: readonly TargetOption[]
   /** Whether this recipe on this model can be written, decided from headers alone. */
   supports(facts: ExportFacts): Support
   /** Things worth knowing that are not refusals ("2 tensors stay F16: rows of 172 are not a multiple of 32"). */

@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util'
 import { StudioError } from '../core/errors.ts'
 import { deviceById, devices } from '../devices/device.ts'
 import type { ProtocolId } from '../evaluation/result.ts'
+import { exportTargets } from '../export/registry.ts'
 
 export interface CliArguments {
   readonly model: string
@@ -26,10 +27,18 @@ export interface CliArguments {
   readonly maxFileBytes: number | null
   /** Whose README and commands come with the files. */
   readonly device: string | null
-  readonly activations: 'f32' | 'f16'
+  /** Of the options that formats declare, by option id. */
+  readonly chosen: Readonly<Record<string, string>>
   readonly out: string | null
   readonly seed: number
   readonly threads: number | null
+}
+
+/** What formats let a person choose, each under its id. */
+const formatOptions = exportTargets.flatMap(({ title, options: declared = [] }) => declared.map((option) => ({ title, ...option })))
+
+function helpOf({ id, title, explanation, values: [first, ...others] }: (typeof formatOptions)[number]): string {
+  return `${`--${id} V`.padEnd(22)}${title}: ${first} (default) or ${others.join(' or ')}. ${explanation}`
 }
 
 export const help = `npm run quantize -- MODEL --recipe R [--recipe R ...] [options]
@@ -61,7 +70,7 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --export T,...        gguf, gptq, gptq-v2, awq, bitsandbytes, compressed-tensors, onnx, onnx-qdq, tflite, llama2c; a recipe that
                       a format cannot hold is left out there, with the reason
 --max-file-size SIZE   split files of weights above this size (500M, 4G), where the format has parts
---activations T       f32 (default) or f16: what an ONNX file computes in; f16 needs a graphics card that has it
+${formatOptions.map(helpOf).join('\n')}
 --device ID           whose commands the README beside the files has: pi-5-8gb, jetson-orin-nano-8gb, android-mid,
                       browser-webgpu-igpu, rtx-4060, esp32-s3, … (an unknown one lists them all)
 --out DIR             where report.json and DIR/<recipe id>/<target id>/ go (default: quantized/<model name>)
@@ -87,7 +96,6 @@ const options = {
   export: { type: 'string', multiple: true },
   'max-file-size': { type: 'string' },
   device: { type: 'string' },
-  activations: { type: 'string' },
   out: { type: 'string' },
   seed: { type: 'string' },
   threads: { type: 'string' },
@@ -108,8 +116,6 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
   if (model === undefined) throw usage('No model is given')
   if (extra !== undefined) throw usage(`One model at a time: "${extra}" is one too many`)
   if (values.recipe === undefined) throw usage('No recipe is given')
-  const activations = values.activations ?? 'f32'
-  if (activations !== 'f32' && activations !== 'f16') throw usage(`--activations takes f32 or f16, not "${activations}"`)
   const protocol = values.protocol ?? 'windows'
   if (protocol !== 'windows' && protocol !== 'llama.cpp') throw usage(`There is no protocol "${protocol}": it is windows or llama.cpp`)
   return {
@@ -127,7 +133,7 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 1),
     targets: (values.export ?? []).flatMap((list) => list.split(',')).filter((id) => id !== ''),
     device: knownDevice(values.device),
-    activations,
+    chosen: chosenOptions(values),
     maxFileBytes: fileSize(values['max-file-size']),
     out: values.out ?? null,
     seed: wholeNumber('--seed', values.seed, 0) ?? 0,
@@ -136,7 +142,19 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
 }
 
 function parse(argv: readonly string[]) {
-  return parseArgs({ args: [...argv], options, allowPositionals: true, strict: true })
+  const declared = Object.fromEntries(formatOptions.map(({ id }) => [id, { type: 'string' }] as const))
+  return parseArgs({ args: [...argv], options: { ...declared, ...options }, allowPositionals: true, strict: true })
+}
+
+function chosenOptions(given: Readonly<Record<string, unknown>>): Record<string, string> {
+  const chosen: Record<string, string> = {}
+  for (const { id, values } of formatOptions) {
+    const value = given[id]
+    if (value === undefined) continue
+    if (typeof value !== 'string' || !values.includes(value)) throw usage(`--${id} takes ${values.join(' or ')}, not "${String(value)}"`)
+    chosen[id] = value
+  }
+  return chosen
 }
 
 function wholeNumber(name: string, text: string | undefined, least: number): number | null {

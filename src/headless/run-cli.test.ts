@@ -267,6 +267,15 @@ describe('the command line', () => {
     }
   })
 
+  it('takes the options that formats declare', async () => {
+    const out = join(folder, 'halves')
+    const model = join(folder, 'model')
+    const argv = [model, '--recipe', 'nearest-4bit-g32', '--evaluation', 'none', '--export', 'onnx', '--activations', 'f16', '--out', out]
+    expect((await command(argv)).code).toBe(0)
+    expect(await readdir(join(out, 'nearest-4bit-g32', 'onnx', 'onnx'))).toContain('model_q4f16.onnx')
+    expect((await command(['--help'])).lines.join('\n')).toMatch(/^--activations V +ONNX: f32 \(default\) or f16\. /m)
+  })
+
   it('shows its help', async () => {
     const { code, lines } = await command(['--help'])
     expect(code).toBe(0)

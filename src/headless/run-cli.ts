@@ -169,7 +169,7 @@ async function runAndExport(
     if (args.saveImatrix !== null) await saveImatrix(args.saveImatrix, model, result)
     const artifacts = new Map<string, Artifact[]>()
     for (const recipe of report.recipes) {
-      const options = { maxFileBytes: args.maxFileBytes, device: args.device, activations: args.activations }
+      const options = { maxFileBytes: args.maxFileBytes, device: args.device, chosen: args.chosen }
       const source = { ...exportSource(store, model.checkpoint, result, recipe.id), options }
       const contents = kitContents(report, recipe.id)
       const made: Artifact[] = []

@@ -1,7 +1,8 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement } from '../core/dtype.ts'
+import type { Support } from '../core/support.ts'
 import { defaultExportOptions } from '../export/options.ts'
-import { type ExportFacts, sizeOf } from '../export/target.ts'
+import { type ExportFacts, type ExportTarget, sizeOf } from '../export/target.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
@@ -115,9 +116,16 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
   const inputModes = plannedInputModes(checkpoint.graph, recipe, resolved)
   const exportFacts: ExportFacts = { checkpoint, graph, recipe, options: defaultExportOptions, encodings, inputModes, importance }
   const targets = facts.targets.map((target) => {
-    const support = target.supports(exportFacts)
-    const bytes = support === true ? sizeOf(target.layout(exportFacts)) : 0
-    return { id: target.id, support, bytes, notes: support === true ? target.notes(exportFacts) : [] }
+    const made = writable(target, exportFacts)
+    const notes = made.support === true ? target.notes(exportFacts) : []
+    const options = (target.options ?? []).map(({ id, values }) => ({
+      id,
+      values: values.map((value) => {
+        const chosen = { ...exportFacts, options: { ...defaultExportOptions, chosen: { [id]: value } } }
+        return { value, ...writable(target, chosen) }
+      }),
+    }))
+    return { id: target.id, ...made, notes, options }
   })
   const first = targets.find((target) => target.support === true)
   const bytes = first?.bytes ?? packedBytes(checkpoint, resolved)
@@ -130,6 +138,11 @@ function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<stri
     targets,
     summary: summarize(recipe),
   }
+}
+
+function writable(target: ExportTarget, facts: ExportFacts): { readonly support: Support; readonly bytes: number } {
+  const support = target.supports(facts)
+  return { support, bytes: support === true ? sizeOf(target.layout(facts)) : 0 }
 }
 
 /** Bytes of a model that no format can hold: its matrices packed tightly, everything else as in the checkpoint. */

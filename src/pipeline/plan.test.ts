@@ -61,6 +61,21 @@ describe('the plan', () => {
     expect(made.peakMemoryBytes).toBe(made.memoryParts.reduce((sum, part) => sum + part.bytes, 0))
   })
 
+  it('knows what each value of a format’s options would give, or why it would not', async () => {
+    const made = plan(await openTiny({ dtype: 'BF16' }), tinyRequest(['nearest-4bit-g32', 'nearest-8bit-channel']))
+    const [four, eight] = made.recipes.map(({ targets }) => targets.find(({ id }) => id === 'onnx'))
+    const [f32, f16] = four?.options[0]?.values ?? []
+    expect(four?.options.map(({ id }) => id)).toEqual(['activations'])
+    expect(f32).toEqual({ value: 'f32', support: true, bytes: four?.bytes })
+    expect(f16?.bytes).toBeLessThan(four?.bytes ?? 0)
+    expect(eight?.options[0]?.values[1]).toEqual({
+      value: 'f16',
+      support: expect.stringMatching(/no name for a file of 8-bit weights/),
+      bytes: 0,
+    })
+    expect(made.recipes.every(({ targets }) => targets.find(({ id }) => id === 'gguf')?.options.length === 0)).toBe(true)
+  })
+
   it('counts the packed weights of a recipe that no format holds', async () => {
     const model = await openTiny({ dtype: 'BF16' })
     const made = plan(model, tinyRequest(['nearest-4bit-g32']), { targets: [] })

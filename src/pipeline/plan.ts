@@ -69,6 +69,11 @@ export interface RecipePlan {
     readonly support: true | string
     readonly bytes: number
     readonly notes: readonly string[]
+    /** What each value of each of its options would give while the others are at their first. */
+    readonly options: readonly {
+      readonly id: string
+      readonly values: readonly { readonly value: string; readonly support: true | string; readonly bytes: number }[]
+    }[]
   }[]
   /** One line in words: `affine 4 bit, groups of 32, nearest`. */
   readonly summary: string

@@ -130,7 +130,7 @@ class Studio {
           rounding: roundings.members.map((member) => ({ ...axisMember(member), learnsFrom: member.needsActivations })),
           allocation: allocations.members.map(axisMember),
         },
-        targets: exportTargets.map(({ id, title, explanation }) => ({ id, title, explanation })),
+        targets: exportTargets.map(({ id, title, explanation, options = [] }) => ({ id, title, explanation, options })),
       }),
       parseRecipe: async (idOrJson) => findRecipe(idOrJson),
       recipeLink: (recipes) => recipeLink(recipes),

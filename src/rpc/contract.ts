@@ -1,4 +1,4 @@
-import type { ExportOptions } from '../export/options.ts'
+import type { ExportOptions, TargetOption } from '../export/options.ts'
 import type { ModelConfig, TensorInfo } from '../models/model-graph.ts'
 import type { RunEvent } from '../pipeline/events.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
@@ -215,7 +215,14 @@ export interface Catalogue {
   /** Named sets for the top of the Recipes screen. */
   readonly sets: readonly { readonly id: string; readonly title: string; readonly text: string; readonly recipeIds: readonly string[] }[]
   readonly axes: Readonly<Record<'transform' | 'grid' | 'rounding' | 'allocation', readonly AxisMember[]>>
-  readonly targets: readonly { readonly id: string; readonly title: string; readonly explanation: string }[]
+  readonly targets: readonly CatalogueTarget[]
+}
+
+export interface CatalogueTarget {
+  readonly id: string
+  readonly title: string
+  readonly explanation: string
+  readonly options: readonly TargetOption[]
 }
 
 export interface AxisMember {

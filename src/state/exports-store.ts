@@ -1,5 +1,5 @@
 import { createStore } from 'zustand/vanilla'
-import type { ExportOptions } from '../export/options.ts'
+import { defaultExportOptions, type ExportOptions, isSameOptions, type TargetOption } from '../export/options.ts'
 import type { ExportProgress, ExportResult } from '../rpc/contract.ts'
 import type { Fault } from './fault.ts'
 
@@ -9,6 +9,8 @@ export interface ExportChoice {
 }
 
 export interface ExportJob extends ExportChoice {
+  /** What it is written with. */
+  readonly options: ExportOptions
   readonly status: 'waiting' | 'working' | 'done' | 'failed'
   readonly progress: ExportProgress | null
   readonly result: ExportResult | null
@@ -24,11 +26,19 @@ export interface ExportsState {
   readonly jobs: readonly ExportJob[]
   /** For every file of the next export. */
   readonly options: ExportOptions
+  /** What is chosen of a format's own options for a recipe in that format; kept while the box is empty. */
+  readonly formatOptions: readonly (ExportChoice & { readonly chosen: Readonly<Record<string, string>> })[]
   /** The impossible cell the person looks at. */
   readonly asked: ExportChoice | null
 }
 
-export const initialExportsState: ExportsState = { chosen: [], jobs: [], options: { maxFileBytes: null, device: null }, asked: null }
+export const initialExportsState: ExportsState = {
+  chosen: [],
+  jobs: [],
+  options: defaultExportOptions,
+  formatOptions: [],
+  asked: null,
+}
 
 export const exportsStore = createStore<ExportsState>(() => initialExportsState)
 
@@ -45,4 +55,30 @@ export function toggleExport(choice: ExportChoice): void {
 
 export function updateJob(choice: ExportChoice, change: Partial<ExportJob>): void {
   exportsStore.setState(({ jobs }) => ({ jobs: jobs.map((job) => (isSameChoice(job, choice) ? { ...job, ...change } : job)) }))
+}
+
+/** The first value is what nobody has to choose, so it is not kept. */
+export function chooseFormatOption(choice: ExportChoice, { id, values }: TargetOption, value: string): void {
+  exportsStore.setState(({ formatOptions }) => {
+    const before = formatOptions.find((other) => isSameChoice(choice, other))
+    const { [id]: _, ...others } = before?.chosen ?? {}
+    const chosen = value === values[0] ? others : { ...others, [id]: value }
+    return {
+      formatOptions: [
+        ...formatOptions.filter((other) => other !== before),
+        { recipeId: choice.recipeId, targetId: choice.targetId, chosen },
+      ],
+    }
+  })
+}
+
+/** Everything that a recipe in a format would be written with now. */
+export function optionsOf({ options, formatOptions }: ExportsState, choice: ExportChoice): ExportOptions {
+  return { ...options, chosen: formatOptions.find((other) => isSameChoice(choice, other))?.chosen ?? {} }
+}
+
+/** The finished export that is what would be written now, if there is one. */
+export function writtenJob(state: ExportsState, choice: ExportChoice): ExportJob | undefined {
+  const options = optionsOf(state, choice)
+  return state.jobs.find((job) => job.status === 'done' && isSameChoice(job, choice) && isSameOptions(job.options, options))
 }

@@ -1,10 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { defaultExportOptions } from '../export/options.ts'
 import type { ExportJob } from './exports-store.ts'
 import { agreement, drivableJobs, spread } from './test-drive-store.ts'
 
 const job: ExportJob = {
   recipeId: 'a',
   targetId: 'onnx',
+  options: defaultExportOptions,
   status: 'done',
   progress: null,
   result: null,

@@ -207,8 +207,8 @@ export const fakeCatalogue: Catalogue = {
     allocation: [{ kind: 'uniform', title: 'Uniform', explanation: 'Every quantized tensor gets the same grid.', fields: [] }],
   },
   targets: [
-    { id: 'gguf', title: 'GGUF', explanation: 'Runs in llama.cpp, Ollama, LM Studio and wllama.' },
-    { id: 'gptq', title: 'GPTQ', explanation: 'Safetensors that vLLM and transformers read.' },
+    { id: 'gguf', title: 'GGUF', explanation: 'Runs in llama.cpp, Ollama, LM Studio and wllama.', options: [] },
+    { id: 'gptq', title: 'GPTQ', explanation: 'Safetensors that vLLM and transformers read.', options: [] },
   ],
 }
 

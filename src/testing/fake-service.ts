@@ -76,6 +76,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
               : `${title} holds ggml blocks only; this grid is affine with ${String(recipe.grid['bits'])} bits.`,
         bytes,
         notes: [],
+        options: [],
       })),
       summary: isGgml ? `${recipe.id} blocks, nearest` : `affine ${String(recipe.grid['bits'])} bit, groups of 32, nearest`,
     }

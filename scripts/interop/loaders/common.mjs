@@ -5,17 +5,24 @@ import path from 'node:path'
 /** `load(folder, expected)` gives `forward(ids)`, logits { data: Float32Array [ids, width], width }, and versions. */
 export async function main(load) {
   const [folder, file, tolerance] = process.argv.slice(2)
-  const expected = { ...JSON.parse(readFileSync(file, 'utf8')), tolerance: Number(tolerance) }
-  const bytes = readFileSync(path.join(path.dirname(file), expected.logits))
+  const job = JSON.parse(readFileSync(file, 'utf8'))
+  const bytes = readFileSync(path.join(path.dirname(file), job.logits))
   const logits = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength))
+  const expected = { ...job, tolerance: toleranceOf(tolerance, logits) }
   const { forward, versions } = await load(folder, expected)
   const result = await compare(forward, expected, logits)
   const holds =
     result.maxLogitDifference <= expected.tolerance &&
     (result.greedyEqual || result.tie !== null) &&
     Math.abs(result.perplexityRatio - 1) <= 0.01
-  console.log(JSON.stringify({ holds, ...result, versions }))
+  console.log(JSON.stringify({ holds, ...result, tolerance: expected.tolerance, versions }))
   process.exit(holds ? 0 : 1)
+}
+
+function toleranceOf(text, logits) {
+  if (!text.endsWith('%')) return Number(text)
+  const [least, most] = logits.reduce(([low, high], logit) => [Math.min(low, logit), Math.max(high, logit)], [Infinity, -Infinity])
+  return (Number(text.slice(0, -1)) / 100) * (most - least)
 }
 
 async function compare(forward, { prompt, greedy, windows, perplexity: wanted, tolerance }, logits) {

@@ -1,7 +1,8 @@
 """What every loader shares: compares a runtime's logits with the studio's own simulation and prints one JSON line.
 
 expected.json: prompt (ids), logits (a file beside it, float32 [len(prompt), vocabulary]), greedy (ids that follow the prompt),
-windows (lists of ids), perplexity (over all tokens of the windows but their first), tolerance (of a logit).
+windows (lists of ids), perplexity (over all tokens of the windows but their first). The third argument is the tolerance of a logit:
+a number, or a share of the range of the expected logits (0.2%).
 """
 
 import json
@@ -55,11 +56,15 @@ def compare(forward: Forward, expected: dict, logits: np.ndarray) -> dict:
     }
 
 
+def tolerance_of(text: str, logits: np.ndarray) -> float:
+    return float(text[:-1]) / 100 * float(logits.max() - logits.min()) if text.endswith("%") else float(text)
+
+
 def main(load: Callable[[Path, dict], tuple[Forward, dict[str, str]]]) -> None:
     folder, file = Path(sys.argv[1]), Path(sys.argv[2])
     expected = json.loads(file.read_text())
-    expected["tolerance"] = float(sys.argv[3])
     logits = np.fromfile(file.parent / expected["logits"], dtype="<f4").reshape(len(expected["prompt"]), -1)
+    expected["tolerance"] = tolerance_of(sys.argv[3], logits)
     forward, versions = load(folder, expected)
     result = compare(forward, expected, logits)
     holds = (
@@ -67,5 +72,5 @@ def main(load: Callable[[Path, dict], tuple[Forward, dict[str, str]]]) -> None:
         and (result["greedyEqual"] or result["tie"] is not None)
         and abs(result["perplexityRatio"] - 1) <= 0.01
     )
-    print(json.dumps({"holds": holds, **result, "versions": versions}))
+    print(json.dumps({"holds": holds, **result, "tolerance": expected["tolerance"], "versions": versions}))
     sys.exit(0 if holds else 1)

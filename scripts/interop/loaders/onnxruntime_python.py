@@ -1,4 +1,5 @@
-"""The ONNX decoder in onnxruntime on the processor: the whole prompt at once, and token by token through the cache."""
+"""The ONNX decoder in onnxruntime on the processor: the whole prompt at once, token by token through the cache, and in a batch
+beside a shorter text that is padded on the left."""
 
 from pathlib import Path
 
@@ -16,36 +17,46 @@ def load(folder: Path, expected: dict):
     outputs = [value.name for value in session.get_outputs()]
     takes_positions = any(value.name == "position_ids" for value in session.get_inputs())
 
-    def run(ids: list[int], past: dict) -> tuple[np.ndarray, dict]:
-        seen = next(iter(past.values())).shape[2]
-        feeds = {
-            "input_ids": np.array([ids], np.int64),
-            "attention_mask": np.ones((1, seen + len(ids)), np.int64),
-            **past,
-        }
+    def run(ids: np.ndarray, mask: np.ndarray, past: dict) -> tuple[np.ndarray, dict]:
+        """ids [batch, length], mask [batch, length with the cache]; logits [batch, length, vocabulary] and the longer cache."""
+        feeds = {"input_ids": ids.astype(np.int64), "attention_mask": mask.astype(np.int64), **past}
         if takes_positions:
-            feeds["position_ids"] = np.arange(seen, seen + len(ids), dtype=np.int64)[None]
+            positions = np.where(mask == 0, 1, np.cumsum(mask, axis=1) - 1)
+            feeds["position_ids"] = positions[:, -ids.shape[1] :].astype(np.int64)
         logits, *present = session.run(outputs, feeds)
         names = [name.replace("present.", "past_key_values.") for name in outputs[1:]]
-        return logits[0], dict(zip(names, present))
+        return logits.astype(np.float32), dict(zip(names, present))
 
-    def empty() -> dict:
+    def empty(batch: int) -> dict:
         kinds = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
-        return {cache.name: np.zeros((1, cache.shape[1], 0, cache.shape[3]), kinds[cache.type]) for cache in caches}
+        return {cache.name: np.zeros((batch, cache.shape[1], 0, cache.shape[3]), kinds[cache.type]) for cache in caches}
 
     def forward(ids: list[int]) -> np.ndarray:
-        logits, _ = run(ids, empty())
-        return logits.astype(np.float32)
+        logits, _ = run(np.array([ids]), np.ones((1, len(ids))), empty(1))
+        return logits[0]
 
-    # What is computed at once and what the cache makes of it must be the same.
+    def must_equal(found: np.ndarray, wanted: np.ndarray, cause: str) -> None:
+        difference = float(np.abs(found - wanted).max())
+        assert difference <= expected["tolerance"], f"{cause} changes logits by {difference}"
+
     prompt = expected["prompt"]
-    past = empty()
-    stepwise = []
-    for token in prompt:
-        logits, past = run([token], past)
-        stepwise.append(logits[0])
-    difference = float(np.abs(np.array(stepwise) - forward(prompt)).max())
-    assert difference <= expected["tolerance"], f"the cache changes logits by {difference}"
+    alone = forward(prompt)
+    past, stepwise = empty(1), []
+    for count, token in enumerate(prompt, start=1):
+        logits, past = run(np.array([[token]]), np.ones((1, count)), past)
+        stepwise.append(logits[0, 0])
+    must_equal(np.array(stepwise), alone, "the cache")
+
+    # A batch of a longer and a shorter text, all but the last token first.
+    padding = len(prompt) // 2
+    short = prompt[: len(prompt) - padding]
+    ids = np.array([prompt, [0] * padding + short])
+    mask = np.array([[1] * len(prompt), [0] * padding + [1] * len(short)])
+    first, past = run(ids[:, :-1], mask[:, :-1], empty(2))
+    last, _ = run(ids[:, -1:], mask, past)
+    batch = np.concatenate([first, last], axis=1)
+    must_equal(batch[0], alone, "a shorter neighbour")
+    must_equal(batch[1, padding:], forward(short), "padding on the left")
     return forward, {"onnxruntime": onnxruntime.__version__}
 
 

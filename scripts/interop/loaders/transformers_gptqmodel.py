@@ -8,13 +8,15 @@ from common import main
 from transformers import AwqConfig, GPTQConfig
 
 
-def load(folder: Path, expected: dict):
+def setting_of(folder: Path):
     setting = json.loads((folder / "config.json").read_text())["quantization_config"]
     if setting["quant_method"] == "awq":
-        chosen = AwqConfig(bits=setting["bits"], group_size=setting["group_size"], backend="torch_awq")
-    else:
-        chosen = GPTQConfig(bits=setting["bits"], backend="gptq_torch")
-    return load_causal_lm(folder, ["gptqmodel", "optimum"], quantization_config=chosen)
+        return AwqConfig(bits=setting["bits"], group_size=setting["group_size"], backend="torch_awq")
+    return GPTQConfig(bits=setting["bits"], backend="gptq_torch")
+
+
+def load(folder: Path, expected: dict):
+    return load_causal_lm(folder, ["gptqmodel", "optimum"], quantization_config=setting_of(folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,12 @@
-import { type ExportChoice, type ExportJob, exportsStore, isSameChoice, updateJob } from '../../state/exports-store.ts'
+import {
+  type ExportChoice,
+  type ExportJob,
+  exportsStore,
+  isSameChoice,
+  optionsOf,
+  updateJob,
+  writtenJob,
+} from '../../state/exports-store.ts'
 import { faultOf } from '../../state/fault.ts'
 import { modelStore } from '../../state/model-store.ts'
 import { runStore } from '../../state/run-store.ts'
@@ -32,8 +40,7 @@ export function createExporting({ service }: ControllerContext): ExportActions {
         place === null
           ? null
           : await (await place.getDirectoryHandle(job.recipeId, { create: true })).getDirectoryHandle(job.targetId, { create: true })
-      const { options } = exportsStore.getState()
-      const request = { planHash, recipeId: job.recipeId, targetId: job.targetId, options, destination: folder }
+      const request = { planHash, recipeId: job.recipeId, targetId: job.targetId, options: job.options, destination: folder }
       const result = await service.exportRecipe(request, (progress) => updateJob(job, { progress }), signal)
       updateJob(job, { status: 'done', result, seconds: (performance.now() - started) / 1000 })
       announce(`${job.recipeId} is written and checked.`)
@@ -87,10 +94,12 @@ export function createExporting({ service }: ControllerContext): ExportActions {
         }
         if (place === null) return
       }
-      const { chosen, jobs } = exportsStore.getState()
-      const next = chosen.map((choice): ExportJob => {
-        const done = jobs.find((job) => isSameChoice(job, choice) && job.status === 'done' && job.destination === destination)
-        return done ?? { ...choice, status: 'waiting', progress: null, result: null, fault: null, seconds: null, destination }
+      const state = exportsStore.getState()
+      const next = state.chosen.map((choice): ExportJob => {
+        const done = writtenJob(state, choice)
+        if (done?.destination === destination) return done
+        const options = optionsOf(state, choice)
+        return { ...choice, options, status: 'waiting', progress: null, result: null, fault: null, seconds: null, destination }
       })
       exportsStore.setState({ jobs: next })
       await writeAll(

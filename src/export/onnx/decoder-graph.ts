@@ -6,6 +6,7 @@ import type { PlacedWeight } from './data-files.ts'
 import { decoderNames, ropeNames } from './decoder-names.ts'
 import { FloatProducts } from './float-products.ts'
 import type { FloatType, PlannedMatrix } from './plan.ts'
+import { type TextFirst, textFirst } from './text-first.ts'
 
 export interface DecoderParts {
   readonly graph: ModelGraph
@@ -16,7 +17,7 @@ export interface DecoderParts {
 
 /**
  * The decoder with keys and values of earlier tokens, in ONNX Runtime's own operators as onnxruntime-genai's builder wires them.
- * Attention takes lengths from the mask: one sequence, or several padded on the right.
+ * The mask tells lengths: one text, or several, each padded on its left or on its right.
  */
 export function decoderGraph(parts: DecoderParts): OnnxGraph {
   const { graph, weights, floats } = parts
@@ -39,7 +40,8 @@ export function decoderGraph(parts: DecoderParts): OnnxGraph {
 class Decoder {
   readonly #builder: GraphBuilder
   readonly #parts: DecoderParts
-  readonly #lengths: { readonly keys: string; readonly total: string }
+  readonly #texts: TextFirst
+  readonly #lengths: SequenceLengths
   /** Where heads are too narrow for the attention operator's own rotation: positions of the new tokens, [batch, length]. */
   readonly #positions: string | null
   readonly #floats: FloatProducts
@@ -47,9 +49,10 @@ class Decoder {
   constructor(builder: GraphBuilder, parts: DecoderParts) {
     this.#builder = builder
     this.#parts = parts
+    this.#texts = textFirst(builder)
     this.#lengths = sequenceLengths(builder)
     this.#floats = new FloatProducts(builder, decoderNames.inputIds)
-    this.#positions = parts.graph.config.headDim % rotatedHeadUnit === 0 ? null : newPositions(builder)
+    this.#positions = parts.graph.config.headDim % rotatedHeadUnit === 0 ? null : newPositions(builder, this.#texts, this.#lengths.counted)
   }
 
   build(): void {
@@ -68,7 +71,7 @@ class Decoder {
     }
     const { normed } = this.#norm(residual, branch, finalNorm.name, 'final')
     const head = graph.head?.name ?? graph.embedding.name
-    const logits = this.#matrix(normed, head, floats === 'float' ? decoderNames.logits : 'logits_half')
+    const logits = this.#matrix(this.#texts.restore(normed, config.hidden), head, floats === 'float' ? decoderNames.logits : 'logits_half')
     if (floats !== 'float') builder.named('Cast', [logits], [decoderNames.logits], { attributes: { to: { int: 1 } } })
     builder.publish({ name: decoderNames.logits, type: 'float', shape: ['batch_size', 'sequence_length', config.vocab] })
     const cache = ['batch_size', config.kvHeads, 'total_sequence_length', config.headDim]
@@ -83,13 +86,13 @@ class Decoder {
     const { graph, matrices } = this.#parts
     const { name, shape } = graph.embedding
     const planned = matrices.get(name)
-    if (planned?.form !== 'nbits') return this.#named('Gather', [name, decoderNames.inputIds], 'embedding')
+    if (planned?.form !== 'nbits') return this.#named('Gather', [name, this.#texts.ids], 'embedding')
     const { bits, block, zero } = planned.setting
     const names = partNames(name)
     const [vocab = 0, width = 0] = shape
     // The head shares the bytes, and has them in blocks.
     const codes = graph.head === null ? builder.node('Reshape', [names.codes, builder.integers([vocab, (width * bits) / 8])]) : names.codes
-    const inputs = [codes, decoderNames.inputIds, names.scales, ...(zero === 'codes' ? [names.zeros] : [])]
+    const inputs = [codes, this.#texts.ids, names.scales, ...(zero === 'codes' ? [names.zeros] : [])]
     builder.named('GatherBlockQuantized', inputs, ['embedding'], {
       domain,
       attributes: { bits: { int: bits }, block_size: { int: block }, gather_axis: { int: 0 }, quantize_axis: { int: 1 } },
@@ -204,27 +207,26 @@ const domain = 'com.microsoft'
 /** The attention operator rotates heads whose width is a multiple of it. */
 const rotatedHeadUnit = 16
 
-/** `seqlens_k` [batch], the last position that counts, and `total_sequence_length`, both int32. */
-function sequenceLengths(builder: GraphBuilder): { readonly keys: string; readonly total: string } {
-  const toInt32 = { to: { int: 6 } }
-  const one = builder.constant(BigInt64Array.of(1n), [])
-  const counted = builder.node('ReduceSum', [decoderNames.attentionMask, builder.integers([1])], { keepdims: { int: 0 } })
-  const total = builder.node('Gather', [builder.node('Shape', [decoderNames.attentionMask]), one], { axis: { int: 0 } })
-  return {
-    keys: builder.node('Cast', [builder.node('Sub', [counted, one])], toInt32),
-    total: builder.node('Cast', [total], toInt32),
-  }
+interface SequenceLengths {
+  /** Tokens that the mask counts, int64 [batch, 1]. */
+  readonly counted: string
+  /** `seqlens_k`, the last position that counts, int32 [batch]. */
+  readonly keys: string
+  /** `total_sequence_length`, an int32 scalar. */
+  readonly total: string
 }
 
-/** Positions of the new tokens among those the mask counts, [batch, length]; 0 where it counts none yet. */
-function newPositions(builder: GraphBuilder): string {
+function sequenceLengths(builder: GraphBuilder): SequenceLengths {
+  const toInt32 = { to: { int: 6 } }
   const one = builder.constant(BigInt64Array.of(1n), [])
+  const counted = builder.node('ReduceSum', [decoderNames.attentionMask, builder.integers([1])], { keepdims: { int: 1 } })
+  const last = builder.node('Squeeze', [builder.node('Sub', [counted, one]), builder.integers([1])])
+  const total = builder.node('Gather', [builder.node('Shape', [decoderNames.attentionMask]), one], { axis: { int: 0 } })
+  return { counted, keys: builder.node('Cast', [last], toInt32), total: builder.node('Cast', [total], toInt32) }
+}
+
+/** Positions of the new tokens, [batch, length]: those that follow what the cache holds of each text, as the operator counts them. */
+function newPositions(builder: GraphBuilder, { columns, length }: TextFirst, counted: string): string {
   const zero = builder.constant(BigInt64Array.of(0n), [])
-  const sum = builder.node('CumSum', [decoderNames.attentionMask, one])
-  const positions = builder.node('Max', [builder.node('Sub', [sum, one]), zero])
-  const extent = (value: string): string =>
-    builder.node('Slice', [builder.node('Shape', [value]), builder.integers([1]), builder.integers([2])])
-  const total = extent(decoderNames.attentionMask)
-  const start = builder.node('Sub', [total, extent(decoderNames.inputIds)])
-  return builder.node('Slice', [positions, start, total, builder.integers([1])])
+  return builder.node('Add', [builder.node('Max', [builder.node('Sub', [counted, length]), zero]), columns])
 }

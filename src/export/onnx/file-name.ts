@@ -1,4 +1,5 @@
 import type { ExportFacts } from '../target.ts'
+import { computesInHalves } from './activations.ts'
 import type { PlannedMatrix } from './plan.ts'
 
 /** How transformers.js calls a file of weights: its `dtype`, and what stands behind `model` (utils/dtypes.js). */
@@ -24,7 +25,7 @@ const float: FileFacts = { dtype: 'fp32', suffix: '' }
 /** After the form that most weights of the blocks are in; `null` where there is no name for it with halves. */
 export function fileFacts(facts: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): FileFacts | null {
   const name = commonestForm(facts, matrices)
-  return facts.options.activations === 'f16' ? (ofHalves[name.dtype] ?? null) : name
+  return computesInHalves(facts.options) ? (ofHalves[name.dtype] ?? null) : name
 }
 
 function commonestForm({ graph }: ExportFacts, matrices: ReadonlyMap<string, PlannedMatrix>): FileFacts {

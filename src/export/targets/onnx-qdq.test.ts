@@ -7,7 +7,7 @@ import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
-import { continueByOnnx, onnxLogits } from '../../testing/onnx-session.ts'
+import { batchByOnnx, continueByOnnx, onnxLogits } from '../../testing/onnx-session.ts'
 import { referenceLogits } from '../../testing/reference-model.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../../testing/tokenizer-files.ts'
@@ -71,6 +71,18 @@ describe('ONNX with weights and inputs in 8 bits', () => {
       const difference = expected.reduce((most, logit, index) => Math.max(most, Math.abs(logit - (found[index] ?? Number.NaN))), 0)
       // An input on the border of two codes may fall to either side.
       expect(difference).toBeLessThan(5e-4)
+    }
+  })
+
+  it.each(['left', 'right'] as const)('gives each text of a batch what it gets alone, padded on the %s', async (side) => {
+    const files = await written(await made())
+    const texts = [prompt, [1, 17, 300]]
+    const found = await batchByOnnx(files, texts, side)
+    for (const [row, text] of texts.entries()) {
+      const alone = await onnxLogits(files, text)
+      expect(found[row]).toHaveLength(alone.length)
+      const difference = alone.reduce((most, logit, index) => Math.max(most, Math.abs(logit - (found[row]?.[index] ?? Number.NaN))), 0)
+      expect(difference, `text ${row}`).toBeLessThan(5e-4)
     }
   })
 

@@ -6,7 +6,7 @@ import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
-import { continueByOnnx, onnxLogits } from '../../testing/onnx-session.ts'
+import { batchByOnnx, continueByOnnx, onnxLogits } from '../../testing/onnx-session.ts'
 import { referenceLogits } from '../../testing/reference-model.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { byteLevelFiles, sentencePieceFiles } from '../../testing/tokenizer-files.ts'
@@ -129,6 +129,31 @@ describe('ONNX decoder in ONNX Runtime', () => {
   })
 })
 
+describe('ONNX decoder with a batch of texts of several lengths', () => {
+  const texts = [prompt, [1, 17, 300], [5, 42, 7]]
+
+  it.each<[string, RawConfig, 'left' | 'right']>([
+    ['on the left, as transformers.js pads', tinyLlamaConfig(), 'left'],
+    ['on the right', tinyLlamaConfig(), 'right'],
+    ['on the left, heads too narrow for the operator', tinyLlamaConfig({ num_attention_heads: 8, num_key_value_heads: 4 }), 'left'],
+    ['on the right, heads too narrow for the operator', tinyLlamaConfig({ num_attention_heads: 8, num_key_value_heads: 4 }), 'right'],
+    [
+      'on the left, with a window',
+      { ...tinyLlamaConfig(), model_type: 'mistral', architectures: ['MistralForCausalLM'], sliding_window: 4 },
+      'left',
+    ],
+  ])('gives each what it gets alone, padded %s', async (_case, rawConfig, side) => {
+    const files = await written(await made(rawConfig, affine(4, 32, false)))
+    const found = await batchByOnnx(files, texts, side)
+    for (const [row, text] of texts.entries()) {
+      const alone = await onnxLogits(files, text)
+      expect(found[row]).toHaveLength(alone.length)
+      const difference = alone.reduce((most, logit, index) => Math.max(most, Math.abs(logit - (found[row]?.[index] ?? Number.NaN))), 0)
+      expect(difference, `text ${row}`).toBeLessThan(1e-5)
+    }
+  })
+})
+
 describe('ONNX files', () => {
   it('lie as transformers.js and onnxruntime-genai look for them', async () => {
     const checkpoint = madeCheckpoint({ rawConfig: tinyLlamaConfig(), tokenizerFiles: byteLevelFiles() })
@@ -193,7 +218,7 @@ describe('ONNX files', () => {
 })
 
 describe('ONNX with activations in f16', () => {
-  const options = { maxFileBytes: null, device: null, activations: 'f16' } as const
+  const options = { maxFileBytes: null, device: null, chosen: { activations: 'f16' } } as const
 
   it('has halves for scales, floats and the cache, f32 logits, and names of its own', async () => {
     const source = await made(tinyLlamaConfig({ attention_bias: true }), affine(4, 32, false), { options })

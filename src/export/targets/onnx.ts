@@ -1,5 +1,6 @@
 import type { Support } from '../../core/support.ts'
 import { ropeTables } from '../../models/rope-tables.ts'
+import { activationsOption, computesInHalves } from '../onnx/activations.ts'
 import { bnb4Group, nbitsGroup } from '../onnx/code-groups.ts'
 import { companionFiles } from '../onnx/config-files.ts'
 import { dataFiles, layoutData } from '../onnx/data-files.ts'
@@ -19,6 +20,7 @@ const onnx: ExportTarget = {
   id: 'onnx',
   title: 'ONNX',
   explanation: 'A folder for transformers.js in the browser and in Node, ONNX Runtime and onnxruntime-genai.',
+  options: [activationsOption],
 
   supports(facts) {
     const planned = planMatrices(facts)
@@ -54,7 +56,7 @@ export default onnx
 
 /** Every runtime computes in f32; halves need a graphics card that has them. */
 function floatsOf({ options }: ExportFacts): FloatType {
-  return options.activations === 'f16' ? 'float16' : 'float'
+  return computesInHalves(options) ? 'float16' : 'float'
 }
 
 /** Scales must be halves already: then what the file holds is what was measured. */

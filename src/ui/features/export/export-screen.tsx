@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core'
 import { useStore } from 'zustand'
-import { exportsStore } from '../../../state/exports-store.ts'
+import { exportsStore, writtenJob } from '../../../state/exports-store.ts'
 import { useActions } from '../../actions.ts'
 import { bytes, counted } from '../../format/numbers.ts'
 import { useResults } from '../../frame/use-results.ts'
@@ -18,8 +18,8 @@ import './export.css'
 /** Writing, then saving what is proved; one primary action at a time. */
 function ExportActions() {
   const { exportChosen, stopExport, download, canPickFolder } = useActions()
-  const chosen = useStore(exportsStore, (state) => state.chosen)
-  const jobs = useStore(exportsStore, (state) => state.jobs)
+  const state = useStore(exportsStore)
+  const { chosen, jobs } = state
   const isWorking = jobs.some((job) => job.status === 'working')
   if (isWorking)
     return (
@@ -28,9 +28,7 @@ function ExportActions() {
       </Button>
     )
   const saved = jobs.filter((job) => job.status === 'done' && job.destination === 'stored' && job.result !== null)
-  const open = chosen.filter(
-    (choice) => !jobs.some((job) => job.status === 'done' && job.recipeId === choice.recipeId && job.targetId === choice.targetId),
-  )
+  const open = chosen.filter((choice) => writtenJob(state, choice) === undefined)
   const files = saved.flatMap((job) => job.result?.files ?? [])
   const canSave = saved.length > 0 && open.length === 0
   const save = async (): Promise<void> => {

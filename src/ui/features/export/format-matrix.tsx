@@ -13,6 +13,7 @@ import { Icon } from '../../parts/icon.tsx'
 import { PinBadge, Why } from '../../parts/small-parts.tsx'
 import { Marker } from '../../theme/recipe-style.tsx'
 import { useDevice } from './device-picker.tsx'
+import { FormatOptions } from './format-options.tsx'
 
 interface CellProps extends ExportChoice {
   readonly title: string
@@ -188,6 +189,7 @@ export function FormatMatrix({ results, pinned }: { readonly results: readonly Q
         </table>
       </div>
       <Reason results={results} plans={plans} id={whyId} />
+      <FormatOptions plans={plans} />
       <SplitChoice />
     </Card>
   )

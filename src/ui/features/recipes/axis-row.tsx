@@ -3,8 +3,8 @@ import { useId } from 'react'
 import type { Support } from '../../../core/support.ts'
 import type { AxisChoice } from '../../../quantization/recipe.ts'
 import type { AxisMember } from '../../../rpc/contract.ts'
+import { Options } from '../../parts/options.tsx'
 import { Why } from '../../parts/small-parts.tsx'
-import { Options } from './options.tsx'
 
 /** A member's settings at their defaults. */
 export const defaultChoice = (member: AxisMember): AxisChoice => ({

@@ -1,5 +1,5 @@
 import { type KeyboardEvent, useId, useRef, useState } from 'react'
-import { Why } from '../../parts/small-parts.tsx'
+import { Why } from './small-parts.tsx'
 
 export interface Option {
   readonly value: string

@@ -1,0 +1,42 @@
+import { describe, expect, it } from 'vitest'
+import { chooseFormatOption, type ExportJob, exportsStore, initialExportsState, optionsOf, writtenJob } from './exports-store.ts'
+
+const activations = { id: 'activations', label: '', explanation: '', values: ['f32', 'f16'] } as const
+const choice = { recipeId: 'a', targetId: 'onnx' }
+
+describe('options of an export', () => {
+  it('are those of all files with the ones chosen for this recipe in this format', () => {
+    exportsStore.setState({ ...initialExportsState, options: { maxFileBytes: 1e6, device: null } }, true)
+    chooseFormatOption(choice, activations, 'f16')
+    chooseFormatOption(choice, { ...activations, id: 'other', values: ['no', 'yes'] }, 'yes')
+    expect(optionsOf(exportsStore.getState(), choice)).toEqual({
+      maxFileBytes: 1e6,
+      device: null,
+      chosen: { activations: 'f16', other: 'yes' },
+    })
+    expect(optionsOf(exportsStore.getState(), { ...choice, recipeId: 'b' }).chosen).toEqual({})
+  })
+
+  it('make a written export another one when they change, and the same again when they change back', () => {
+    exportsStore.setState(initialExportsState, true)
+    const job: ExportJob = {
+      ...choice,
+      options: optionsOf(initialExportsState, choice),
+      status: 'done',
+      progress: null,
+      result: null,
+      fault: null,
+      seconds: 1,
+      destination: 'stored',
+    }
+    exportsStore.setState({ jobs: [job] })
+    const written = (): boolean => writtenJob(exportsStore.getState(), choice) !== undefined
+    expect(written()).toBe(true)
+    chooseFormatOption(choice, activations, 'f16')
+    expect(written()).toBe(false)
+    chooseFormatOption(choice, activations, 'f32')
+    expect(written()).toBe(true)
+    exportsStore.setState({ options: { maxFileBytes: 1e6, device: null } })
+    expect(written()).toBe(false)
+  })
+})
