@@ -2,6 +2,8 @@ import { bytesPerElement } from '../core/dtype.ts'
 import { StudioError } from '../core/errors.ts'
 import { widenValues } from '../core/widen.ts'
 import type { SafetensorsDType } from '../formats/safetensors/dtype.ts'
+import { readInto } from '../io/read-into.ts'
+import type { RowRange } from './checkpoint.ts'
 import type { FindTensor } from './source-format.ts'
 import { isFloatTensor, type StoredTensor } from './stored-tensor.ts'
 
@@ -73,6 +75,26 @@ export async function readWords(part: StoredTensor, signal?: AbortSignal): Promi
   return new Uint32Array((await readPart(part, signal)).buffer)
 }
 
+/** Halves or floats of a strip of lines of `lineElements` floats each, widened to f32. */
+export async function readFloatStrip(
+  part: StoredTensor,
+  { lineElements, start, end }: { readonly lineElements: number; readonly start: number; readonly end: number },
+  signal?: AbortSignal,
+): Promise<Float32Array<ArrayBuffer>> {
+  if (!isFloatTensor(part)) throw new RangeError(`${part.name} is ${part.dtype}, not floats`)
+  const width = bytesPerElement[part.dtype]
+  return widenValues(part.dtype, await readStrip(part, { lineBytes: width * lineElements, start: width * start, end: width * end }, signal))
+}
+
+/** Words of a strip of lines of `lineWords` words each. */
+export async function readWordStrip(
+  part: StoredTensor,
+  { lineWords, start, end }: { readonly lineWords: number; readonly start: number; readonly end: number },
+  signal?: AbortSignal,
+): Promise<Uint32Array<ArrayBuffer>> {
+  return new Uint32Array((await readStrip(part, { lineBytes: 4 * lineWords, start: 4 * start, end: 4 * end }, signal)).buffer)
+}
+
 /** Elements [start, end) of a part of floats, default all, widened to f32. */
 export async function readFloats(
   part: StoredTensor,
@@ -83,4 +105,83 @@ export async function readFloats(
   const width = bytesPerElement[part.dtype]
   const bytes = range === undefined ? await readPart(part, signal) : await readPart(part, signal, [range[0] * width, range[1] * width])
   return widenValues(part.dtype, bytes)
+}
+
+/** Lines that are asked for at once where a strip of each is read. */
+const linesAtOnce = 16
+
+/** Bytes [start, end) of each of `lines` lines of `lineBytes`, one behind the other. */
+export interface LineStrip {
+  readonly lines: number
+  readonly lineBytes: number
+  readonly start: number
+  readonly end: number
+}
+
+/** Reads a strip of every line; `read` fills memory with the bytes from a place among all lines on. */
+export async function readLines(
+  { lines, lineBytes, start, end }: LineStrip,
+  read: (into: Uint8Array<ArrayBuffer>, at: number) => Promise<void>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const width = end - start
+  const bytes = new Uint8Array(lines * width)
+  if (width === lineBytes) {
+    await read(bytes, 0)
+    return bytes
+  }
+  for (let first = 0; first < lines; first += linesAtOnce) {
+    await Promise.all(
+      Array.from({ length: Math.min(linesAtOnce, lines - first) }, (_, index) => {
+        const line = first + index
+        return read(bytes.subarray(line * width, (line + 1) * width), line * lineBytes + start)
+      }),
+    )
+  }
+  return bytes
+}
+
+/** Bytes [start, end) of every line of a part that is lines of `lineBytes`. */
+function readStrip(
+  part: StoredTensor,
+  { lineBytes, start, end }: Omit<LineStrip, 'lines'>,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const lines = (part.end - part.start) / lineBytes
+  return readLines({ lines, lineBytes, start, end }, (into, at) => readInto(part.source, into, part.start + at, signal))
+}
+
+/** Packed codes that a strip of rows holds at most. */
+const stripBytes = 48 * 2 ** 20
+
+/** Rows of a matrix that were read together. */
+export interface Strip<Parts> extends RowRange {
+  readonly parts: Parts
+}
+
+/**
+ * Reads a matrix whose rows lie across the lines of its file in strips of rows, each when it is first asked for; the last one is
+ * kept. `rowBytes` are the packed bytes of a row; strips begin at multiples of `unit` rows, and none crosses two.
+ */
+export function inStrips<Parts>(
+  { rows, rowBytes, unit }: { readonly rows: number; readonly rowBytes: number; readonly unit: number },
+  read: (rows: RowRange, signal?: AbortSignal) => Promise<Parts>,
+): (range: RowRange, signal?: AbortSignal) => AsyncGenerator<Strip<Parts>> {
+  const step = unit * Math.max(1, Math.floor(stripBytes / (rowBytes * unit)))
+  let last: { readonly first: number; readonly parts: Promise<Parts> } | null = null
+  return async function* stripsOf({ rowStart, rowEnd }, signal) {
+    for (let first = Math.floor(rowStart / step) * step; first < rowEnd; first += step) {
+      const strip = { rowStart: first, rowEnd: Math.min(rows, first + step) }
+      if (last?.first !== first) {
+        last = null // before the next is read, so that never two are held
+        last = { first, parts: read(strip, signal) }
+      }
+      const { parts } = last
+      try {
+        yield { ...strip, parts: await parts }
+      } catch (error) {
+        last = null // so that who asks again reads again
+        throw error
+      }
+    }
+  }
 }

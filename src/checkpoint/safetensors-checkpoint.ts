@@ -79,8 +79,8 @@ export class SafetensorsCheckpoint implements Checkpoint {
       const [rowCount = 0] = quantized.shape
       const range = rows ?? { rowStart: 0, rowEnd: rowCount }
       checkRows(tensor, rowCount, range)
-      const decode = await quantized.matrix.load(signal)
-      return decode(range, signal)
+      const { values } = await quantized.matrix.load(signal)
+      return values(range, signal)
     }
     const { source, start, end, dtype } = this.#range(tensor, rows)
     return widenValues(dtype, await source.read(start, end, signal))

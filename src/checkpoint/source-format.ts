@@ -1,3 +1,6 @@
+import type { AffineTensor } from '../kernels/contract/affine.ts'
+import type { CodeBookTensor } from '../kernels/contract/codebook.ts'
+import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import type { RowRange } from './checkpoint.ts'
 import type { StoredTensor } from './stored-tensor.ts'
@@ -8,15 +11,31 @@ export type FindTensor = (name: string) => StoredTensor | undefined
 /** Rows [rowStart, rowEnd) in f32. Throws what reading the files throws. */
 export type DecodeRows = (rows: RowRange, signal?: AbortSignal) => Promise<Float32Array<ArrayBuffer>>
 
+/** Rows of a matrix on a grid of the kernels, as they hold it. */
+export type CodeRows =
+  | { readonly encoding: 'affine'; readonly affine: AffineTensor }
+  | { readonly encoding: 'codebook'; readonly codeBook: CodeBookTensor }
+  | { readonly encoding: 'int8-rows'; readonly int8Rows: Int8RowsTensor }
+
+/** A matrix whose rows can be read. */
+export interface LoadedMatrix {
+  readonly values: DecodeRows
+  /**
+   * The same rows as codes, scales and zero points; whoever reads all of a matrix reads its rows in order. `null` where no grid of
+   * the kernels says the same, as where columns name their groups in another order.
+   */
+  readonly codes: ((rows: RowRange, signal?: AbortSignal) => Promise<CodeRows>) | null
+}
+
 /** A matrix that the files hold as codes, scales and what else belongs to them. */
 export interface QuantizedMatrix {
   /** Tensors of the files that it is made of. */
   readonly parts: readonly StoredTensor[]
   /**
-   * Reads what every row needs; where codes of a row lie scattered that is all of them, at most the packed size of the matrix.
-   * Throws `file-damaged` when the parts contradict each other.
+   * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as `stripBytes` hold are read
+   * together and kept until others are asked for. Throws `file-damaged` when the parts contradict each other.
    */
-  load(signal?: AbortSignal): Promise<DecodeRows>
+  load(signal?: AbortSignal): Promise<LoadedMatrix>
 }
 
 /**

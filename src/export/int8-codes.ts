@@ -4,6 +4,7 @@ import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../kernels/contract/kernels.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
 import { unpackRow } from './code-rows.ts'
+import { flipSigns } from './eight-bits.ts'
 
 /** A matrix as whole numbers of 8 bits: value = scales[run] * code, exactly what the stored tensor stands for. */
 export interface Int8Matrix extends MatrixShape {
@@ -37,20 +38,23 @@ export function int8Codes(tensor: QuantizedTensor): Int8Matrix {
   throw new RangeError(`${tensor.name} has no form in whole numbers of 8 bits`)
 }
 
-function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints }: AffineTensor): Int8Matrix {
+function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints, isSymmetric }: AffineTensor): Int8Matrix {
+  const run = typeof group === 'number' ? Math.min(group, columns) : columns
+  const ofRows = group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales
+  if (bits === 8 && isSymmetric) return { rows, columns, codes: new Int8Array(flipSigns(codes).buffer), scales: ofRows, run }
   const rowBytes = packedRowBytes(columns, bits)
   const groups = groupsPerRow(columns, group)
-  const run = typeof group === 'number' ? Math.min(group, columns) : columns
   const numbers = new Int8Array(rows * columns)
   const ofRow = new Uint8Array(columns)
   for (let row = 0; row < rows; row++) {
     unpackRow(codes, { at: row * rowBytes, bits, columns }, ofRow)
-    for (let column = 0; column < columns; column++) {
-      const own = group === 'tensor' ? 0 : row * groups + Math.floor(column / run)
-      numbers[row * columns + column] = (ofRow[column] ?? 0) - (zeroPoints[own] ?? 0)
+    for (let index = 0; index < groups; index++) {
+      const zero = zeroPoints[group === 'tensor' ? 0 : row * groups + index] ?? 0
+      const end = Math.min(columns, (index + 1) * run)
+      for (let column = index * run; column < end; column++) numbers[row * columns + column] = (ofRow[column] ?? 0) - zero
     }
   }
-  return { rows, columns, codes: numbers, scales: group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales.slice(), run }
+  return { rows, columns, codes: numbers, scales: ofRows, run }
 }
 
 /** Q8_0: a half, then 32 whole numbers. */

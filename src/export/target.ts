@@ -33,17 +33,16 @@ export interface ExportSource {
    * after the walk has finished. Throws `storage-fault`.
    */
   readFloat(name: string, rows: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>>
-  /** Only called after the walk has finished. Throws `storage-fault`. */
-  readQuantized(name: string, signal?: AbortSignal): Promise<QuantizedTensor>
   /**
-   * The same in tiles of consecutive rows, in order. A tile holds until anything else is asked of the source: its memory is
-   * used again.
+   * A tensor that is on a grid, in tiles of consecutive rows, in order: no more than a tile of it is ever in memory. A tile holds until
+   * anything else is asked of the source, since its memory is used again. Only called after the walk has finished. Throws
+   * `storage-fault`.
    */
   readTiles(name: string, signal?: AbortSignal): AsyncIterable<{ readonly rowStart: number; readonly tile: QuantizedTensor }>
 }
 
 /** What is known before a run: no bytes. `ExportSource` is assignable to it. */
-export type ExportFacts = Omit<ExportSource, 'readFloat' | 'readQuantized' | 'readTiles'>
+export type ExportFacts = Omit<ExportSource, 'readFloat' | 'readTiles'>
 
 export interface ExportedFile {
   /** Path inside the target's folder. */

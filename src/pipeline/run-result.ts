@@ -12,7 +12,7 @@ import { inputModesOf } from './activation-modes.ts'
 import { runFolder, type StoredSquares } from './journal.ts'
 import type { RunReport } from './report.ts'
 import { readJson, storageFault, writeJson } from './run-files.ts'
-import { readStored, readTileAt, readTiles, type StoredTensor } from './stored-tensor.ts'
+import { readTileAt, readTiles, type StoredTensor } from './stored-tensor.ts'
 
 /** What is left in storage of a finished run: its report, and where every recipe's tensors lie. */
 export interface RunResult {
@@ -90,7 +90,6 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       if (stored === undefined) return checkpoint.readFloat(name, rows, signal)
       return storedFloats(store, stored, rows, signal)
     },
-    readQuantized: async (name, signal) => readStored(files, storedOf(name), signal),
     readTiles: (name, signal) => readTiles(files, storedOf(name), { scratch, signal }),
   }
 }

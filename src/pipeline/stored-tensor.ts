@@ -28,7 +28,7 @@ export interface StoredTensor {
   readonly tiles: readonly StoredTile[]
 }
 
-/** Appends tensors to one file; a tall tensor may come in tiles of rows, in order. */
+/** Appends tensors to one file; a tall tensor may come in tiles of rows, in order, and any is stored in tiles of 16 MiB at most. */
 export class StoredTensorWriter {
   readonly #sink: ByteSink
   readonly #path: string
@@ -44,21 +44,25 @@ export class StoredTensorWriter {
   /** `tile` holds rows [rowStart, rowStart + tile.rows) of a tensor of `rows` rows. */
   async append(tile: QuantizedTensor, rows = tile.rows, rowStart = 0): Promise<void> {
     const member = encodings.get(tile.encoding)
-    const bytes = this.#gather(member.parts(tile))
     const entry = this.#tensors.get(tile.name) ?? {
       tensor: { name: tile.name, rows, columns: tile.columns, encoding: member.encodingOf(tile), path: this.#path },
       tiles: [],
     }
-    entry.tiles.push({
-      rowStart,
-      rowEnd: rowStart + tile.rows,
-      offset: this.#offset,
-      sizeBytes: bytes.byteLength,
-      checksum: await checksumOf(bytes),
-    })
     this.#tensors.set(tile.name, entry)
-    await this.#sink.write(bytes)
-    this.#offset += bytes.byteLength
+    const step = rowsOfStoredTile(tile.rows, tile.columns, entry.tensor.encoding)
+    for (let start = 0; start < tile.rows; start += step) {
+      const end = Math.min(tile.rows, start + step)
+      const bytes = this.#gather(member.parts(step < tile.rows ? member.rows(tile, start, end) : tile))
+      entry.tiles.push({
+        rowStart: rowStart + start,
+        rowEnd: rowStart + end,
+        offset: this.#offset,
+        sizeBytes: bytes.byteLength,
+        checksum: await checksumOf(bytes),
+      })
+      await this.#sink.write(bytes)
+      this.#offset += bytes.byteLength
+    }
   }
 
   /** In memory of this thread alone, as files want it. */
@@ -124,6 +128,15 @@ export async function readStored(store: Pick<FileStore, 'open'>, stored: StoredT
   if (tiles.length === 1 || member.isConcatenated === true) return member.fromBytes(whole, { name, rows, columns }, encoding)
   const joined = tiles.map((tile, i) => tensorOf(stored, tile, parts[i] ?? new Uint8Array()))
   return member.join(joined, { name, rows, columns })
+}
+
+/** What is read at once is at most this, or the fewest rows that can be cut off: a tile that was quantized whole is stored in several. */
+const largestStoredTile = 16 * 2 ** 20
+
+function rowsOfStoredTile(rows: number, columns: number, encoding: GridEncoding): number {
+  const step = encodings.get(encoding.encoding).cutStep({ rows, columns }, encoding)
+  const bytes = storedBytes(step, columns, encoding)
+  return Math.min(rows, step * Math.max(1, Math.floor(largestStoredTile / bytes)))
 }
 
 /** Bytes a matrix or tile takes in storage. */

@@ -8,6 +8,7 @@ import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { routeKernels } from '../kernels/route.ts'
 import { createTokenizer } from '../runtime/engines/tokenizer.ts'
 import { acceleratorDouble } from '../testing/accelerator-double.ts'
+import { wholeOf } from '../testing/export-source.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { openTiny, runTiny, tinyRequest, tinyText, wasmEngine } from '../testing/tiny-run.ts'
 import type { EngineFactory } from './engine-supply.ts'
@@ -327,7 +328,7 @@ describe('what a finished run is good for', () => {
     const sink = await store.create(path ?? '')
     await sink.write(new Uint8Array((await store.open(path ?? ''))?.sizeBytes ?? 0))
     await sink.close()
-    expect((await faultOf(() => source.readQuantized('model.layers.0.self_attn.q_proj.weight'))).code).toBe('storage-fault')
+    expect((await faultOf(() => wholeOf(source, 'model.layers.0.self_attn.q_proj.weight'))).code).toBe('storage-fault')
     await store.delete('runs')
     expect((await faultOf(() => requireResult(store, report.planHash))).code).toBe('storage-fault')
   })

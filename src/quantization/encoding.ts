@@ -17,13 +17,17 @@ export interface Encoding<Name extends GridEncodingName = GridEncodingName> {
   storedBytes(shape: MatrixShape, encoding: TensorEncoding<Name>): number
   /** A tile starts at a multiple of this many rows; `shape.rows` where a matrix cannot be cut. */
   rowStep(shape: MatrixShape, encoding: TensorEncoding<Name>): number
+  /** The same for a matrix that is quantized already: `rows` cuts at multiples of it. */
+  cutStep(shape: MatrixShape, encoding: TensorEncoding<Name>): number
   /** Weights that share a scale where such groups end with the row, else `null`. */
   groupSize(encoding: TensorEncoding<Name>): number | null
   encodingOf(tensor: QuantizedTensor<Name>): TensorEncoding<Name>
   /** Its bytes, to be stored one part after the other; they may be views of the tensor. */
   parts(tensor: QuantizedTensor<Name>): readonly Uint8Array[]
-  /** The inverse; `bytes`, of `storedBytes`, become the tensor's. */
+  /** The inverse; `bytes`, of `storedBytes`, become the tensor's, which may be a view of them. */
   fromBytes(bytes: Uint8Array<ArrayBuffer>, place: TensorPlace, encoding: TensorEncoding<Name>): QuantizedTensor<Name>
+  /** Rows [rowStart, rowEnd) as a tensor of their own that shares the memory of this one; `rowStart` is a multiple of `cutStep`. */
+  rows(tensor: QuantizedTensor<Name>, rowStart: number, rowEnd: number): QuantizedTensor<Name>
   /** Whether the bytes of a matrix are those of its tiles, one after the other; absent: they are not. */
   readonly isConcatenated?: boolean
   /** A matrix from all of its tiles, in order. */

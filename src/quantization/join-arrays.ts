@@ -20,6 +20,12 @@ export function joinFloats(parts: readonly Float32Array[]): Float32Array<ArrayBu
   return whole
 }
 
+/** `count` floats from byte `start` on: a view where they lie on a boundary of four, else a copy. */
+export function floatsIn(bytes: Uint8Array<ArrayBuffer>, start: number, count: number): Float32Array<ArrayBuffer> {
+  const at = bytes.byteOffset + start
+  return at % 4 === 0 ? new Float32Array(bytes.buffer, at, count) : new Float32Array(bytes.buffer.slice(at, at + 4 * count))
+}
+
 /** The bytes of floats, little endian as every machine of ours is; a view. */
 export function bytesOfFloats<Memory extends ArrayBufferLike>(floats: Float32Array<Memory>): Uint8Array<Memory> {
   return new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength)

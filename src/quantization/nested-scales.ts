@@ -97,5 +97,9 @@ export function nestScales(scales: Float32Array): NestedScales {
 
 /** The scales that a reader of the file computes. */
 export function restoreScales({ codes, absmax, offset }: NestedScales): Float32Array<ArrayBuffer> {
-  return Float32Array.from(codes, (code, i) => Math.fround((dynamicMap[code] ?? 0) * (absmax[Math.floor(i / nestedBlock)] ?? 0)) + offset)
+  const scales = new Float32Array(codes.length)
+  for (let i = 0; i < scales.length; i++) {
+    scales[i] = Math.fround((dynamicMap[codes[i] ?? 0] ?? 0) * (absmax[Math.floor(i / nestedBlock)] ?? 0)) + offset
+  }
+  return scales
 }

@@ -11,6 +11,7 @@ import { familyFor } from '../models/registry.ts'
 import { expectedTensors } from '../models/tensors.ts'
 import { nestScales, restoreScales } from '../quantization/nested-scales.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+import { encodings as storage } from '../quantization/registry.ts'
 
 export interface MadeCheckpointOptions {
   readonly rawConfig: RawConfig
@@ -100,22 +101,44 @@ export async function madeExportSource(
     },
     encodings,
     readFloat: (name, rows) => checkpoint.readFloat(name, rows),
-    readQuantized,
     async *readTiles(name) {
-      yield* inTiles(await readQuantized(name))
+      yield* tilesOf(await readQuantized(name))
     },
   }
 }
 
-/** Blocks in two tiles, as the walk stores tall tensors; anything else whole. */
-function inTiles(tensor: QuantizedTensor): { readonly rowStart: number; readonly tile: QuantizedTensor }[] {
-  const middle = Math.ceil(tensor.rows / 2)
-  if (tensor.encoding !== 'ggml' || middle === tensor.rows) return [{ rowStart: 0, tile: tensor }]
-  const at = (middle * tensor.blocks.length) / tensor.rows
-  return [
-    { rowStart: 0, tile: { ...tensor, rows: middle, blocks: tensor.blocks.subarray(0, at) } },
-    { rowStart: middle, tile: { ...tensor, rows: tensor.rows - middle, blocks: tensor.blocks.subarray(at) } },
-  ]
+/** All of a stored matrix. */
+export async function wholeOf(source: Pick<ExportSource, 'readTiles'>, name: string): Promise<QuantizedTensor> {
+  const tiles: QuantizedTensor[] = []
+  for await (const { tile } of source.readTiles(name)) {
+    const member = storage.get(tile.encoding)
+    tiles.push(member.fromBytes(member.toBytes(tile).slice(), { name, rows: tile.rows, columns: tile.columns }, member.encodingOf(tile)))
+  }
+  const [first] = tiles
+  if (first === undefined) throw new RangeError(`${name} has no rows`)
+  const rows = tiles.reduce((sum, tile) => sum + tile.rows, 0)
+  return storage.get(first.encoding).join(tiles, { name, rows, columns: first.columns })
+}
+
+/**
+ * In two tiles, as the walk stores tall tensors, which lie in memory that is overwritten when the next one is asked for: who keeps a
+ * tile is found out.
+ */
+export async function* tilesOf(tensor: QuantizedTensor): AsyncGenerator<{ readonly rowStart: number; readonly tile: QuantizedTensor }> {
+  const member = storage.get(tensor.encoding)
+  const encoding = member.encodingOf(tensor)
+  const { name, rows, columns } = tensor
+  const unit = member.cutStep(tensor, encoding)
+  const middle = Math.min(rows, Math.ceil(rows / 2 / unit) * unit)
+  for (const [start, end] of [
+    [0, middle],
+    [middle, rows],
+  ] as const) {
+    if (start === end) continue
+    const bytes = member.toBytes(member.rows(tensor, start, end)).slice()
+    yield { rowStart: start, tile: member.fromBytes(bytes, { name, rows: end - start, columns }, encoding) }
+    bytes.fill(0xa5)
+  }
 }
 
 async function quantize(

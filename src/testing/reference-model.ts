@@ -4,6 +4,7 @@ import { tensorRoles } from '../models/tensors.ts'
 import { encodings as storage } from '../quantization/registry.ts'
 import type { BlockWeights } from '../runtime/engine.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+import { wholeOf } from './export-source.ts'
 import { linear, referenceBlock, rmsNorm } from './reference-forward.ts'
 
 /** Logits [tokens, vocabulary] of a whole model in f64 on the weights, and with the rounded inputs, that an export reads of. */
@@ -36,6 +37,6 @@ async function readWeight(source: ExportSource, kernels: Kernels, name: string):
     const shape = source.checkpoint.tensors.get(name)?.shape ?? []
     return source.readFloat(name, { rowStart: 0, rowEnd: shape.length < 2 ? 1 : (shape[0] ?? 0) })
   }
-  const stored = await source.readQuantized(name)
+  const stored = await wholeOf(source, name)
   return storage.get(stored.encoding).dequantize(stored, kernels)
 }

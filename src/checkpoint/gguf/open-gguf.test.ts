@@ -8,7 +8,7 @@ import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { createTokenizer } from '../../runtime/engines/tokenizer.ts'
-import { type MadeCheckpointOptions, madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
+import { type MadeCheckpointOptions, madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-source.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { byteLevelFiles, sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import { openCheckpoint } from '../open.ts'
@@ -47,7 +47,7 @@ describe('a GGUF file as a model', () => {
     expect(opened.graph.config).toEqual(source.checkpoint.graph.config)
     for (const [name, { encoding }] of source.encodings) {
       if (encoding === 'source') continue
-      const stored = await source.readQuantized(name)
+      const stored = await wholeOf(source, name)
       if (stored.encoding !== 'ggml') throw new Error(name)
       const values = await kernels.dequantizeGgml(stored.blocks, stored, stored.type)
       expect(await opened.readFloat(name), name).toEqual(values)

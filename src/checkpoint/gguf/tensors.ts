@@ -70,23 +70,20 @@ export function ggufMatrix(tensor: PlacedTensor, { isInterleaved }: GgufPlace, h
   }
   const read = async ({ rowStart, rowEnd }: RowRange, signal?: AbortSignal) =>
     decode(await source.read(offset + rowStart * rowBytes, offset + rowEnd * rowBytes, signal))
-  return {
-    parts: [storedTensor(tensor)],
-    load: () =>
-      Promise.resolve(async (rows: RowRange, signal?: AbortSignal) => {
-        if (!isInterleaved) return read(rows, signal)
-        // Rows of a head are spread over it, so whole heads are read.
-        const first = Math.floor(rows.rowStart / headDim) * headDim
-        const last = Math.ceil(rows.rowEnd / headDim) * headDim
-        const values = await read({ rowStart: first, rowEnd: last }, signal)
-        const ordered = new Float32Array((rows.rowEnd - rows.rowStart) * columns)
-        for (let row = rows.rowStart; row < rows.rowEnd; row++) {
-          const from = interleavedRow(row, headDim) - first
-          ordered.set(values.subarray(from * columns, (from + 1) * columns), (row - rows.rowStart) * columns)
-        }
-        return ordered
-      }),
+  const readInOrder = async (rows: RowRange, signal?: AbortSignal) => {
+    if (!isInterleaved) return read(rows, signal)
+    // Rows of a head are spread over it, so whole heads are read.
+    const first = Math.floor(rows.rowStart / headDim) * headDim
+    const last = Math.ceil(rows.rowEnd / headDim) * headDim
+    const values = await read({ rowStart: first, rowEnd: last }, signal)
+    const ordered = new Float32Array((rows.rowEnd - rows.rowStart) * columns)
+    for (let row = rows.rowStart; row < rows.rowEnd; row++) {
+      const from = interleavedRow(row, headDim) - first
+      ordered.set(values.subarray(from * columns, (from + 1) * columns), (row - rows.rowStart) * columns)
+    }
+    return ordered
   }
+  return { parts: [storedTensor(tensor)], load: () => Promise.resolve({ values: readInOrder, codes: null }) }
 }
 
 /** Where llama.cpp puts a row of q or k: the rows that rotate together, i and i + D/2 of a head, lie side by side in its files. */

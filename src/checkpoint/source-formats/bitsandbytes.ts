@@ -1,7 +1,10 @@
 import * as v from 'valibot'
 import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../../core/float16.ts'
+import { codeBooks } from '../../kernels/contract/codebook.ts'
+import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
+import type { RowRange } from '../checkpoint.ts'
 import { damagedPart, moduleOf, readFloats, readPart, requirePart } from '../quantized-parts.ts'
-import type { DecodeRows, FindTensor, QuantizedMatrix, SourceFormat } from '../source-format.ts'
+import type { FindTensor, LoadedMatrix, QuantizedMatrix, SourceFormat } from '../source-format.ts'
 import type { StoredTensor } from '../stored-tensor.ts'
 
 const books = ['nf4', 'fp4'] as const
@@ -46,19 +49,28 @@ function openInt8(name: string, [rows, columns]: readonly [number, number], find
         throw damagedPart(format, 'names a tiling of graphics cards, which newer versions of bitsandbytes do not write')
       }
       const largest = await readFloats(scales, signal)
-      return async ({ rowStart, rowEnd }, rowSignal) => {
+      const read = async ({ rowStart, rowEnd }: RowRange, rowSignal?: AbortSignal): Promise<Int8RowsTensor> => {
         const bytes = await readPart(codes, rowSignal, [rowStart * columns, rowEnd * columns])
-        const signed = new Int8Array(bytes.buffer)
-        return Float32Array.from(signed, (code, i) => {
-          const scale = largest[rowStart + Math.floor(i / columns)] ?? 0
-          return Math.fround(code * scale) * inverseOf127
-        })
+        return { rows: rowEnd - rowStart, columns, codes: new Int8Array(bytes.buffer), scales: largest.slice(rowStart, rowEnd) }
+      }
+      return {
+        values: async (range, rowSignal) => int8Values(await read(range, rowSignal)),
+        codes: async (range, rowSignal) => ({ encoding: 'int8-rows', int8Rows: await read(range, rowSignal) }),
       }
     },
   }
 }
 
 const inverseOf127 = Math.fround(1 / 127)
+
+function int8Values({ rows, columns, codes, scales }: Int8RowsTensor): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(codes.length)
+  for (let row = 0, at = 0; row < rows; row++) {
+    const scale = scales[row] ?? 0
+    for (let column = 0; column < columns; column++, at++) values[at] = Math.fround((codes[at] ?? 0) * scale) * inverseOf127
+  }
+  return values
+}
 
 interface CodeBookMatrix {
   readonly state: StoredTensor
@@ -87,8 +99,18 @@ function openCodeBook(name: string, { state, rows, columns }: CodeBookMatrix, fi
       if (absmax.shape[0] !== Math.ceil((rows * columns) / settings.blocksize)) {
         throw damagedPart(absmax, `has ${absmax.shape[0] ?? 0} scales, which are not those of blocks of ${settings.blocksize}`)
       }
-      const scales = nested === null ? await readFloats(absmax, signal) : await nestedScales({ absmax, nested, settings }, signal)
-      return decoder({ codes, columns, settings, scales, values: await readFloats(map, signal) })
+      const nestedScales = nested === null ? null : await loadNested(nested, { settings, blocks: absmax.shape[0] }, signal)
+      const scales: ReadScales = nestedScales
+        ? async (blocks, rowSignal) => nestedScales(await readPart(absmax, rowSignal, blocks), blocks[0])
+        : (blocks, rowSignal) => readFloats(absmax, rowSignal, blocks)
+      return matrixOf({
+        book: books.find((each) => state.name.endsWith(each)) ?? 'nf4',
+        codes,
+        columns,
+        settings,
+        scales,
+        map: await readFloats(map, signal),
+      })
     },
   }
 }
@@ -101,49 +123,76 @@ function readState(part: StoredTensor, bytes: Uint8Array): State {
   }
 }
 
-async function nestedScales(
-  from: {
-    readonly absmax: StoredTensor
-    readonly nested: { readonly absmax: StoredTensor; readonly map: StoredTensor }
-    readonly settings: State
-  },
+/** Scales of blocks [start, end). */
+type ReadScales = (blocks: readonly [number, number], signal?: AbortSignal) => Promise<Float32Array<ArrayBuffer>>
+
+/** Makes scales of their codes, which are those from block `first` on. */
+async function loadNested(
+  nested: { readonly absmax: StoredTensor; readonly map: StoredTensor },
+  { settings, blocks = 0 }: { readonly settings: State; readonly blocks: number | undefined },
   signal?: AbortSignal,
-): Promise<Float32Array<ArrayBuffer>> {
-  const { absmax, nested, settings } = from
+): Promise<(codes: Uint8Array, first: number) => Float32Array<ArrayBuffer>> {
   const size = settings.nested_blocksize ?? 256
   const offset = Math.fround(settings.nested_offset ?? 0)
-  const codes = await readPart(absmax, signal)
   const map = await readFloats(nested.map, signal)
   const largest = await readFloats(nested.absmax, signal)
-  if (largest.length !== Math.ceil(codes.length / size)) throw damagedPart(nested.absmax, `does not belong to blocks of ${size}`)
-  return Float32Array.from(codes, (code, i) => Math.fround((map[code] ?? 0) * (largest[Math.floor(i / size)] ?? 0)) + offset)
+  if (largest.length !== Math.ceil(blocks / size)) throw damagedPart(nested.absmax, `does not belong to blocks of ${size}`)
+  return (codes, first) => {
+    const scales = new Float32Array(codes.length)
+    for (let i = 0; i < scales.length; i++) {
+      scales[i] = Math.fround((map[codes[i] ?? 0] ?? 0) * (largest[Math.floor((first + i) / size)] ?? 0)) + offset
+    }
+    return scales
+  }
 }
 
-interface Decoding {
+interface Coded {
+  readonly book: (typeof books)[number]
   readonly codes: StoredTensor
   readonly columns: number
   readonly settings: State
-  readonly scales: Float32Array
-  readonly values: Float32Array
+  readonly scales: ReadScales
+  /** Values by code. */
+  readonly map: Float32Array
 }
 
-function decoder({ codes, columns, settings, scales, values }: Decoding): DecodeRows {
-  return async ({ rowStart, rowEnd }, signal) => {
-    const first = rowStart * columns
-    const last = rowEnd * columns
-    const start = Math.floor(first / 2)
-    const bytes = await readPart(codes, signal, [start, Math.ceil(last / 2)])
-    const result = new Float32Array(last - first)
-    for (let at = first; at < last; ) {
-      const block = Math.floor(at / settings.blocksize)
-      const scale = scales[block] ?? 0
-      const end = Math.min(last, (block + 1) * settings.blocksize)
-      for (; at < end; at++) {
-        const byte = bytes[Math.floor(at / 2) - start] ?? 0
-        result[at - first] = (values[at % 2 === 0 ? Math.floor(byte / 16) : byte % 16] ?? 0) * scale
-      }
+function matrixOf({ book, codes, columns, settings, scales, map }: Coded): LoadedMatrix {
+  const { blocksize: blockSize } = settings
+  /** From the block in which the range begins to that in which it ends. */
+  const read = async ({ rowStart, rowEnd }: RowRange, signal?: AbortSignal) => {
+    const [first, last] = [rowStart * columns, rowEnd * columns]
+    return {
+      first,
+      last,
+      bytes: await readPart(codes, signal, [Math.floor(first / 2), Math.ceil(last / 2)]),
+      steps: await scales([Math.floor(first / blockSize), Math.ceil(last / blockSize)], signal),
     }
-    return roundTo(settings.dtype, result)
+  }
+  const isKnown = settings.dtype === 'float32' && map.every((value, code) => value === codeBooks[book][code])
+  return {
+    async values(range, signal) {
+      const { first, last, bytes, steps } = await read(range, signal)
+      const [firstByte, firstBlock] = [Math.floor(first / 2), Math.floor(first / blockSize)]
+      const result = new Float32Array(last - first)
+      for (let at = first; at < last; ) {
+        const block = Math.floor(at / blockSize)
+        const scale = steps[block - firstBlock] ?? 0
+        const end = Math.min(last, (block + 1) * blockSize)
+        for (; at < end; at++) {
+          const byte = bytes[Math.floor(at / 2) - firstByte] ?? 0
+          result[at - first] = (map[at % 2 === 0 ? Math.floor(byte / 16) : byte % 16] ?? 0) * scale
+        }
+      }
+      return roundTo(settings.dtype, result)
+    },
+    // Of ranges that begin with a block.
+    codes: !isKnown
+      ? null
+      : async (range, signal) => {
+          const { bytes, steps } = await read(range, signal)
+          const shape = { rows: range.rowEnd - range.rowStart, columns }
+          return { encoding: 'codebook', codeBook: { ...shape, book, blockSize, codes: bytes, scales: steps } }
+        },
   }
 }
 

@@ -1,5 +1,7 @@
+import { type AffineTensor, packedRowBytes } from '../../kernels/contract/affine.ts'
+import type { RowRange } from '../checkpoint.ts'
 import { damagedPart, moduleOf, readFloats, readPart, readWords, requirePart, unsupportedForm } from '../quantized-parts.ts'
-import type { DecodeRows, FindTensor, QuantizedMatrix, SourceFormat } from '../source-format.ts'
+import type { FindTensor, LoadedMatrix, QuantizedMatrix, SourceFormat } from '../source-format.ts'
 import type { StoredTensor } from '../stored-tensor.ts'
 
 /** Widths in wide use; versions differ in how they pack others. */
@@ -46,17 +48,18 @@ function openPacked(module: string, { rows, columns }: Extent, find: FindTensor)
     async load(signal) {
       const said = new BigInt64Array((await readPart(shape, signal)).buffer)
       if (said[0] !== BigInt(rows) || said[1] !== BigInt(columns)) throw damagedPart(shape, `does not say ${rows} x ${columns}`)
-      const zeroWords = zeros === null ? null : await readWords(zeros, signal)
       const middle = 2 ** (bits - 1)
-      return decoder({
-        columns,
-        groups,
-        scales: await readFloats(scale, signal),
+      return matrixOf({
+        ...{ columns, groups, bits, scale },
         groupOf: await groupsOf(index, { columns, groups }, signal),
-        zeroOf: (row, group) => (zeroWords === null ? middle : zeroField(zeroWords, { row, group, groups, bits })),
-        codesOf: async (rowStart, rowEnd, rowSignal) => {
+        zerosOf: async (range, rowSignal) => {
+          const fields = new Uint8Array((range.rowEnd - range.rowStart) * groups).fill(middle)
+          if (zeros !== null) await readZeroFields(zeros, { bits, groups, range, fields }, rowSignal)
+          return fields
+        },
+        codesOf: async ({ rowStart, rowEnd }, rowSignal) => {
           const bytes = await readPart(packed, rowSignal, [rowStart * words * 4, rowEnd * words * 4])
-          return unpackRows(new Uint32Array(bytes.buffer), { rows: rowEnd - rowStart, columns, words, bits })
+          return withoutPadding(bytes, { rows: rowEnd - rowStart, from: 4 * words, to: packedRowBytes(columns, bits) })
         },
       })
     },
@@ -74,16 +77,17 @@ function openInt8(module: string, { rows, columns }: Extent, find: FindTensor): 
   return {
     parts: [codes, scale, ...(zeros === null ? [] : [zeros]), ...(index === null ? [] : [index]), ...inputs],
     async load(signal) {
-      const scales = await readFloats(scale, signal)
-      const zeroPoints = zeros === null ? null : new Int8Array((await readPart(zeros, signal)).buffer)
-      return decoder({
-        columns,
-        groups,
-        scales,
+      return matrixOf({
+        ...{ columns, groups, bits: 8, scale },
         groupOf: await groupsOf(index, { columns, groups }, signal),
-        zeroOf: (row, group) => zeroPoints?.[scales.length === 1 ? 0 : row * groups + group] ?? 0,
-        codesOf: async (rowStart, rowEnd, rowSignal) =>
-          new Int8Array((await readPart(codes, rowSignal, [rowStart * columns, rowEnd * columns])).buffer),
+        zerosOf: async ({ rowStart, rowEnd }, rowSignal) => {
+          const count = (rowEnd - rowStart) * groups
+          if (zeros === null) return new Uint8Array(count).fill(128)
+          if (zeros.end - zeros.start === 1) return new Uint8Array(count).fill(128 + ((await readPart(zeros, rowSignal))[0] ?? 0))
+          return unsigned(await readPart(zeros, rowSignal, [rowStart * groups, rowEnd * groups]))
+        },
+        codesOf: async ({ rowStart, rowEnd }, rowSignal) =>
+          unsigned(await readPart(codes, rowSignal, [rowStart * columns, rowEnd * columns])),
       })
     },
   }
@@ -117,62 +121,88 @@ async function groupsOf(
   return named
 }
 
-interface Decoding {
+interface Coded {
   readonly columns: number
   readonly groups: number
-  readonly scales: Float32Array
+  readonly bits: number
+  readonly scale: StoredTensor
   readonly groupOf: Int32Array
-  readonly zeroOf: (row: number, group: number) => number
-  readonly codesOf: (rowStart: number, rowEnd: number, signal?: AbortSignal) => Promise<Uint8Array | Int8Array>
+  /** Zero points [rows, groups], the middle of the range added. */
+  readonly zerosOf: (rows: RowRange, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>
+  /** A bit stream a row, the middle of the range added, rows filled up to whole bytes. */
+  readonly codesOf: (rows: RowRange, signal?: AbortSignal) => Promise<Uint8Array<ArrayBuffer>>
 }
 
-function decoder({ columns, groups, scales, groupOf, zeroOf, codesOf }: Decoding): DecodeRows {
-  return async ({ rowStart, rowEnd }, signal) => {
-    const codes = await codesOf(rowStart, rowEnd, signal)
-    const values = new Float32Array(codes.length)
-    const zeros = new Int32Array(groups)
-    const steps = new Float32Array(groups)
-    let at = 0
-    for (let row = rowStart; row < rowEnd; row++) {
-      for (let group = 0; group < groups; group++) {
-        zeros[group] = zeroOf(row, group)
-        steps[group] = scales[scales.length === 1 ? 0 : row * groups + group] ?? 0
-      }
-      for (let column = 0; column < columns; column++) {
-        const group = groupOf[column] ?? 0
-        values[at] = ((codes[at] ?? 0) - (zeros[group] ?? 0)) * (steps[group] ?? 0)
-        at += 1
-      }
-    }
-    return values
+function matrixOf({ columns, groups, bits, scale, groupOf, zerosOf, codesOf }: Coded): LoadedMatrix {
+  const isOne = scale.shape.length === 1
+  const scalesOf = async ({ rowStart, rowEnd }: RowRange, signal?: AbortSignal): Promise<Float32Array<ArrayBuffer>> =>
+    isOne
+      ? new Float32Array((rowEnd - rowStart) * groups).fill((await readFloats(scale, signal))[0] ?? 0)
+      : readFloats(scale, signal, [rowStart * groups, rowEnd * groups])
+  const size = columns / groups
+  const read = async (range: RowRange, signal?: AbortSignal): Promise<AffineTensor> => ({
+    ...{ rows: range.rowEnd - range.rowStart, columns, bits, isSymmetric: false, group: groups === 1 ? 'row' : size },
+    codes: await codesOf(range, signal),
+    scales: await scalesOf(range, signal),
+    zeroPoints: await zerosOf(range, signal),
+  })
+  const isInOrder = groupOf.every((group, column) => group === Math.floor(column / size))
+  return {
+    values: async (range, signal) => decode(await read(range, signal), groupOf),
+    codes: isInOrder ? async (range, signal) => ({ encoding: 'affine', affine: await read(range, signal) }) : null,
   }
 }
 
-interface Packing extends Extent {
-  readonly words: number
-  readonly bits: number
-}
-
-/** Codes as they are stored, the middle of the range added. */
-function unpackRows(stored: Uint32Array, { rows, columns, words, bits }: Packing): Uint8Array {
-  const codes = new Uint8Array(rows * columns)
+function decode({ rows, columns, bits, codes, scales, zeroPoints }: AffineTensor, groupOf: Int32Array): Float32Array<ArrayBuffer> {
+  const groups = scales.length / rows
   const mask = 2 ** bits - 1
+  const rowBytes = packedRowBytes(columns, bits)
+  const values = new Float32Array(rows * columns)
   let at = 0
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const bit = column * bits
-      codes[at] = ((stored[row * words + (bit >>> 5)] ?? 0) >>> (bit & 31)) & mask
+      const code = ((codes[row * rowBytes + (bit >>> 3)] ?? 0) >>> (bit & 7)) & mask
+      const own = row * groups + (groupOf[column] ?? 0)
+      values[at] = (code - (zeroPoints[own] ?? 0)) * (scales[own] ?? 0)
       at += 1
     }
   }
+  return values
+}
+
+/** Rows of words as rows of bytes: what fills the last word up is left out. */
+function withoutPadding(
+  bytes: Uint8Array<ArrayBuffer>,
+  { rows, from, to }: { readonly rows: number; readonly from: number; readonly to: number },
+): Uint8Array<ArrayBuffer> {
+  if (from === to) return bytes
+  const codes = new Uint8Array(rows * to)
+  for (let row = 0; row < rows; row++) codes.set(bytes.subarray(row * from, row * from + to), row * to)
   return codes
 }
 
-/** Zero points are packed along the outputs. */
-function zeroField(
-  words: Uint32Array,
-  { row, group, groups, bits }: { readonly row: number; readonly group: number; readonly groups: number; readonly bits: number },
-): number {
-  const bit = row * bits
-  return ((words[(bit >>> 5) * groups + group] ?? 0) >>> (bit & 31)) & (2 ** bits - 1)
+/** Bytes in two's complement, 128 added. */
+function unsigned(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const words = new Uint32Array(bytes.buffer, 0, Math.floor(bytes.length / 4))
+  for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) ^ 0x80808080
+  for (let i = 4 * words.length; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) ^ 0x80
+  return bytes
+}
+
+/** Zero points are packed along the outputs: [words of rows, groups]. */
+async function readZeroFields(
+  part: StoredTensor,
+  into: { readonly bits: number; readonly groups: number; readonly range: RowRange; readonly fields: Uint8Array },
+  signal?: AbortSignal,
+): Promise<void> {
+  const { bits, groups, range, fields } = into
+  const inWord = 32 / bits
+  const [first, last] = [Math.floor(range.rowStart / inWord), Math.ceil(range.rowEnd / inWord)]
+  const words = new Uint32Array((await readPart(part, signal, [4 * first * groups, 4 * last * groups])).buffer)
+  for (let row = range.rowStart, at = 0; row < range.rowEnd; row++) {
+    const line = (Math.floor(row / inWord) - first) * groups
+    const shift = bits * (row % inWord)
+    for (let group = 0; group < groups; group++, at++) fields[at] = ((words[line + group] ?? 0) >>> shift) & (2 ** bits - 1)
+  }
 }

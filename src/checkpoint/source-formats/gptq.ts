@@ -1,24 +1,49 @@
 import type { RowRange } from '../checkpoint.ts'
-import { damagedPart, moduleOf, readFloats, readWords, requirePart, unsupportedForm } from '../quantized-parts.ts'
-import type { QuantizedMatrix, SourceFormat } from '../source-format.ts'
+import {
+  damagedPart,
+  inStrips,
+  moduleOf,
+  readFloatStrip,
+  readWordStrip,
+  readWords,
+  requirePart,
+  unsupportedForm,
+} from '../quantized-parts.ts'
+import type { CodeRows, LoadedMatrix, QuantizedMatrix, SourceFormat } from '../source-format.ts'
 
 const knownBits: readonly number[] = [2, 3, 4, 8]
+/** Runs of so many codes fill whole words at every width. */
+const unit = 32
+/** Words of a row, and rows, that are turned at a time: such a block stays in the cache. */
+const turned = 16
 
-/** A linear in memory: all its words. */
-interface PackedLinear {
-  readonly bits: number
-  readonly rows: number
-  readonly columns: number
+/** Rows of a matrix as the file has them: across its lines. */
+interface Strip {
   /** [columns * bits / 32, rows]. */
   readonly weights: Uint32Array
   /** [groups, rows * bits / 32]. */
   readonly zeros: Uint32Array
-  /** What v1 stores less than the zero point is. */
-  readonly zeroShift: number
   /** [groups, rows]. */
   readonly scales: Float32Array
-  /** Group of each column. */
-  readonly groupOf: Int32Array
+}
+
+/** Rows one behind the other. */
+interface Rows {
+  /** [rows, columns * bits / 32]: a bit stream a row, least significant first. */
+  readonly weights: Uint32Array<ArrayBuffer>
+  /** [rows, groups]. */
+  readonly zeros: Uint8Array<ArrayBuffer>
+  /** [rows, groups]. */
+  readonly scales: Float32Array<ArrayBuffer>
+}
+
+interface Form {
+  readonly bits: number
+  /** Words of a row. */
+  readonly words: number
+  readonly groups: number
+  /** What v1 stores less than the zero point is. */
+  readonly zeroShift: number
 }
 
 /**
@@ -35,32 +60,44 @@ const gptq: SourceFormat = {
     if (found === undefined) return null
     const bits = ((found.shape[0] ?? 0) * 32) / columns
     if (!knownBits.includes(bits)) throw unsupportedForm(`${module}.qweight`, `holds ${bits} bits a weight; 2, 3, 4 and 8 can be read`)
-    const qweight = requirePart(find, found.name, { dtype: 'I32', shape: [(columns * bits) / 32, rows] })
+    const words = (columns * bits) / 32
+    const qweight = requirePart(find, found.name, { dtype: 'I32', shape: [words, rows] })
     const qzeros = requirePart(find, `${module}.qzeros`, { dtype: 'I32', shape: [null, (rows * bits) / 32] })
     const groups = qzeros.shape[0] ?? 0
     const scales = requirePart(find, `${module}.scales`, { dtype: 'float', shape: [groups, rows] })
     // Old files of whole groups in order have none.
     const index = find(`${module}.g_idx`) === undefined ? null : requirePart(find, `${module}.g_idx`, { dtype: 'I32', shape: [columns] })
     const zeroShift = (config['checkpoint_format'] ?? config['format'] ?? 'gptq') === 'gptq_v2' ? 0 : 1
+    const form = { bits, words, groups, zeroShift }
     return {
       parts: [qweight, qzeros, scales, ...(index === null ? [] : [index])],
       async load(signal) {
-        const linear: PackedLinear = {
-          bits,
-          rows,
-          columns,
-          zeroShift,
-          weights: await readWords(qweight, signal),
-          zeros: await readWords(qzeros, signal),
-          scales: await readFloats(scales, signal),
-          groupOf:
-            index === null
-              ? Int32Array.from({ length: columns }, (_, column) => Math.floor(column / Math.ceil(columns / groups)))
-              : new Int32Array((await readWords(index, signal)).buffer),
-        }
-        const wrong = linear.groupOf.find((group) => group < 0 || group >= groups)
+        const inOrder = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / Math.ceil(columns / groups)))
+        const groupOf = index === null ? inOrder : new Int32Array((await readWords(index, signal)).buffer)
+        const wrong = groupOf.find((group) => group < 0 || group >= groups)
         if (wrong !== undefined) throw damagedPart(index ?? qzeros, `names group ${wrong} of ${groups}`)
-        return async (range) => decode(linear, range)
+        const strips = inStrips(
+          { rows, rowBytes: 4 * words, unit },
+          async ({ rowStart: start, rowEnd: end }, stripSignal): Promise<Strip> => {
+            const zeroWords = { lineWords: (rows * bits) / 32, start: (start * bits) / 32, end: Math.ceil((end * bits) / 32) }
+            return {
+              weights: await readWordStrip(qweight, { lineWords: rows, start, end }, stripSignal),
+              zeros: await readWordStrip(qzeros, zeroWords, stripSignal),
+              scales: await readFloatStrip(scales, { lineElements: rows, start, end }, stripSignal),
+            }
+          },
+        )
+        const read = async (range: RowRange, rowSignal?: AbortSignal): Promise<Rows> => {
+          const count = range.rowEnd - range.rowStart
+          const into = {
+            weights: new Uint32Array(count * words),
+            zeros: new Uint8Array(count * groups),
+            scales: new Float32Array(count * groups),
+          }
+          for await (const strip of strips(range, rowSignal)) turnRows(strip.parts, strip, form, { range, into })
+          return into
+        }
+        return matrixOf(form, groupOf, read)
       },
     }
   },
@@ -68,39 +105,73 @@ const gptq: SourceFormat = {
 
 export default gptq
 
-function decode(linear: PackedLinear, { rowStart, rowEnd }: RowRange): Float32Array<ArrayBuffer> {
-  const { bits, rows, columns, weights, scales, groupOf } = linear
-  const groups = scales.length / rows
+function matrixOf(form: Form, groupOf: Int32Array, read: (range: RowRange, signal?: AbortSignal) => Promise<Rows>): LoadedMatrix {
+  const { bits, groups } = form
+  const columns = groupOf.length
+  const size = Math.ceil(columns / groups)
+  const isInOrder = groupOf.every((group, column) => group === Math.floor(column / size))
+  const codes = async (range: RowRange, signal?: AbortSignal): Promise<CodeRows> => {
+    const { weights, zeros, scales } = await read(range, signal)
+    const shape = { rows: range.rowEnd - range.rowStart, columns, bits, isSymmetric: false, group: groups === 1 ? ('row' as const) : size }
+    return { encoding: 'affine', affine: { ...shape, codes: new Uint8Array(weights.buffer), scales, zeroPoints: zeros } }
+  }
+  return {
+    values: async (range, signal) => decode(await read(range, signal), form, groupOf),
+    codes: isInOrder ? codes : null,
+  }
+}
+
+/** Puts what a strip has of a range of rows row by row. */
+function turnRows(
+  { weights, zeros, scales }: Strip,
+  strip: RowRange,
+  { bits, words, groups, zeroShift }: Form,
+  { range, into }: { readonly range: RowRange; readonly into: Rows },
+): void {
+  const stripRows = strip.rowEnd - strip.rowStart
+  const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
+  for (let firstRow = start; firstRow < end; firstRow += turned) {
+    const lastRow = Math.min(end, firstRow + turned)
+    for (let firstWord = 0; firstWord < words; firstWord += turned) {
+      const lastWord = Math.min(words, firstWord + turned)
+      for (let row = firstRow; row < lastRow; row++) {
+        const [from, to] = [row - strip.rowStart, (row - range.rowStart) * words]
+        for (let word = firstWord; word < lastWord; word++) into.weights[to + word] = weights[word * stripRows + from] ?? 0
+      }
+    }
+  }
   const mask = 2 ** bits - 1
-  const values = new Float32Array((rowEnd - rowStart) * columns)
-  const scaleOf = new Float32Array(groups)
+  const zeroWords = zeros.length / groups
+  for (let group = 0; group < groups; group++) {
+    for (let row = start; row < end; row++) {
+      const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
+      const shift = (from * bits) & 31
+      const at = group * zeroWords + ((from * bits) >>> 5)
+      const low = (zeros[at] ?? 0) >>> shift
+      const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
+      into.zeros[to] = ((field & mask) + zeroShift) & mask
+      into.scales[to] = scales[group * stripRows + from] ?? 0
+    }
+  }
+}
+
+function decode({ weights, zeros, scales }: Rows, { bits, words, groups }: Form, groupOf: Int32Array): Float32Array<ArrayBuffer> {
+  const columns = groupOf.length
+  const rows = weights.length / words
+  const mask = 2 ** bits - 1
+  const values = new Float32Array(rows * columns)
   let at = 0
-  for (let row = rowStart; row < rowEnd; row++) {
-    const zeroOf = zerosOfRow(linear, row, groups)
-    for (let group = 0; group < groups; group++) scaleOf[group] = scales[group * rows + row] ?? 0
+  for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
       const bit = column * bits
-      const word = (bit >>> 5) * rows + row
+      const word = row * words + (bit >>> 5)
       const shift = bit & 31
       const low = (weights[word] ?? 0) >>> shift
-      const code = (shift + bits > 32 ? low | ((weights[word + rows] ?? 0) << (32 - shift)) : low) & mask
-      const group = groupOf[column] ?? 0
-      values[at] = (scaleOf[group] ?? 0) * (code - (zeroOf[group] ?? 0))
+      const code = (shift + bits > 32 ? low | ((weights[word + 1] ?? 0) << (32 - shift)) : low) & mask
+      const group = row * groups + (groupOf[column] ?? 0)
+      values[at] = (scales[group] ?? 0) * (code - (zeros[group] ?? 0))
       at += 1
     }
   }
   return values
-}
-
-function zerosOfRow({ bits, rows, zeros, zeroShift }: PackedLinear, row: number, groups: number): Int32Array {
-  const mask = 2 ** bits - 1
-  const words = (rows * bits) / 32
-  const word = (row * bits) >>> 5
-  const shift = (row * bits) & 31
-  return Int32Array.from({ length: groups }, (_, group) => {
-    const at = group * words + word
-    const low = (zeros[at] ?? 0) >>> shift
-    const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
-    return ((field & mask) + zeroShift) & mask
-  })
 }

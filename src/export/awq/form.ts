@@ -1,14 +1,12 @@
 import awqReader from '../../checkpoint/source-formats/awq.ts'
-import { type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.ts'
+import { groupsPerRow } from '../../kernels/contract/affine.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
+import type { MatrixPart } from '../matrix-parts.ts'
 import { scalesByGroup } from '../safetensors/affine-values.ts'
 import { moduleOf, type PackedForm } from '../safetensors/planned-tensor.ts'
-import { requireEncoding } from '../safetensors/stored-rows.ts'
-import { packWeights, packZeros, wordOutputs } from './packing.ts'
-
-/** Bytes of `qweight` made at a time. */
-const pieceBytes = 16 * 1024 * 1024
+import { requireEncoding } from '../stored-tiles.ts'
+import { putWeights, putZeros, wordOutputs } from './packing.ts'
 
 /** A linear in AWQ's layout, `null` for sizes that it cannot hold: outputs fill words, groups fill rows. */
 export function awqForm(spec: TensorSpec, { group }: TensorEncoding<'affine'>): PackedForm | null {
@@ -19,21 +17,31 @@ export function awqForm(spec: TensorSpec, { group }: TensorEncoding<'affine'>): 
   const weights = { name: `${module}.qweight`, dtype: 'I32', shape: [inFeatures, outFeatures / wordOutputs] } as const
   const zeros = { name: `${module}.qzeros`, dtype: 'I32', shape: [groups, outFeatures / wordOutputs] } as const
   const scales = { name: `${module}.scales`, dtype: 'F16', shape: [groups, outFeatures] } as const
+  const lineBytes = outFeatures / 2
   return {
     specs: [weights, zeros, scales],
-    *pieces(name, stored) {
-      const { affine } = requireEncoding(stored, 'affine')
-      if (name === weights.name) yield* weightPieces(affine)
-      if (name === zeros.name) yield packZeros(affine)
-      if (name === scales.name) yield scalesByGroup(affine)
-    },
+    unit: wordOutputs,
+    parts: new Map<string, MatrixPart>([
+      [
+        weights.name,
+        {
+          kind: 'lines',
+          lines: inFeatures,
+          lineBytes,
+          put: ({ tile, rowStart }, band) => putWeights(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band),
+        },
+      ],
+      [
+        zeros.name,
+        {
+          kind: 'lines',
+          lines: groups,
+          lineBytes,
+          put: ({ tile, rowStart }, band) => putZeros(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band),
+        },
+      ],
+      [scales.name, scalesByGroup(outFeatures, groups)],
+    ]),
     open: (find) => awqReader.open(spec, find, {}),
-  }
-}
-
-function* weightPieces(affine: AffineTensor): Generator<Uint8Array<ArrayBuffer>> {
-  const step = Math.max(1, Math.floor((pieceBytes * 2) / affine.rows))
-  for (let start = 0; start < affine.columns; start += step) {
-    yield packWeights(affine, start, Math.min(affine.columns, start + step))
   }
 }

@@ -1,13 +1,14 @@
 import bitsandbytesReader from '../../checkpoint/source-formats/bitsandbytes.ts'
 import type { SafetensorsDType } from '../../formats/safetensors/dtype.ts'
 import { blockCount, codeBooks, codeBytes } from '../../kernels/contract/codebook.ts'
+import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import { dynamicMap, nestedBlock } from '../../quantization/nested-scales.ts'
-import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
-import { inPieces } from '../float-pieces.ts'
+import type { QuantizedTensor, TensorEncoding } from '../../quantization/quantized-tensor.ts'
+import type { MatrixPart } from '../matrix-parts.ts'
 import { moduleOf, type PackedForm } from '../safetensors/planned-tensor.ts'
-import { requireEncoding } from '../safetensors/stored-rows.ts'
+import { requireEncoding } from '../stored-tiles.ts'
 import { quantStateBytes } from './quant-state.ts'
 
 /** The 4-bit state dict of `bitsandbytes.nn.Linear4bit` (`nn/modules.py`, `functional.QuantState`): any size of matrix. */
@@ -25,15 +26,19 @@ export function codeBookForm(spec: TensorSpec, encoding: TensorEncoding<'codeboo
   const state = part(`quant_state.bitsandbytes__${book}`, 'U8', quantStateBytes(shape, encoding, isNested ? 0 : null).length)
   return {
     specs: [weight, absmax, map, ...(isNested ? [nestedAbsmax, nestedMap] : []), state],
-    *pieces(name, stored) {
-      const { codeBook, nested } = requireEncoding(stored, 'codebook')
-      if (name === weight.name) yield* inPieces(codeBook.codes)
-      if (name === absmax.name) yield* inPieces(nested?.codes ?? bytesOfFloats(codeBook.scales))
-      if (name === map.name) yield bytesOfFloats(codeBooks[book])
-      if (name === nestedAbsmax.name && nested !== null) yield bytesOfFloats(nested.absmax)
-      if (name === nestedMap.name) yield bytesOfFloats(dynamicMap)
-      if (name === state.name) yield quantStateBytes(shape, encoding, nested?.offset ?? null)
-    },
+    unit: 1,
+    parts: new Map<string, MatrixPart>([
+      [weight.name, ofBook(({ codeBook }) => codeBook.codes)],
+      [absmax.name, ofBook(({ codeBook, nested }) => nested?.codes ?? bytesOfFloats(codeBook.scales))],
+      [map.name, { kind: 'fixed', bytes: () => bytesOfFloats(codeBooks[book]) }],
+      [nestedAbsmax.name, ofBook(({ nested }) => (nested === null ? new Uint8Array() : bytesOfFloats(nested.absmax)))],
+      [nestedMap.name, { kind: 'fixed', bytes: () => bytesOfFloats(dynamicMap) }],
+      // Every tile has the offset of the matrix.
+      [
+        state.name,
+        ofBook(({ nested }, isFirst) => (isFirst ? quantStateBytes(shape, encoding, nested?.offset ?? null) : new Uint8Array())),
+      ],
+    ]),
     open: (find) => bitsandbytesReader.open(spec, find, {}),
   }
 }
@@ -47,13 +52,21 @@ export function int8Form(spec: TensorSpec): PackedForm {
   const format = { name: `${module}.weight_format`, dtype: 'U8', shape: [] } as const
   return {
     specs: [weight, largest, format],
-    *pieces(name, stored) {
-      const { codes, scales } = requireEncoding(stored, 'int8-rows').int8Rows
-      if (name === weight.name) yield* inPieces(new Uint8Array(codes.buffer, codes.byteOffset, codes.length))
-      if (name === largest.name) yield bytesOfFloats(scales)
+    unit: 1,
+    parts: new Map<string, MatrixPart>([
+      [weight.name, ofInt8(({ codes }) => new Uint8Array(codes.buffer, codes.byteOffset, codes.length))],
+      [largest.name, ofInt8(({ scales }) => bytesOfFloats(scales))],
       // 0 is "row".
-      if (name === format.name) yield Uint8Array.of(0)
-    },
+      [format.name, { kind: 'fixed', bytes: () => Uint8Array.of(0) }],
+    ]),
     open: (find) => bitsandbytesReader.open(spec, find, {}),
   }
+}
+
+function ofBook(bytesOf: (tile: QuantizedTensor<'codebook'>, isFirst: boolean) => Uint8Array<ArrayBuffer>): MatrixPart {
+  return { kind: 'rows', bytesOf: ({ tile, rowStart }) => bytesOf(requireEncoding(tile, 'codebook'), rowStart === 0) }
+}
+
+function ofInt8(bytesOf: (tile: Int8RowsTensor) => Uint8Array<ArrayBuffer>): MatrixPart {
+  return { kind: 'rows', bytesOf: ({ tile }) => bytesOf(requireEncoding(tile, 'int8-rows').int8Rows) }
 }

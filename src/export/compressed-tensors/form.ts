@@ -5,9 +5,9 @@ import { type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.t
 import type { TensorSpec } from '../../models/model-graph.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
-import { rowPieces } from '../float-pieces.ts'
+import type { MatrixPart } from '../matrix-parts.ts'
 import { moduleOf, type PackedForm } from '../safetensors/planned-tensor.ts'
-import { requireEncoding } from '../safetensors/stored-rows.ts'
+import { requireEncoding } from '../stored-tiles.ts'
 import { halfScales, packRows, packZeros, signedRows, signedZeros, wordsFor } from './packing.ts'
 
 /** `pack-quantized` for float inputs, `int-quantized` for inputs in 8 bits. */
@@ -34,13 +34,13 @@ function packedForm(spec: TensorSpec, { bits, group, isSymmetric }: TensorEncodi
   const zeros = part('weight_zero_point', 'I32', [wordsFor(rows, bits), groups])
   return {
     specs: [weights, scales, shape, ...(isSymmetric ? [] : [zeros])],
-    *pieces(name, stored) {
-      const { affine } = requireEncoding(stored, 'affine')
-      if (name === weights.name) yield* rowsOf(affine, packRows)
-      if (name === scales.name) yield halfScales(affine)
-      if (name === shape.name) yield new Uint8Array(BigInt64Array.of(BigInt(rows), BigInt(columns)).buffer)
-      if (name === zeros.name) yield packZeros(affine)
-    },
+    unit: 32 / bits,
+    parts: new Map<string, MatrixPart>([
+      [weights.name, ofRows(packRows)],
+      [scales.name, ofRows(halfScales)],
+      [shape.name, { kind: 'fixed', bytes: () => new Uint8Array(BigInt64Array.of(BigInt(rows), BigInt(columns)).buffer) }],
+      [zeros.name, ofRows(packZeros)],
+    ]),
     open: (find) => compressedTensorsReader.open(spec, find, {}),
   }
 }
@@ -55,13 +55,13 @@ function int8Form(spec: TensorSpec, { group, isSymmetric }: TensorEncoding<'affi
   const input = part('input_scale', 'F32', [1])
   return {
     specs: [weights, scales, ...(isSymmetric ? [] : [zeros]), ...(mode?.kind === 'int8-tensor' ? [input] : [])],
-    *pieces(name, stored) {
-      const { affine } = requireEncoding(stored, 'affine')
-      if (name === weights.name) yield* rowsOf(affine, signedRows)
-      if (name === scales.name) yield halfScales(affine)
-      if (name === zeros.name) yield signedZeros(affine)
-      if (name === input.name && mode?.kind === 'int8-tensor') yield bytesOfFloats(Float32Array.of(mode.scale))
-    },
+    unit: 1,
+    parts: new Map<string, MatrixPart>([
+      [weights.name, ofRows(signedRows)],
+      [scales.name, ofRows(halfScales)],
+      [zeros.name, ofRows(signedZeros)],
+      [input.name, { kind: 'fixed', bytes: () => bytesOfFloats(Float32Array.of(mode?.kind === 'int8-tensor' ? mode.scale : 0)) }],
+    ]),
     open: (find) => compressedTensorsReader.open(spec, find, {}),
   }
 }
@@ -71,9 +71,6 @@ function partsOf({ name }: TensorSpec) {
   return (suffix: string, dtype: SafetensorsDType, shape: readonly number[]) => ({ name: `${module}.${suffix}`, dtype, shape })
 }
 
-function* rowsOf(
-  affine: AffineTensor,
-  pack: (affine: AffineTensor, rowStart: number, rowEnd: number) => Uint8Array<ArrayBuffer>,
-): Generator<Uint8Array<ArrayBuffer>> {
-  for (const { rowStart, rowEnd } of rowPieces(affine.rows, affine.columns)) yield pack(affine, rowStart, rowEnd)
+function ofRows(bytesOf: (affine: AffineTensor) => Uint8Array<ArrayBuffer>): MatrixPart {
+  return { kind: 'rows', bytesOf: ({ tile }) => bytesOf(requireEncoding(tile, 'affine').affine) }
 }

@@ -1,6 +1,7 @@
 import { narrowToHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { unpackRow } from '../code-rows.ts'
+import { flipSigns } from '../eight-bits.ts'
 import { zeroPointOf } from '../safetensors/affine-values.ts'
 
 /**
@@ -13,29 +14,30 @@ export function wordsFor(count: number, bits: number): number {
   return Math.ceil((count * bits) / 32)
 }
 
-/** Rows [rowStart, rowEnd) of `weight_packed`: rows of bytes become rows of words. */
-export function packRows({ columns, bits, codes }: AffineTensor, rowStart: number, rowEnd: number): Uint8Array<ArrayBuffer> {
+/** Rows of `weight_packed`: rows of bytes become rows of words. */
+export function packRows({ rows, columns, bits, codes }: AffineTensor): Uint8Array<ArrayBuffer> {
   const from = packedRowBytes(columns, bits)
   const to = 4 * wordsFor(columns, bits)
-  const bytes = new Uint8Array((rowEnd - rowStart) * to)
-  for (let row = rowStart; row < rowEnd; row++) bytes.set(codes.subarray(row * from, (row + 1) * from), (row - rowStart) * to)
+  if (from === to) return codes
+  const bytes = new Uint8Array(rows * to)
+  for (let row = 0; row < rows; row++) bytes.set(codes.subarray(row * from, (row + 1) * from), row * to)
   return bytes
 }
 
-/** Rows [rowStart, rowEnd) as signed bytes: `weight` of `int-quantized`. 4 or 8 bits. */
-export function signedRows({ columns, bits, codes }: AffineTensor, rowStart: number, rowEnd: number): Uint8Array<ArrayBuffer> {
+/** Rows as signed bytes: `weight` of `int-quantized`. 4 or 8 bits. */
+export function signedRows({ rows, columns, bits, codes }: AffineTensor): Uint8Array<ArrayBuffer> {
+  if (bits === 8) return flipSigns(codes)
+  const bytes = new Uint8Array(rows * columns)
   const rowBytes = packedRowBytes(columns, bits)
-  const middle = 2 ** (bits - 1)
-  const signed = new Int8Array((rowEnd - rowStart) * columns)
-  const ofRow = new Uint8Array(columns)
-  for (let row = rowStart; row < rowEnd; row++) {
-    unpackRow(codes, { at: row * rowBytes, bits, columns }, ofRow)
-    for (let column = 0; column < columns; column++) signed[(row - rowStart) * columns + column] = (ofRow[column] ?? 0) - middle
+  for (let row = 0; row < rows; row++) {
+    unpackRow(codes, { at: row * rowBytes, bits, columns }, bytes.subarray(row * columns, (row + 1) * columns))
   }
-  return new Uint8Array(signed.buffer)
+  const middle = 2 ** (bits - 1)
+  for (let at = 0; at < bytes.length; at++) bytes[at] = (bytes[at] ?? 0) - middle
+  return bytes
 }
 
-/** `weight_zero_point` [words of rows, groups] of `pack-quantized`: fields along the outputs. */
+/** `weight_zero_point` [words of rows, groups] of `pack-quantized`: fields along the outputs, of rows that begin a word. */
 export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
   const { rows, columns, bits, group } = tensor
   const groups = groupsPerRow(columns, group)

@@ -4,6 +4,7 @@ import { ownBytes } from '../../core/shared-memory.ts'
 import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { asMatrix, readHalf, rowPieces } from '../float-pieces.ts'
+import { storedTiles } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
 import { interleaveRows } from './head-rows.ts'
 import type { PlannedTensor } from './tensors.ts'
@@ -58,7 +59,8 @@ export async function* storedPieces(
 ): AsyncGenerator<{ readonly rows: RowRange; readonly blocks: Uint8Array<ArrayBuffer> }> {
   const bytesARow = rowBytes(tensor)
   // Heads are re-ordered whole, and tiles may end within one.
-  const tiles = tensor.isInterleaved ? [{ rowStart: 0, tile: await source.readQuantized(name, signal) }] : source.readTiles(name, signal)
+  const unit = source.checkpoint.graph.config.headDim
+  const tiles = tensor.isInterleaved ? storedTiles(source, { name, encoding: 'ggml', unit }, signal) : source.readTiles(name, signal)
   for await (const { rowStart, tile } of tiles) {
     if (tile.encoding !== 'ggml') throw notBlocks(tile)
     for (const { rowStart: start, rowEnd: end } of piecesOf(tensor, source.checkpoint.graph.config.headDim, tile.rows)) {

@@ -1,15 +1,13 @@
 import gptqReader from '../../checkpoint/source-formats/gptq.ts'
 import type { SafetensorsDType } from '../../formats/safetensors/dtype.ts'
-import { type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.ts'
+import { groupsPerRow } from '../../kernels/contract/affine.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
+import type { MatrixPart } from '../matrix-parts.ts'
 import { scalesByGroup } from '../safetensors/affine-values.ts'
 import { moduleOf, type PackedForm } from '../safetensors/planned-tensor.ts'
-import { requireEncoding } from '../safetensors/stored-rows.ts'
-import { groupIndex, packingUnit, packWeights, packZeros, weightWords, zeroWords } from './packing.ts'
-
-/** Bytes of `qweight` made at a time. */
-const pieceBytes = 16 * 1024 * 1024
+import { requireEncoding } from '../stored-tiles.ts'
+import { groupIndex, packingUnit, putWeights, putZeros, weightWords, zeroWords } from './packing.ts'
 
 /** How zero points are stored: `gptq` (v1) minus one, `gptq_v2` as they are. */
 export type CheckpointFormat = 'gptq' | 'gptq_v2'
@@ -31,21 +29,32 @@ export function gptqForm(spec: TensorSpec, { bits, group }: TensorEncoding<'affi
     part('scales', 'F16', [groups, outFeatures]),
     part('g_idx', 'I32', [inFeatures]),
   ] as const
+  const less = format === 'gptq' ? 1 : 0
   return {
     specs: [weights, zeros, scales, index],
-    *pieces(name, stored) {
-      const { affine } = requireEncoding(stored, 'affine')
-      if (name === weights.name) yield* weightPieces(affine)
-      if (name === zeros.name) yield packZeros(affine, format === 'gptq' ? 1 : 0)
-      if (name === scales.name) yield scalesByGroup(affine)
-      if (name === index.name) yield groupIndex(inFeatures, group)
-    },
+    unit: packingUnit,
+    parts: new Map<string, MatrixPart>([
+      [
+        weights.name,
+        {
+          kind: 'lines',
+          lines: weightWords(inFeatures, bits),
+          lineBytes: 4 * outFeatures,
+          put: ({ tile, rowStart }, band) => putWeights(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band),
+        },
+      ],
+      [
+        zeros.name,
+        {
+          kind: 'lines',
+          lines: groups,
+          lineBytes: 4 * zeroWords(outFeatures, bits),
+          put: ({ tile, rowStart }, band) => putZeros(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band, less),
+        },
+      ],
+      [scales.name, scalesByGroup(outFeatures, groups)],
+      [index.name, { kind: 'fixed', bytes: () => groupIndex(inFeatures, group) }],
+    ]),
     open: (find) => gptqReader.open(spec, find, { checkpoint_format: format }),
   }
-}
-
-function* weightPieces(affine: AffineTensor): Generator<Uint8Array<ArrayBuffer>> {
-  const words = weightWords(affine.columns, affine.bits)
-  const step = Math.max(1, Math.floor(pieceBytes / (4 * affine.rows)))
-  for (let start = 0; start < words; start += step) yield packWeights(affine, start, Math.min(words, start + step))
 }

@@ -1,5 +1,7 @@
-import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
+import type { AffineTensor } from '../../kernels/contract/affine.ts'
+import type { Band } from '../matrix-parts.ts'
 import { zeroPointOf } from '../safetensors/affine-values.ts'
+import { turnWords, wordsIn } from '../turn-words.ts'
 
 /**
  * The "gptq" layout (AutoGPTQ `qlinear_cuda.py`, GPTQModel `qlinear/__init__.py`): codes packed along the inputs, zero points
@@ -20,45 +22,42 @@ export function zeroWords(outFeatures: number, bits: number): number {
   return (outFeatures / packingUnit) * bits
 }
 
-/**
- * Rows [wordStart, wordEnd) of `qweight` [inFeatures * bits / 32, outFeatures]. A row of stored codes already is the bit
- * stream of one column, so packing is a transpose of words.
- */
-export function packWeights(tensor: AffineTensor, wordStart: number, wordEnd: number): Uint8Array<ArrayBuffer> {
-  const { rows, columns, bits, codes } = tensor
-  const rowBytes = packedRowBytes(columns, bits)
-  const words = new Uint32Array((wordEnd - wordStart) * rows)
-  for (let out = 0; out < rows; out++) {
-    for (let word = wordStart; word < wordEnd; word++) {
-      const at = out * rowBytes + 4 * word
-      words[(word - wordStart) * rows + out] =
-        (codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8) | ((codes[at + 2] ?? 0) << 16) | ((codes[at + 3] ?? 0) << 24)
-    }
-  }
-  return new Uint8Array(words.buffer)
+/** Some of all rows of a matrix: how many there are, and which is the first of these. */
+export interface RowPlace {
+  readonly rows: number
+  readonly rowStart: number
 }
 
 /**
- * `qzeros` [groups, outFeatures * bits / 32], each field the zero point minus `less`: 1 in format v1, 0 in v2. A zero point of 0
- * wraps in v1 to the largest code within its field, so that a reader that adds one and masks gets 0 back.
+ * What rows of a matrix have in lines of `qweight` [inFeatures * bits / 32, outFeatures]. A row of stored codes already is the bit
+ * stream of one column, so packing is a transpose of words.
  */
-export function packZeros(tensor: AffineTensor, less: 0 | 1): Uint8Array<ArrayBuffer> {
-  const { rows, columns, bits, group } = tensor
-  const groups = groupsPerRow(columns, group)
+export function putWeights({ columns, bits, codes }: AffineTensor, place: RowPlace, { lineStart, lineEnd, bytes }: Band): void {
+  const lines = { words: weightWords(columns, bits), firstWord: lineStart, lastWord: lineEnd }
+  turnWords(wordsIn(codes), lines, wordsIn(bytes), place)
+}
+
+/**
+ * What rows have in lines of `qzeros` [groups, outFeatures * bits / 32], each field the zero point minus `less`: 1 in format v1, 0
+ * in v2. A zero point of 0 wraps in v1 to the largest code within its field, so that a reader that adds one and masks gets 0 back.
+ * The rows are a multiple of `packingUnit`, the first one too.
+ */
+export function putZeros(tensor: AffineTensor, { rows, rowStart }: RowPlace, band: Band, less: 0 | 1): void {
+  const { bits } = tensor
   const mask = 2 ** bits - 1
-  const wordsARow = zeroWords(rows, bits)
-  const words = new Uint32Array(groups * wordsARow)
-  for (let index = 0; index < groups; index++) {
-    for (let out = 0; out < rows; out++) {
+  const words = wordsIn(band.bytes)
+  for (let index = band.lineStart; index < band.lineEnd; index++) {
+    const start = (index - band.lineStart) * zeroWords(rows, bits) + zeroWords(rowStart, bits)
+    words.fill(0, start, start + zeroWords(tensor.rows, bits))
+    for (let out = 0; out < tensor.rows; out++) {
       const field = (zeroPointOf(tensor, out, index) - less) & mask
       const bit = out * bits
-      const word = index * wordsARow + Math.floor(bit / 32)
+      const word = start + Math.floor(bit / 32)
       const shift = bit % 32
       words[word] = (words[word] ?? 0) | (field << shift)
       if (shift + bits > 32) words[word + 1] = (words[word + 1] ?? 0) | (field >>> (32 - shift))
     }
   }
-  return new Uint8Array(words.buffer)
 }
 
 /** `g_idx` [inFeatures]: the group of each input, in order (no activation order). */

@@ -65,17 +65,18 @@ export async function readLlama2c(source: ByteSource, signal?: AbortSignal): Pro
   return { dim, hiddenDim, layers, heads, kvHeads, vocabSize, seqLen, isShared: flag === 1, groupSize, normStart: weightStart, matrices }
 }
 
-/** A whole matrix in f32, [rows, columns], rows as the file has them. */
-export async function readMatrix(
+/** Rows [rowStart, rowEnd) of a matrix as the file has them. */
+export async function readRows(
   source: ByteSource,
-  { rows, columns, codeStart, scaleStart }: Llama2cMatrix,
-  groupSize: number,
+  { columns, codeStart, scaleStart }: Llama2cMatrix,
+  { groupSize, rowStart, rowEnd }: { readonly groupSize: number; readonly rowStart: number; readonly rowEnd: number },
   signal?: AbortSignal,
-): Promise<Float32Array<ArrayBuffer>> {
-  const count = rows * columns
-  const codes = new Int8Array((await source.read(codeStart, scaleStart, signal)).buffer)
-  const scales = new Float32Array((await source.read(scaleStart, scaleStart + 4 * (count / groupSize), signal)).buffer)
-  return Float32Array.from({ length: count }, (_, at) => (codes[at] ?? 0) * (scales[Math.floor(at / groupSize)] ?? 0))
+): Promise<{ readonly codes: Uint8Array<ArrayBuffer>; readonly scales: Uint8Array<ArrayBuffer> }> {
+  const [first, last] = [rowStart * columns, rowEnd * columns]
+  return {
+    codes: await source.read(codeStart + first, codeStart + last, signal),
+    scales: await source.read(scaleStart + 4 * (first / groupSize), scaleStart + 4 * (last / groupSize), signal),
+  }
 }
 
 /** tokenizer.bin as the runner reads it; throws `proof-failed` where it would stop. */

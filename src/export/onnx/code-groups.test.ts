@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { QuantizedTensor, TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
-import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
+import { madeCheckpoint, madeExportSource, tilesOf } from '../../testing/export-source.ts'
 import { onnxLogits } from '../../testing/onnx-session.ts'
 import { referenceLogits } from '../../testing/reference-model.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
@@ -58,7 +58,7 @@ async function sourceOf(tensor: QuantizedTensor): Promise<ExportSource> {
   const checkpoint = madeCheckpoint({ rawConfig: tinyLlamaConfig(), tokenizerFiles: sentencePieceFiles() })
   const made = await madeExportSource(checkpoint, kernels, () => ({ encoding: 'source' }))
   const encoding = storage.get(tensor.encoding).encodingOf(tensor)
-  return { ...made, encodings: new Map<string, TensorEncoding>([['w', encoding]]), readQuantized: () => Promise.resolve(tensor) }
+  return { ...made, encodings: new Map<string, TensorEncoding>([['w', encoding]]), readTiles: () => tilesOf(tensor) }
 }
 
 function groupOf(tensor: QuantizedTensor): WeightGroup {
@@ -103,9 +103,8 @@ describe('a group of weights', () => {
       zeroAt: () => 5,
       packed: null,
     }
-    const range = { rowStart: 0, rowEnd: 1 }
-    expect([...packCodes(matrix, { bits: 4, block: 16, zero: 'codes' }, range)]).toEqual([0x21, 0x53, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55])
-    expect([...packCodes(matrix, { bits: 4, block: 16, zero: 'default' }, range)].slice(0, 3)).toEqual([0x21, 0x83, 0x88])
+    expect([...packCodes(matrix, { bits: 4, block: 16, zero: 'codes' })]).toEqual([0x21, 0x53, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55])
+    expect([...packCodes(matrix, { bits: 4, block: 16, zero: 'default' })].slice(0, 3)).toEqual([0x21, 0x83, 0x88])
   })
 
   it('throws for an encoding that has no codes around a zero point', async () => {
@@ -117,22 +116,9 @@ describe('a group of weights', () => {
 describe('a model in code books', () => {
   it.each(['nf4', 'fp4'] as const)('computes what the stored weights compute: %s', async (book) => {
     const checkpoint = madeCheckpoint({ rawConfig: tinyLlamaConfig({ intermediate_size: 100 }), tokenizerFiles: sentencePieceFiles() })
-    const made = await madeExportSource(checkpoint, kernels, ({ name }) =>
+    const source = await madeExportSource(checkpoint, kernels, ({ name }) =>
       name.startsWith('model.layers') ? { encoding: 'codebook', book, blockSize: 64, isNested: false } : { encoding: 'source' },
     )
-    const readQuantized: ExportSource['readQuantized'] = async (name) => {
-      const [outFeatures = 0, inFeatures = 0] = checkpoint.tensors.get(name)?.shape ?? []
-      const shape = { rows: outFeatures, columns: inFeatures }
-      const matrix = { ...shape, data: await checkpoint.readFloat(name) }
-      return {
-        name,
-        ...shape,
-        encoding: 'codebook',
-        codeBook: await kernels.quantizeCodeBook(matrix, { book, blockSize: 64 }),
-        nested: null,
-      }
-    }
-    const source = { ...made, readQuantized }
     const files = new Map<string, Uint8Array<ArrayBuffer>>()
     for (const file of onnx.layout(source)) {
       const parts: Uint8Array<ArrayBuffer>[] = []

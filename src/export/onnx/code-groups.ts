@@ -1,14 +1,14 @@
-import { StudioError, throwIfAborted } from '../../core/errors.ts'
-import { codeBooks } from '../../kernels/contract/codebook.ts'
-import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
-import { inPieces, rowPieces } from '../float-pieces.ts'
-import { proveEqual } from '../proof.ts'
+import { equalBytes } from '../../core/equal-bytes.ts'
+import { type CodeBookTensor, codeBooks } from '../../kernels/contract/codebook.ts'
+import { inPieces } from '../float-pieces.ts'
+import { storedTiles, tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
 import { blockScales, blockZeros, codeMatrix, packCodes, packZeros } from './code-matrix.ts'
-import { bytesOf, floatsOf } from './float-group.ts'
+import { bytesOf, floatBytes, floatsOf } from './float-group.ts'
 import { blocksPerRow, type NBits, zeroRowBytes } from './nbits.ts'
 import { type FloatType, moduleOf, type PlannedMatrix } from './plan.ts'
-import { proveSlices } from './stored-slices.ts'
+import { proveTile } from './prove-tile.ts'
+import { areSame, equalFloats } from './same-codes.ts'
 import { unpackBnb4, unpackNBits } from './unpacking.ts'
 import { type WeightGroup, type WeightTensor, weightTensor } from './weight-groups.ts'
 
@@ -36,32 +36,35 @@ export function nbitsGroup({ name, rows, columns, setting }: NBitsMatrix, floats
   return {
     tensors: [codes, scales, ...(zeros === null ? [] : [zeros])],
     async *write(source, signal) {
-      const matrix = codeMatrix(await readStored(source, name, signal), setting)
-      for (const range of rowPieces(rows, blocks * block)) {
-        throwIfAborted(signal)
-        yield { tensor: codes, bytes: packCodes(matrix, setting, range) }
+      for await (const { tile } of tilesOf(source, name, signal)) {
+        yield { tensor: codes, bytes: packCodes(codeMatrix(tile, setting), setting) }
       }
-      yield* pieces(scales, bytesOf(blockScales(matrix, setting), floats))
+      for await (const { tile } of tilesOf(source, name, signal)) {
+        yield { tensor: scales, bytes: bytesOf(blockScales(codeMatrix(tile, setting), setting), floats) }
+      }
       if (zeros === null) return
-      yield* pieces(zeros, zero === 'codes' ? packZeros(matrix, setting) : bytesOf(blockZeros(matrix, setting), floats))
+      for await (const { tile } of tilesOf(source, name, signal)) {
+        const matrix = codeMatrix(tile, setting)
+        yield { tensor: zeros, bytes: zero === 'codes' ? packZeros(matrix, setting) : bytesOf(blockZeros(matrix, setting), floats) }
+      }
     },
-    async prove(tools) {
-      const allScales = floatsOf(await tools.read(scales, 0, scales.sizeBytes), floats)
-      const zeroBytes = zeros === null ? null : await tools.read(zeros, 0, zeros.sizeBytes)
-      const zeroRow = zero === 'floats' ? blocks : zeroRowBytes(setting, blocks)
-      const allZeros = zeroBytes === null || zero === 'codes' ? zeroBytes : floatsOf(zeroBytes, floats)
-      const rowBytes = codes.sizeBytes / rows
-      await proveSlices(await readStored(tools.source, name, tools.signal), tools, async ({ rowStart, rowEnd }) =>
-        unpackNBits({
-          rows: rowEnd - rowStart,
-          columns,
-          bits,
-          block,
-          codes: await tools.read(codes, rowStart * rowBytes, rowEnd * rowBytes),
-          scales: allScales.subarray(rowStart * blocks, rowEnd * blocks),
-          zeros: allZeros?.subarray(rowStart * zeroRow, rowEnd * zeroRow) ?? null,
-        }),
-      )
+    async prove({ source, read, kernels, signal }) {
+      for await (const { rowStart, tile } of tilesOf(source, name, signal)) {
+        const rowsOf = (tensor: WeightTensor): Promise<Uint8Array<ArrayBuffer>> => {
+          const rowBytes = tensor.sizeBytes / rows
+          return read(tensor, rowStart * rowBytes, (rowStart + tile.rows) * rowBytes)
+        }
+        const zeroBytes = zeros === null ? null : await rowsOf(zeros)
+        const found = {
+          ...{ rows: tile.rows, columns, bits, block },
+          codes: await rowsOf(codes),
+          scales: floatsOf(await rowsOf(scales), floats),
+          zeros: zeroBytes === null || zero === 'codes' ? zeroBytes : floatsOf(zeroBytes, floats),
+        }
+        // Equal codes, scales and zero points are equal weights.
+        if (areSame(found, tile)) continue
+        await proveTile({ tile, rowStart }, unpackNBits(found), kernels, signal)
+      }
     },
   }
 }
@@ -82,55 +85,40 @@ export function bnb4Group({ name, rows, columns, book, block }: Bnb4Matrix, floa
   return {
     tensors: [codes, absmax],
     async *write(source, signal) {
-      const { codeBook } = await readCodeBook(source, name, signal)
-      yield* pieces(codes, codeBook.codes)
-      const scales = Float32Array.from(
-        { length: absmax.shape[0] ?? 0 },
-        (_, index) => codeBook.scales[Math.floor((index * block) / codeBook.blockSize)] ?? 0,
-      )
-      yield* pieces(absmax, bytesOf(scales, floats))
+      for await (const { tile } of codeBookTiles(source, name, signal)) yield* pieces(codes, tile.codeBook.codes)
+      for await (const { tile } of codeBookTiles(source, name, signal))
+        yield* pieces(absmax, bytesOf(repeated(tile.codeBook, block), floats))
     },
-    async prove(tools) {
-      const { codeBook } = await readCodeBook(tools.source, name, tools.signal)
-      const scales = floatsOf(await tools.read(absmax, 0, absmax.sizeBytes), floats)
-      // Pieces of the flattened matrix, each a whole number of the stored blocks.
-      for (const { rowStart, rowEnd } of rowPieces(Math.ceil(count / codeBook.blockSize), codeBook.blockSize)) {
-        throwIfAborted(tools.signal)
-        const [start, end] = [rowStart * codeBook.blockSize, Math.min(count, rowEnd * codeBook.blockSize)]
-        const shape = { rows: 1, columns: end - start }
-        const bytes = [start / 2, Math.ceil(end / 2)] as const
-        const stored = { ...codeBook, ...shape, codes: codeBook.codes.slice(...bytes), scales: codeBook.scales.slice(rowStart, rowEnd) }
-        const part = { codes: await tools.read(codes, ...bytes), scales: scales.subarray(start / block), block, count: end - start }
-        const expected = await tools.kernels.dequantizeCodeBook(stored, tools.signal)
-        proveEqual(`Tensor ${name}`, unpackBnb4(part, codeBooks[book]), expected, start)
+    async prove({ source, read, kernels, signal }) {
+      for await (const { rowStart, tile } of codeBookTiles(source, name, signal)) {
+        const { codeBook } = tile
+        // Tiles begin with a stored block, and so with one of the operator's.
+        const first = rowStart * columns
+        const last = first + tile.rows * columns
+        const width = floatBytes(floats)
+        const found = {
+          codes: await read(codes, first / 2, Math.ceil(last / 2)),
+          scales: floatsOf(await read(absmax, width * (first / block), width * Math.ceil(last / block)), floats),
+        }
+        if (equalBytes(found.codes, codeBook.codes) && equalFloats(found.scales, repeated(codeBook, block))) continue
+        const values = unpackBnb4({ ...found, block, count: last - first }, codeBooks[book])
+        await proveTile({ tile, rowStart }, values, kernels, signal)
       }
     },
   }
+}
+
+/** A scale for each of the operator's blocks, which are as long as the stored ones or shorter. */
+function repeated({ rows, columns, scales, blockSize }: CodeBookTensor, block: number): Float32Array<ArrayBuffer> {
+  const each = blockSize / block
+  if (each === 1) return scales
+  return Float32Array.from({ length: Math.ceil((rows * columns) / block) }, (_, index) => scales[Math.floor(index / each)] ?? 0)
 }
 
 function* pieces(tensor: WeightTensor, bytes: Uint8Array<ArrayBuffer>) {
   for (const piece of inPieces(bytes)) yield { tensor, bytes: piece }
 }
 
-/** Throws `storage-fault` where storage holds another encoding than the recipe says. */
-export async function readStored(source: ExportSource, name: string, signal?: AbortSignal): Promise<QuantizedTensor> {
-  const stored = await source.readQuantized(name, signal)
-  const expected = source.encodings.get(name)?.encoding
-  if (stored.encoding !== expected) throw otherEncoding(stored, String(expected))
-  return stored
-}
-
-async function readCodeBook(source: ExportSource, name: string, signal?: AbortSignal): Promise<QuantizedTensor<'codebook'>> {
-  const stored = await source.readQuantized(name, signal)
-  if (stored.encoding !== 'codebook') throw otherEncoding(stored, 'codebook')
-  return stored
-}
-
-function otherEncoding({ name, encoding }: QuantizedTensor, expected: string): StudioError {
-  return new StudioError('storage-fault', {
-    title: 'What is stored does not fit the recipe',
-    message: `${name} is stored as ${encoding}, but the recipe says ${expected}.`,
-    remedy: 'Run the recipe again, then export again.',
-    details: { tensor: name },
-  })
+function codeBookTiles(source: ExportSource, name: string, signal?: AbortSignal) {
+  return storedTiles(source, { name, encoding: 'codebook' }, signal)
 }

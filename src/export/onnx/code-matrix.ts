@@ -4,7 +4,9 @@ import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import { codeRowBytes, type RealAffineTensor } from '../../kernels/contract/real-affine.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { unpackRow } from '../code-rows.ts'
+import { flipSigns } from '../eight-bits.ts'
 import { blocksPerRow, type NBits, plainBlocks, zeroRowBytes } from './nbits.ts'
+import { widenCodes } from './widen-codes.ts'
 
 /** A stored matrix as the operator sees it: value = (code - zero) * scale. */
 export interface CodeMatrix {
@@ -15,8 +17,8 @@ export interface CodeMatrix {
   readonly scaleAt: (row: number, column: number) => number
   /** Where the setting stores zero points. */
   readonly zeroAt: (row: number, column: number) => number
-  /** The codes of rows as they are stored, where these bytes are the operator's too. */
-  readonly packed: Uint8Array | null
+  /** All codes as the operator packs them, for rows that no block has to be filled up in; `null` where they have to be read one by one. */
+  readonly packed: (() => Uint8Array<ArrayBuffer> | null) | null
 }
 
 /** Throws `RangeError` for a tensor that `nbitsOf` refuses. */
@@ -36,7 +38,7 @@ export function codeMatrix(tensor: QuantizedTensor, setting: NBits): CodeMatrix 
         },
         scaleAt: (row) => (scales[row] ?? 0) / 127,
         zeroAt: () => 128,
-        packed: null,
+        packed: setting.bits === 8 ? () => flipSigns(new Uint8Array(codes.buffer, codes.byteOffset, codes.length)) : null,
       }
     }
     case 'ggml':
@@ -65,7 +67,7 @@ function affineCodes(affine: AffineTensor, setting: NBits): CodeMatrix {
     },
     scaleAt: (row, column) => scales[groupAt(row, column)] ?? 0,
     zeroAt: (row, column) => zeroPoints[groupAt(row, column)] ?? 0,
-    packed: bits === setting.bits && columns % setting.block === 0 ? codes : null,
+    packed: () => (bits === setting.bits ? codes : widenCodes(codes, { from: bits, to: setting.bits, factor: 1, shift })),
   }
 }
 
@@ -86,7 +88,11 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
     },
     scaleAt: (row, column) => step * (scales[groupAt(row, column)] ?? 0),
     zeroAt: (row, column) => (tensor.isSymmetric ? (levels - 1) / 2 : (zeroPoints[groupAt(row, column)] ?? 0)),
-    packed: null,
+    packed() {
+      if (levels === 3) return null
+      const widening = { from: Math.log2(levels), to: setting.bits, factor, shift }
+      return widening.from === setting.bits && factor === 1 && shift === 0 ? codes : widenCodes(codes, widening)
+    },
   }
 }
 
@@ -127,23 +133,21 @@ function unpackTrits(codes: Uint8Array, columns: number, into: Uint8Array): void
   }
 }
 
-/** Rows [rowStart, rowEnd) of B, [rows, blocks, block * bits / 8]. */
-export function packCodes(
-  matrix: CodeMatrix,
-  setting: NBits,
-  { rowStart, rowEnd }: { readonly rowStart: number; readonly rowEnd: number },
-): Uint8Array<ArrayBuffer> {
-  const { columns } = matrix
+/** B, [rows, blocks, block * bits / 8]. */
+export function packCodes(matrix: CodeMatrix, setting: NBits): Uint8Array<ArrayBuffer> {
+  const { rows, columns } = matrix
   const { bits, block } = setting
   const padded = blocksPerRow(setting, columns) * block
   const rowBytes = (padded * bits) / 8
-  if (matrix.packed !== null) return Uint8Array.from(matrix.packed.subarray(rowStart * rowBytes, rowEnd * rowBytes))
-  const packed = new Uint8Array((rowEnd - rowStart) * rowBytes)
+  // Blocks are whole bytes at every width, so rows of whole blocks are one stream.
+  const whole = columns === padded ? matrix.packed?.() : null
+  if (whole) return whole
+  const packed = new Uint8Array(rows * rowBytes)
   const codes = new Uint8Array(padded)
-  for (let row = rowStart; row < rowEnd; row++) {
+  for (let row = 0; row < rows; row++) {
     matrix.readCodes(row, codes)
     codes.fill(setting.zero === 'codes' ? matrix.zeroAt(row, columns - 1) : 2 ** (bits - 1), columns)
-    const start = (row - rowStart) * rowBytes
+    const start = row * rowBytes
     for (let byte = 0, code = 0; byte < rowBytes; byte++) {
       let value = 0
       for (let shift = 0; shift < 8; shift += bits) value |= (codes[code++] ?? 0) << shift

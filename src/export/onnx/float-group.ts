@@ -1,9 +1,11 @@
+import { equalBytes } from '../../core/equal-bytes.ts'
 import { throwIfAborted } from '../../core/errors.ts'
 import { narrowToHalf, widenHalf } from '../../core/float16.ts'
 import type { RopeTables } from '../../models/rope-tables.ts'
-import { bytesOfFloats } from '../../quantization/join-arrays.ts'
-import { asMatrix, readAsHalf, readHalf, rowPieces } from '../float-pieces.ts'
+import { bytesOfFloats, bytesOfHalves } from '../../quantization/join-arrays.ts'
+import { asMatrix, readHalf, rowPieces } from '../float-pieces.ts'
 import { proveEqual } from '../proof.ts'
+import { storedTiles } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
 import type { FloatType } from './plan.ts'
 import { type ProofTools, type WeightGroup, weightTensor } from './weight-groups.ts'
@@ -16,55 +18,45 @@ export function floatGroup(name: string, shape: readonly number[], floats: Float
   return {
     tensors: [tensor],
     async *write(source, signal) {
-      const values = await valuesOf(source, name, signal)
-      for (const range of rowPieces(rows, columns)) {
-        throwIfAborted(signal)
-        yield { tensor, bytes: await values.bytes(range, floats) }
-      }
+      for await (const { bytes } of floatRows(source, { name, rows, columns, floats }, signal)) yield { tensor, bytes }
     },
     async prove({ source, read, signal }) {
-      const values = await valuesOf(source, name, signal)
-      for (const range of rowPieces(rows, columns)) {
-        throwIfAborted(signal)
-        const found = floatsOf(await read(tensor, range.rowStart * bytesARow, range.rowEnd * bytesARow), floats)
-        proveEqual(`Tensor ${name}`, found, await values.floats(range, floats), range.rowStart * columns)
+      for await (const { rowStart, bytes } of floatRows(source, { name, rows, columns, floats }, signal)) {
+        const start = rowStart * bytesARow
+        const found = await read(tensor, start, start + bytes.length)
+        if (equalBytes(found, bytes)) continue
+        proveEqual(`Tensor ${name}`, floatsOf(found, floats), floatsOf(bytes, floats), rowStart * columns)
       }
     },
   }
 }
 
-interface Range {
-  readonly rowStart: number
-  readonly rowEnd: number
+interface FloatMatrix {
+  readonly name: string
+  readonly rows: number
+  readonly columns: number
+  readonly floats: FloatType
 }
 
-interface FloatValues {
-  bytes(range: Range, floats: FloatType): Promise<Uint8Array<ArrayBuffer>>
-  /** What these bytes stand for. */
-  floats(range: Range, floats: FloatType): Promise<Float32Array<ArrayBuffer>>
-}
-
-/** Rows of a float tensor, also of one that fell back to ggml's halves. */
-async function valuesOf(source: ExportSource, name: string, signal?: AbortSignal): Promise<FloatValues> {
-  const stored = source.encodings.get(name)?.encoding === 'ggml' ? await source.readQuantized(name, signal) : null
-  if (stored === null) {
-    return {
-      bytes: async (range, floats) =>
-        floats === 'float'
-          ? bytesOfFloats(await source.readFloat(name, range, signal))
-          : new Uint8Array((await readHalf(source, name, range, signal)).buffer),
-      floats: async (range, floats) =>
-        floats === 'float' ? source.readFloat(name, range, signal) : readAsHalf(source, name, range, signal),
+/** A float tensor as bytes of the file, rows in order; also one that fell back to ggml's floats. */
+async function* floatRows(
+  source: ExportSource,
+  { name, rows, columns, floats }: FloatMatrix,
+  signal?: AbortSignal,
+): AsyncGenerator<{ readonly rowStart: number; readonly bytes: Uint8Array<ArrayBuffer> }> {
+  if (source.encodings.get(name)?.encoding === 'ggml') {
+    for await (const { rowStart, tile } of storedTiles(source, { name, encoding: 'ggml' }, signal)) {
+      yield { rowStart, bytes: bytesOf(floatsOf(tile.blocks, tile.type === 'F16' ? 'float16' : 'float'), floats) }
     }
+    return
   }
-  if (stored.encoding !== 'ggml') throw new RangeError(`${name} is stored as ${stored.encoding}`)
-  const { blocks, type, columns } = stored
-  const width = type === 'F16' ? 2 : 4
-  const part = ({ rowStart, rowEnd }: Range): Uint8Array<ArrayBuffer> => blocks.slice(rowStart * columns * width, rowEnd * columns * width)
-  const values = (range: Range): Float32Array<ArrayBuffer> => floatsOf(part(range), type === 'F16' ? 'float16' : 'float')
-  return {
-    bytes: async (range, floats) => bytesOf(values(range), floats),
-    floats: async (range, floats) => floatsOf(bytesOf(values(range), floats), floats),
+  for (const range of rowPieces(rows, columns)) {
+    throwIfAborted(signal)
+    const bytes =
+      floats === 'float'
+        ? bytesOfFloats(await source.readFloat(name, range, signal))
+        : bytesOfHalves(await readHalf(source, name, range, signal))
+    yield { rowStart: range.rowStart, bytes }
   }
 }
 
@@ -97,13 +89,21 @@ export function ropeGroup(
   }
 }
 
+/** Bytes of a value. */
+export function floatBytes(floats: FloatType): number {
+  return floats === 'float' ? 4 : 2
+}
+
 /** f32 values in the type of a file. */
 export function bytesOf(values: Float32Array<ArrayBuffer>, floats: FloatType): Uint8Array<ArrayBuffer> {
-  return floats === 'float' ? bytesOfFloats(values) : new Uint8Array(narrowToHalf(values).buffer)
+  return floats === 'float' ? bytesOfFloats(values) : bytesOfHalves(narrowToHalf(values))
 }
 
 /** The way back. Copies where the bytes do not lie on a boundary of their type. */
 export function floatsOf(bytes: Uint8Array<ArrayBuffer>, floats: FloatType): Float32Array<ArrayBuffer> {
-  const own = bytes.byteOffset === 0 && bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice()
-  return floats === 'float' ? new Float32Array(own.buffer) : widenHalf(new Uint16Array(own.buffer))
+  const own = bytes.byteOffset % floatBytes(floats) === 0 ? bytes : bytes.slice()
+  const { buffer, byteOffset, byteLength } = own
+  return floats === 'float'
+    ? new Float32Array(buffer, byteOffset, byteLength / 4)
+    : widenHalf(new Uint16Array(buffer, byteOffset, byteLength / 2))
 }

@@ -1,16 +1,20 @@
-import { throwIfAborted } from '../../core/errors.ts'
+import { inStrips, readLines } from '../../checkpoint/quantized-parts.ts'
+import { Scratch } from '../../io/scratch.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
-import { rowPieces } from '../float-pieces.ts'
-import { readStored } from './code-groups.ts'
-import { blockScales, type CodeMatrix, codeMatrix } from './code-matrix.ts'
+import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { type MatrixPart, partPieces } from '../matrix-parts.ts'
+import { sameInt8 } from '../same-int8.ts'
+import { tilesOf } from '../stored-tiles.ts'
+import { turnBytes } from '../turn-bytes.ts'
+import { blockScales, codeMatrix } from './code-matrix.ts'
 import { floatsOf } from './float-group.ts'
 import type { NBits } from './nbits.ts'
+import { proveTile } from './prove-tile.ts'
 import { type QdqMatrix, qdqNames } from './qdq-plan.ts'
-import { proveSlices } from './stored-slices.ts'
 import { type WeightGroup, weightTensor } from './weight-groups.ts'
 
-/** Rows are handled in strips of this many, so that a transposition reads and writes within the cache. */
-const stripRows = 64
+/** Rows of a tile are whole words of a line. */
+const unit = 4
 
 /** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. */
 export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
@@ -19,47 +23,76 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
   const scales = weightTensor(names.scales, 'float', [rows])
   // One block a row, whatever its width: only scales and codes are taken from it.
   const setting: NBits = { bits: 8, block: columns, zero: 'default' }
+  const scalesOf = (tile: QuantizedTensor): Float32Array<ArrayBuffer> => blockScales(codeMatrix(tile, setting), setting)
+  const parts = new Map<typeof codes, MatrixPart>([
+    [
+      codes,
+      {
+        kind: 'lines',
+        lines: columns,
+        lineBytes: rows,
+        put({ tile, rowStart }, { lineStart: first, lineEnd: last, bytes }) {
+          const { codes: own, flip } = bytesOf(tile)
+          turnBytes(own, { rows, columns, rowStart }, bytes, { first, last, flip })
+        },
+      },
+    ],
+    [scales, { kind: 'rows', bytesOf: ({ tile }) => bytesOfFloats(scalesOf(tile)) }],
+  ])
   return {
     tensors: [codes, scales],
     async *write(source, signal) {
-      const matrix = codeMatrix(await readStored(source, name, signal), setting)
-      for (const range of rowPieces(columns, rows)) {
-        throwIfAborted(signal)
-        yield { tensor: codes, bytes: transposed(matrix, range) }
+      const scratch = new Scratch()
+      for (const [tensor, part] of parts) {
+        for await (const bytes of partPieces([part], () => tilesOf(source, name, signal, unit), scratch)) yield { tensor, bytes }
       }
-      yield { tensor: scales, bytes: bytesOfFloats(blockScales(matrix, setting)) }
     },
-    async prove(tools) {
-      const ofRows = floatsOf(await tools.read(scales, 0, scales.sizeBytes), 'float')
-      const all = new Int8Array((await tools.read(codes, 0, codes.sizeBytes)).buffer)
-      await proveSlices(await readStored(tools.source, name, tools.signal), tools, ({ rowStart, rowEnd }) => {
-        const values = new Float32Array((rowEnd - rowStart) * columns)
-        for (let column = 0; column < columns; column++) {
-          for (let row = rowStart; row < rowEnd; row++) {
-            values[(row - rowStart) * columns + column] = (all[column * rows + row] ?? Number.NaN) * (ofRows[row] ?? Number.NaN)
-          }
+    async prove({ source, read, kernels, signal }) {
+      const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
+        readLines({ lines: columns, lineBytes: rows, start, end }, async (into, at) => into.set(await read(codes, at, at + into.length))),
+      )
+      for await (const { rowStart, tile } of tilesOf(source, name, signal, unit)) {
+        const range = { rowStart, rowEnd: rowStart + tile.rows }
+        const found = new Int8Array(tile.rows * columns)
+        for await (const strip of strips(range, signal)) {
+          const start = Math.max(rowStart, strip.rowStart)
+          const end = Math.min(range.rowEnd, strip.rowEnd)
+          const into = found.subarray((start - rowStart) * columns, (end - rowStart) * columns)
+          toRows(strip.parts, { lineBytes: strip.rowEnd - strip.rowStart, first: start - strip.rowStart, columns }, into)
         }
-        return Promise.resolve(values)
-      })
+        const ofRows = floatsOf(await read(scales, 4 * rowStart, 4 * range.rowEnd), 'float')
+        if (sameInt8({ codes: found, scales: ofRows, run: columns }, tile)) continue
+        const values = Float32Array.from(found, (code, at) => code * (ofRows[Math.floor(at / columns)] ?? Number.NaN))
+        await proveTile({ tile, rowStart }, values, kernels, signal)
+      }
     },
   }
 }
 
-/** Columns [rowStart, rowEnd) of a matrix as rows, in two's complement. */
-function transposed(
-  matrix: CodeMatrix,
-  { rowStart, rowEnd }: { readonly rowStart: number; readonly rowEnd: number },
-): Uint8Array<ArrayBuffer> {
-  const { rows, columns } = matrix
-  const bytes = new Uint8Array((rowEnd - rowStart) * rows)
-  const strip = new Uint8Array(stripRows * columns)
-  for (let first = 0; first < rows; first += stripRows) {
-    const count = Math.min(stripRows, rows - first)
-    for (let row = 0; row < count; row++) matrix.readCodes(first + row, strip.subarray(row * columns, (row + 1) * columns))
-    for (let column = rowStart; column < rowEnd; column++) {
-      const at = (column - rowStart) * rows + first
-      for (let row = 0, from = column; row < count; row++, from += columns) bytes[at + row] = (strip[from] ?? 0) - 128
+/** Stored codes a byte each, and what makes them two's complement. */
+function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array<ArrayBuffer>; readonly flip: number } {
+  if (tile.encoding === 'affine') return { codes: tile.affine.codes, flip: 0x80 }
+  if (tile.encoding !== 'int8-rows') throw new RangeError(`${tile.name} in ${tile.encoding} has no codes of 8 bits`)
+  const { buffer, byteOffset, length } = tile.int8Rows.codes
+  return { codes: new Uint8Array(buffer, byteOffset, length), flip: 0 }
+}
+
+/** Lines across rows as rows, from row `first` of the lines on; a block stays in the cache. */
+function toRows(
+  lines: Uint8Array<ArrayBuffer>,
+  { lineBytes, first, columns }: { readonly lineBytes: number; readonly first: number; readonly columns: number },
+  into: Int8Array,
+): void {
+  const rows = into.length / columns
+  const block = 32
+  for (let blockRow = 0; blockRow < rows; blockRow += block) {
+    const rowEnd = Math.min(rows, blockRow + block)
+    for (let blockColumn = 0; blockColumn < columns; blockColumn += block) {
+      const columnEnd = Math.min(columns, blockColumn + block)
+      for (let column = blockColumn; column < columnEnd; column++) {
+        const from = column * lineBytes + first
+        for (let row = blockRow, to = blockRow * columns + column; row < rowEnd; row++, to += columns) into[to] = lines[from + row] ?? 0
+      }
     }
   }
-  return bytes
 }

@@ -4,7 +4,7 @@ export interface NBitsInFile {
   readonly columns: number
   readonly bits: number
   readonly block: number
-  readonly codes: Uint8Array
+  readonly codes: Uint8Array<ArrayBuffer>
   readonly scales: Float32Array
   /** Packed codes, floats, or 2^(bits - 1) everywhere. */
   readonly zeros: Uint8Array | Float32Array | null
@@ -16,10 +16,7 @@ export interface NBitsInFile {
  */
 export function unpackNBits({ rows, columns, bits, block, codes, scales, zeros }: NBitsInFile): Float32Array<ArrayBuffer> {
   const base = 2 ** bits
-  const digit = (bytes: Uint8Array, start: number, index: number): number => {
-    const position = index * bits
-    return Math.floor((bytes[start + Math.floor(position / 8)] ?? 0) / 2 ** (position % 8)) % base
-  }
+  const perByte = 8 / bits
   const blocks = Math.ceil(columns / block)
   const codeRow = codes.length / rows
   const zeroRow = zeros === null ? 0 : zeros.length / rows
@@ -32,9 +29,14 @@ export function unpackNBits({ rows, columns, bits, block, codes, scales, zeros }
           ? base / 2
           : zeros instanceof Float32Array
             ? (zeros[row * blocks + index] ?? Number.NaN)
-            : digit(zeros, row * zeroRow, index)
-      for (let column = index * block; column < Math.min(columns, (index + 1) * block); column++) {
-        values[row * columns + column] = scale * Math.fround(digit(codes, row * codeRow, column) - zero)
+            : Math.floor((zeros[row * zeroRow + Math.floor(index / perByte)] ?? 0) / base ** (index % perByte)) % base
+      const end = Math.min(columns, (index + 1) * block)
+      // A block begins with a byte.
+      for (let column = index * block, at = row * codeRow + column / perByte; column < end; at++) {
+        let digits = codes[at] ?? 0
+        for (let digit = 0; digit < perByte && column < end; digit++, column++, digits >>>= bits) {
+          values[row * columns + column] = scale * Math.fround((digits & (base - 1)) - zero)
+        }
       }
     }
   }
@@ -51,9 +53,10 @@ export function unpackBnb4(
   }: { readonly codes: Uint8Array; readonly scales: Float32Array; readonly block: number; readonly count: number },
   book: Float32Array,
 ): Float32Array<ArrayBuffer> {
-  return Float32Array.from({ length: count }, (_, i) => {
-    const byte = codes[Math.floor(i / 2)] ?? 0
-    const code = i % 2 === 0 ? Math.floor(byte / 16) : byte % 16
-    return (book[code] ?? Number.NaN) * (scales[Math.floor(i / block)] ?? Number.NaN)
-  })
+  const values = new Float32Array(count)
+  for (let i = 0; i < count; i++) {
+    const byte = codes[i >>> 1] ?? 0
+    values[i] = (book[i % 2 === 0 ? byte >>> 4 : byte & 15] ?? Number.NaN) * (scales[Math.floor(i / block)] ?? Number.NaN)
+  }
+  return values
 }

@@ -1,24 +1,26 @@
-import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import { narrowToHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { unpackRow } from '../code-rows.ts'
+import type { LinePart } from '../matrix-parts.ts'
+import { requireEncoding } from '../stored-tiles.ts'
 
 /**
- * scale * (code - zeroPoint) for some rows, as f32. Exact: a half has 11 bits and the difference at most 9, so their
- * product fits the 24 of an f32.
+ * scale * (code - zeroPoint) as f32. Exact: a half has 11 bits and the difference at most 9, so their product fits the 24 of an
+ * f32.
  */
-export function dequantizeRows(tensor: AffineTensor, { rowStart, rowEnd }: RowRange): Float32Array<ArrayBuffer> {
-  const { columns, bits, group, codes, scales, zeroPoints } = tensor
+export function affineValues({ rows, columns, bits, group, codes, scales, zeroPoints }: AffineTensor): Float32Array<ArrayBuffer> {
   const rowBytes = packedRowBytes(columns, bits)
   const groups = groupsPerRow(columns, group)
-  const groupColumns = typeof group === 'number' ? group : columns
-  const values = new Float32Array((rowEnd - rowStart) * columns)
+  const width = typeof group === 'number' ? group : columns
+  const values = new Float32Array(rows * columns)
   const ofRow = new Uint8Array(columns)
-  for (let row = rowStart; row < rowEnd; row++) {
+  for (let row = 0; row < rows; row++) {
     unpackRow(codes, { at: row * rowBytes, bits, columns }, ofRow)
-    for (let column = 0; column < columns; column++) {
-      const own = group === 'tensor' ? 0 : row * groups + Math.floor(column / groupColumns)
-      values[(row - rowStart) * columns + column] = (scales[own] ?? Number.NaN) * ((ofRow[column] ?? 0) - (zeroPoints[own] ?? 0))
+    for (let index = 0; index < groups; index++) {
+      const own = group === 'tensor' ? 0 : row * groups + index
+      const [scale, zero] = [scales[own] ?? Number.NaN, zeroPoints[own] ?? 0]
+      const end = Math.min(columns, (index + 1) * width)
+      for (let column = index * width; column < end; column++) values[row * columns + column] = scale * ((ofRow[column] ?? 0) - zero)
     }
   }
   return values
@@ -30,13 +32,19 @@ export function zeroPointOf({ columns, group, zeroPoints }: AffineTensor, out: n
 }
 
 /** Scales [groups, rows] in half precision, which the stored ones already have: as GPTQ and AWQ order them. */
-export function scalesByGroup({ rows, columns, group, scales }: AffineTensor): Uint8Array<ArrayBuffer> {
-  const groups = groupsPerRow(columns, group)
-  const transposed = new Float32Array(groups * rows)
-  for (let index = 0; index < groups; index++) {
-    for (let out = 0; out < rows; out++) {
-      transposed[index * rows + out] = (group === 'tensor' ? scales[0] : scales[out * groups + index]) ?? 0
-    }
+export function scalesByGroup(rows: number, groups: number): LinePart {
+  return {
+    kind: 'lines',
+    lines: groups,
+    lineBytes: 2 * rows,
+    put({ tile, rowStart }, { lineStart, lineEnd, bytes }) {
+      const { group, scales } = requireEncoding(tile, 'affine').affine
+      const halves = narrowToHalf(scales)
+      const into = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
+      for (let index = lineStart; index < lineEnd; index++) {
+        const to = (index - lineStart) * rows + rowStart
+        for (let out = 0; out < tile.rows; out++) into[to + out] = halves[group === 'tensor' ? 0 : out * groups + index] ?? 0
+      }
+    },
   }
-  return new Uint8Array(narrowToHalf(transposed).buffer)
 }

@@ -3,18 +3,18 @@ import type { SafetensorsDType } from '../../formats/safetensors/dtype.ts'
 import type { SafetensorsTensorSpec } from '../../formats/safetensors/layout.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import { expectedTensors } from '../../models/tensors.ts'
-import type { GridEncoding, QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import type { GridEncoding } from '../../quantization/quantized-tensor.ts'
+import type { MatrixPart } from '../matrix-parts.ts'
 import type { ExportFacts } from '../target.ts'
 
 /** How a format holds one matrix on its grid: the writer's half makes bytes, the reader's half shares no code with it. */
 export interface PackedForm {
   /** Tensors of the file, in place of the matrix. */
   readonly specs: readonly SafetensorsTensorSpec[]
-  /**
-   * Bytes of one of `specs` in order, from the matrix as it is stored; pieces of at most 64 MiB. Throws `storage-fault` when it is
-   * stored in another encoding.
-   */
-  pieces(name: string, stored: QuantizedTensor): Iterable<Uint8Array<ArrayBuffer>>
+  /** Rows at multiples of which the matrix may be cut: what shares a word stays together. */
+  readonly unit: number
+  /** How each of `specs` is made of the stored matrix, by name. */
+  readonly parts: ReadonlyMap<string, MatrixPart>
   /** The reader of the published format, `null` where it finds nothing of its own. */
   open(find: FindTensor): QuantizedMatrix | null
 }

@@ -1,15 +1,18 @@
-import type { DecodeRows } from '../../checkpoint/source-format.ts'
+import type { DecodeRows, LoadedMatrix } from '../../checkpoint/source-format.ts'
+import { equalBytes } from '../../core/equal-bytes.ts'
 import { StudioError, throwIfAborted } from '../../core/errors.ts'
 import { readSafetensorsHeader, type SafetensorsHeader } from '../../formats/safetensors/header.ts'
 import type { SafetensorsLayout } from '../../formats/safetensors/layout.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, rowPieces } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
+import { storedTiles } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
 import { floatBytes } from './floats.ts'
 import type { FloatTensor, GridTensor, PlannedTensor } from './planned-tensor.ts'
-import { dequantizeRange, readStored, rowUnit } from './stored-rows.ts'
+import { areSame } from './same-codes.ts'
 
 interface Proof {
   readonly source: ExportSource
@@ -65,31 +68,35 @@ async function proveFloats(tensor: FloatTensor, proof: Proof): Promise<void> {
   for (const range of rowPieces(rows, columns)) {
     const stored = await floatBytes(tensor, range, proof.source, proof.signal)
     const found = await proof.written.read(start + range.rowStart * bytesARow, start + range.rowEnd * bytesARow, proof.signal)
-    const differs = found.length === stored.length ? found.findIndex((byte, index) => byte !== stored[index]) : 0
-    if (differs >= 0)
-      throw proofFailed(`Tensor ${tensor.name}`, `differs after reading back, first at byte ${range.rowStart * bytesARow + differs}`)
+    if (equalBytes(found, stored)) continue
+    const differs = found.findIndex((byte, index) => byte !== stored[index])
+    throw proofFailed(`Tensor ${tensor.name}`, `differs after reading back, first at byte ${range.rowStart * bytesARow + differs}`)
   }
 }
 
 async function proveQuantized(tensor: GridTensor, proof: Proof): Promise<void> {
   const { kernels, source, signal } = proof
-  const stored = await readStored(source, tensor.name, tensor.encoding.encoding, signal)
-  const decode = tensor.kind === 'packed' ? await openPacked(tensor, proof) : plainRows(tensor, proof)
-  for (const range of rowPieces(stored.rows, stored.columns, rowUnit(stored))) {
-    throwIfAborted(signal)
-    const values = await dequantizeRange(stored, range, kernels, signal)
-    proveEqual(`Tensor ${tensor.name}`, await decode(range, signal), values, range.rowStart * stored.columns)
+  const { name, encoding } = tensor
+  const { values, codes } = tensor.kind === 'packed' ? await openPacked(tensor, proof) : { values: plainRows(tensor, proof), codes: null }
+  const unit = tensor.kind === 'packed' ? tensor.form.unit : 1
+  for await (const { rowStart, tile } of storedTiles(source, { name, encoding: encoding.encoding, unit }, signal)) {
+    const range = { rowStart, rowEnd: rowStart + tile.rows }
+    // Equal codes, scales and zero points are equal weights.
+    if (codes !== null && areSame(await codes(range, signal), tile)) continue
+    const wanted = await storage.get(tile.encoding).dequantize(tile, kernels, signal)
+    proveEqual(`Tensor ${name}`, await values(range, signal), wanted, rowStart * tile.columns)
+    if (codes !== null) throw proofFailed(`Tensor ${name}`, 'differs in bytes that change no weight')
   }
 }
 
-async function openPacked(tensor: Extract<GridTensor, { kind: 'packed' }>, { header, written, signal }: Proof): Promise<DecodeRows> {
+async function openPacked(tensor: Extract<GridTensor, { kind: 'packed' }>, { header, written, signal }: Proof): Promise<LoadedMatrix> {
   const find = (name: string) => {
     const entry = header.tensors.get(name)
     return entry === undefined ? undefined : { ...entry, source: written }
   }
   try {
-    const decode = await tensor.form.open(find)?.load(signal)
-    if (decode !== undefined) return decode
+    const loaded = await tensor.form.open(find)?.load(signal)
+    if (loaded !== undefined) return loaded
   } catch (error) {
     if (isDamage(error)) throw proofFailed(`Tensor ${tensor.name}`, `differs after reading back: ${error.message}`)
     throw error

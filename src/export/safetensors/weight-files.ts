@@ -1,15 +1,16 @@
 import { throwIfAborted } from '../../core/errors.ts'
 import { tensorBytes } from '../../formats/safetensors/dtype.ts'
 import { type SafetensorsLayout, safetensorsLayout } from '../../formats/safetensors/layout.ts'
-import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
-import { rowPieces } from '../float-pieces.ts'
+import { Scratch } from '../../io/scratch.ts'
+import { bytesOfFloats } from '../../quantization/join-arrays.ts'
+import { type MatrixPart, partPieces } from '../matrix-parts.ts'
+import { requireEncoding, storedTiles } from '../stored-tiles.ts'
 import type { ExportedFile, ExportFacts, ExportSource } from '../target.ts'
 import { jsonFile } from '../text-files.ts'
-import { dequantizeRows } from './affine-values.ts'
+import { affineValues } from './affine-values.ts'
 import { floatPieces } from './floats.ts'
-import type { PlannedTensor } from './planned-tensor.ts'
+import type { PackedForm, PlannedTensor } from './planned-tensor.ts'
 import { proveFile } from './prove-file.ts'
-import { readStored, requireEncoding } from './stored-rows.ts'
 
 /** Largest shard unless asked for less. The Hub's tools cut at 5 GB; 4 GiB also fits file systems and browsers with 32-bit file sizes. */
 const maxShardBytes = 4 * 1024 * 1024 * 1024 - 1
@@ -72,23 +73,48 @@ async function* writeAll(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield layout.headerBytes.slice()
-  const origins = new Map(tensors.flatMap((tensor) => tensor.specs.map(({ name }) => [name, tensor] as const)))
-  // Parts of a matrix that follow each other in the file are made from one reading of it.
-  let last: QuantizedTensor | null = null
-  for (const placed of layout.tensors) {
+  const scratch = new Scratch()
+  for (const { tensor, names } of inRuns(layout, tensors)) {
     throwIfAborted(signal)
-    const tensor = origins.get(placed.name)
-    if (tensor === undefined) throw new RangeError(`${placed.name} has no origin`)
     if (tensor.kind === 'checkpoint' || tensor.kind === 'float') {
       yield* floatPieces(tensor, source, signal)
       continue
     }
-    if (last?.name !== tensor.name) last = await readStored(source, tensor.name, tensor.encoding.encoding, signal)
-    yield* tensor.kind === 'packed' ? tensor.form.pieces(placed.name, last) : plainPieces(last)
+    const { name, encoding } = tensor
+    const unit = tensor.kind === 'packed' ? tensor.form.unit : 1
+    const parts = tensor.kind === 'packed' ? names.map((part) => partNamed(tensor.form, part)) : [plainPart]
+    yield* partPieces(parts, () => storedTiles(source, { name, encoding: encoding.encoding, unit }, signal), scratch)
   }
 }
 
-function* plainPieces(stored: QuantizedTensor): Generator<Uint8Array<ArrayBuffer>> {
-  const { affine } = requireEncoding(stored, 'affine')
-  for (const range of rowPieces(affine.rows, affine.columns)) yield new Uint8Array(dequantizeRows(affine, range).buffer)
+interface Run {
+  readonly tensor: PlannedTensor
+  /** Tensors of the file. */
+  readonly names: string[]
+}
+
+/** Tensors of the file in order, those together that stand for one matrix and follow each other: they are made of one reading. */
+function inRuns(layout: SafetensorsLayout, tensors: readonly PlannedTensor[]): Run[] {
+  const origins = new Map(tensors.flatMap((tensor) => tensor.specs.map(({ name }) => [name, tensor] as const)))
+  const runs: Run[] = []
+  for (const { name } of layout.tensors) {
+    const tensor = origins.get(name)
+    if (tensor === undefined) throw new RangeError(`${name} has no origin`)
+    const last = runs.at(-1)
+    if (last?.tensor === tensor) last.names.push(name)
+    else runs.push({ tensor, names: [name] })
+  }
+  return runs
+}
+
+function partNamed({ parts }: PackedForm, name: string): MatrixPart {
+  const part = parts.get(name)
+  if (part === undefined) throw new RangeError(`${name} has no part`)
+  return part
+}
+
+/** The values of affine codes in f32, where the format cannot hold the sizes. */
+const plainPart: MatrixPart = {
+  kind: 'rows',
+  bytesOf: ({ tile }) => bytesOfFloats(affineValues(requireEncoding(tile, 'affine').affine)),
 }

@@ -9,7 +9,7 @@ import { readBack } from '../../testing/packed-form.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import { awqForm } from '../awq/form.ts'
-import { packWeights, packZeros } from '../awq/packing.ts'
+import { putWeights, putZeros } from '../awq/packing.ts'
 import awq from './awq.ts'
 
 const kernels = createReferenceKernels()
@@ -37,8 +37,11 @@ describe('AWQ packing', () => {
       scales: new Float32Array(8).fill(1),
       zeroPoints: Uint8Array.from({ length: 8 }, (_, i) => i),
     }
-    expect(new Uint32Array(packWeights(tensor, 0, 1).buffer)[0]?.toString(16)).toBe('75316420')
-    expect(new Uint32Array(packZeros(tensor).buffer)[0]?.toString(16)).toBe('75316420')
+    for (const put of [putWeights, putZeros]) {
+      const bytes = new Uint8Array(4)
+      put(tensor, { rows: 8, rowStart: 0 }, { lineStart: 0, lineEnd: 1, bytes })
+      expect(new Uint32Array(bytes.buffer)[0]?.toString(16)).toBe('75316420')
+    }
   })
 
   it.each([

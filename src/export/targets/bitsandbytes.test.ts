@@ -41,7 +41,7 @@ describe('bitsandbytes packing', () => {
   ] as const)('writes the published bytes of %s and the settings beside them', async (book, codes) => {
     const encoding = codeBook(book, false)
     const tensor = await kernels.quantizeCodeBook({ rows: 8, columns: 8, data }, encoding)
-    const parts = packedBytes(codeBookForm(spec, encoding), {
+    const parts = await packedBytes(codeBookForm(spec, encoding), {
       name: 'p.weight',
       rows: 8,
       columns: 8,
@@ -63,7 +63,7 @@ describe('bitsandbytes packing', () => {
     const rows = { rows: 4, columns: 64 }
     const tensor = { ...rows, book: 'nf4', blockSize: 64, codes: new Uint8Array(128), scales: restoreScales(nested) } as const
     const form = codeBookForm({ name: 'p.weight', shape: [4, 64] }, encoding)
-    const parts = packedBytes(form, { name: 'p.weight', ...rows, encoding: 'codebook', codeBook: tensor, nested })
+    const parts = await packedBytes(form, { name: 'p.weight', ...rows, encoding: 'codebook', codeBook: tensor, nested })
     expect([...(parts.get('p.weight.absmax') ?? [])]).toEqual([28, 47, 75, 255])
     expect(parts.get('p.weight.nested_quant_map')?.length).toBe(1024)
     expect(hex(parts.get('p.weight.nested_absmax'))).toBe('0000703f')

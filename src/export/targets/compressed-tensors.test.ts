@@ -5,7 +5,7 @@ import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { proveFlipped, quantizationOf, tensorForms, writeAndProve } from '../../testing/export-files.ts'
-import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
+import { madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-source.ts'
 import { packedBytes, readBack } from '../../testing/packed-form.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../../testing/tokenizer-files.ts'
@@ -31,7 +31,7 @@ async function made(config: RawConfig, encodingOf: (spec: TensorSpec) => TensorE
 }
 
 describe('compressed-tensors packing', () => {
-  it('packs codes -8 to 7 into the published words', () => {
+  it('packs codes -8 to 7 into the published words', async () => {
     const row = Uint8Array.from({ length: 16 }, (_, i) => ((2 * i) % 16) + 16 * ((2 * i + 1) % 16))
     const encoding = { encoding: 'affine', bits: 4, group: 'row', isSymmetric: true } as const
     const tensor = {
@@ -46,13 +46,13 @@ describe('compressed-tensors packing', () => {
     }
     const form = compressedForm({ name: 'p.weight', shape: [1, 32] }, encoding, undefined)
     if (form === null) throw new Error('not packable')
-    const parts = packedBytes(form, { name: 'p.weight', rows: 1, columns: 32, encoding: 'affine', affine: tensor })
+    const parts = await packedBytes(form, { name: 'p.weight', rows: 1, columns: 32, encoding: 'affine', affine: tensor })
     const words = new Uint32Array(parts.get('p.weight_packed')?.buffer ?? new ArrayBuffer(0))
     expect([...words].map((word) => word.toString(16))).toEqual(['76543210', 'fedcba98', '76543210', 'fedcba98'])
     expect([...new BigInt64Array(parts.get('p.weight_shape')?.buffer ?? new ArrayBuffer(0))]).toEqual([1n, 32n])
     const int8 = compressedForm({ name: 'p.weight', shape: [1, 32] }, encoding, perToken)
     if (int8 === null) throw new Error('not packable')
-    const signed = packedBytes(int8, { name: 'p.weight', rows: 1, columns: 32, encoding: 'affine', affine: tensor })
+    const signed = await packedBytes(int8, { name: 'p.weight', rows: 1, columns: 32, encoding: 'affine', affine: tensor })
     expect([...new Int8Array(signed.get('p.weight')?.buffer ?? new ArrayBuffer(0))].slice(0, 4)).toEqual([-8, -7, -6, -5])
   })
 
@@ -141,8 +141,8 @@ describe('compressed-tensors export', () => {
     })
     const spec = { name: 'p.weight', shape: [32, 64] }
     const form = compressedForm(spec, { encoding: 'affine', bits: 8, group: 'row', isSymmetric: true }, fixed)
-    const stored = await statically.readQuantized('model.layers.0.self_attn.k_proj.weight')
-    const bytes = form === null ? undefined : packedBytes(form, stored).get('p.input_scale')
+    const stored = await wholeOf(statically, 'model.layers.0.self_attn.k_proj.weight')
+    const bytes = form === null ? undefined : (await packedBytes(form, stored)).get('p.input_scale')
     expect(new Float32Array(bytes?.buffer ?? new ArrayBuffer(0))).toEqual(Float32Array.of(0.03125))
   })
 

@@ -10,7 +10,7 @@ import { createWasmKernels } from '../../kernels/wasm/index.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
-import { type MadeCheckpointOptions, madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
+import { type MadeCheckpointOptions, madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-source.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { byteLevelFiles, sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
@@ -204,7 +204,7 @@ describe('GGUF export', () => {
     expect(settings(file.parsed)).toMatchObject({ 'general.architecture': 'qwen2', 'qwen2.block_count': 2, 'tokenizer.ggml.model': 'gpt2' })
     const bias = await source.checkpoint.readFloat('model.layers.0.self_attn.q_proj.bias')
     expect(tensorOf(file, 'blk.0.attn_q.bias').floats).toEqual(bias)
-    const stored = await source.readQuantized('model.layers.0.self_attn.q_proj.weight')
+    const stored = await wholeOf(source, 'model.layers.0.self_attn.q_proj.weight')
     expect(stored.encoding === 'ggml' && tensorOf(file, 'blk.0.attn_q.weight').data).toEqual(stored.encoding === 'ggml' && stored.blocks)
     await file.verify(file.bytes)
   })
@@ -355,7 +355,7 @@ describe('GGUF refusals', () => {
     const affine = await made(tinyLlamaConfig(), () => ({ encoding: 'affine', bits: 4, isSymmetric: true, group: 32 }))
     const [file] = gguf.layout(source)
     if (file === undefined) throw new Error('no file')
-    await expect(bytesOf(file, { ...source, readQuantized: (name) => affine.readQuantized(name) })).rejects.toMatchObject({
+    await expect(bytesOf(file, { ...source, readTiles: (name) => affine.readTiles(name) })).rejects.toMatchObject({
       code: 'storage-fault',
     })
   })

@@ -222,7 +222,7 @@ describe('GPTQ refusals and notes', () => {
     const source = await made(tinyLlamaConfig(), affine(4, 32, true))
     const blocks = await made(tinyLlamaConfig(), () => ({ encoding: 'ggml', type: 'Q8_0' }))
     const file = named(gptq.layout(source), 'model.safetensors')
-    const attempt = bytesOf(file, { ...source, readQuantized: (name) => blocks.readQuantized(name) })
+    const attempt = bytesOf(file, { ...source, readTiles: (name) => blocks.readTiles(name) })
     await expect(attempt).rejects.toMatchObject({ code: 'storage-fault' })
   })
 })

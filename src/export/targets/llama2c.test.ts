@@ -3,10 +3,11 @@ import { memorySource } from '../../io/memory-source.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
-import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
+import { madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-source.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { byteLevelFiles, sentencePieceFiles } from '../../testing/tokenizer-files.ts'
-import { readLlama2c, readMatrix } from '../llama2c/read.ts'
+import { int8Values } from '../int8-values.ts'
+import { readLlama2c, readRows } from '../llama2c/read.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
 import llama2c from './llama2c.ts'
 
@@ -52,8 +53,9 @@ describe('llama2c', () => {
     const file = await readLlama2c(memory)
     const place = file.matrices[1]
     if (place === undefined) throw new TypeError('no query matrix')
-    const query = await readMatrix(memory, place, file.groupSize)
-    const stored = await from.readQuantized('model.layers.0.self_attn.q_proj.weight')
+    const { codes, scales } = await readRows(memory, place, { groupSize: file.groupSize, rowStart: 0, rowEnd: place.rows })
+    const query = int8Values({ codes: new Int8Array(codes.buffer), scales: new Float32Array(scales.buffer), run: file.groupSize })
+    const stored = await wholeOf(from, 'model.layers.0.self_attn.q_proj.weight')
     if (stored.encoding !== 'affine') throw new TypeError('affine was asked for')
     const wanted = await kernels.dequantizeAffine(stored.affine)
     // Heads of 16: row 1 of the file is row 8, row 18 is row 17.

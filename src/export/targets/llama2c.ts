@@ -2,13 +2,15 @@ import { throwIfAborted } from '../../core/errors.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
-import { inPieces } from '../float-pieces.ts'
 import { interleaveRows, separateRows } from '../gguf/head-rows.ts'
 import { type Int8Matrix, int8Codes } from '../int8-codes.ts'
+import { int8Values, positiveZeros } from '../int8-values.ts'
 import { headerOf, type Llama2cPlan, type PlannedMatrix, planFile, runnerNormEps, supportsModel } from '../llama2c/plan.ts'
-import { readLlama2c, readMatrix, readTokenizer } from '../llama2c/read.ts'
+import { readLlama2c, readRows, readTokenizer } from '../llama2c/read.ts'
 import { type Llama2cToken, llama2cTokenizer, tokenizerBytes } from '../llama2c/tokenizer.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
+import { sameInt8 } from '../same-int8.ts'
+import { tilesOf } from '../stored-tiles.ts'
 import type { ExportedFile, ExportFacts, ExportSource, ExportTarget } from '../target.ts'
 
 /** The int8 file of llama2.c, for its runner of one C file and those made from it for microcontrollers. */
@@ -56,9 +58,9 @@ function modelFile(facts: ExportFacts): ExportedFile {
       for (const { name } of plan.norms) yield bytesOf(await source.readFloat(name, { rowStart: 0, rowEnd: 1 }, signal))
       for (const matrix of plan.matrices) {
         throwIfAborted(signal)
-        const { codes, scales } = inFileOrder(int8Codes(await source.readQuantized(matrix.name, signal)), matrix, plan)
-        yield* inPieces(codes)
-        yield* inPieces(scales)
+        const unit = tileUnit(matrix, plan)
+        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield inFileOrder(int8Codes(tile), matrix, plan).codes
+        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield inFileOrder(int8Codes(tile), matrix, plan).scales
       }
     },
     verify: (source, written, options) => verify(plan, source, written, options),
@@ -83,6 +85,11 @@ function tokenizerFile(tokens: readonly Llama2cToken[]): ExportedFile {
       }
     },
   }
+}
+
+/** Rows of heads are re-ordered, so tiles hold whole ones. */
+function tileUnit({ isInterleaved }: PlannedMatrix, { config }: Llama2cPlan): number {
+  return isInterleaved ? config.headDim : 1
 }
 
 /** Codes and scales as bytes, heads' rows interleaved, one scale for each `plan.group` columns. */
@@ -120,20 +127,25 @@ async function verify(
     const values = new Float32Array((await written.read(start, start + 4 * elements, signal)).buffer)
     proveEqual(`Tensor ${name}`, values, await source.readFloat(name, { rowStart: 0, rowEnd: 1 }, signal))
   }
-  for (const [index, { name, columns, isInterleaved }] of plan.matrices.entries()) {
-    throwIfAborted(signal)
+  for (const [index, matrix] of plan.matrices.entries()) {
+    const { name, columns, isInterleaved } = matrix
     const place = file.matrices[index]
     if (place === undefined) throw proofFailed(`Tensor ${name}`, 'is missing after reading back')
-    const values = await readMatrix(written, place, file.groupSize, signal)
-    const stored = await source.readQuantized(name, signal)
-    const expected = await storage.get(stored.encoding).dequantize(stored, kernels, signal)
-    const order = { headDim: file.dim / file.heads, rowBytes: 4 * columns }
-    const read = isInterleaved ? new Float32Array(separateRows(bytesOf(values), order).buffer) : values
-    proveEqual(`Tensor ${name}`, positiveZeros(read), positiveZeros(expected))
+    const headDim = file.dim / file.heads
+    for await (const { rowStart, tile } of tilesOf(source, name, signal, tileUnit(matrix, plan))) {
+      const rows = { groupSize: file.groupSize, rowStart, rowEnd: rowStart + tile.rows }
+      const inFile = await readRows(written, place, rows, signal)
+      const inOrder = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
+        isInterleaved ? separateRows(bytes, { headDim, rowBytes: bytes.length / tile.rows }) : bytes
+      const found = {
+        codes: new Int8Array(inOrder(inFile.codes).buffer),
+        scales: new Float32Array(inOrder(inFile.scales).buffer),
+        run: file.groupSize,
+      }
+      // Equal codes and scales are equal weights.
+      if (sameInt8(found, tile)) continue
+      const expected = await storage.get(tile.encoding).dequantize(tile, kernels, signal)
+      proveEqual(`Tensor ${name}`, positiveZeros(int8Values(found)), positiveZeros(expected), rowStart * columns)
+    }
   }
-}
-
-/** A code of 0 below a zero point may be -0 on one way and 0 on the other: the same weight. */
-function positiveZeros(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-  return values.map((value) => value + 0)
 }

@@ -291,7 +291,7 @@ describe('ONNX refusals and notes', () => {
     )
     const [, data] = onnx.layout(source)
     const attempt =
-      data === undefined ? Promise.resolve() : bytesOf(data, { ...source, readQuantized: (name) => blocks.readQuantized(name) })
+      data === undefined ? Promise.resolve() : bytesOf(data, { ...source, readTiles: (name) => blocks.readTiles(name) })
     await expect(attempt).rejects.toMatchObject({ code: 'storage-fault' })
   })
 })

@@ -8,7 +8,7 @@ import type { RawConfig } from '../../models/family.ts'
 import type { BlockSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
-import { madeCheckpoint, madeExportSource } from '../../testing/export-source.ts'
+import { madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-source.ts'
 import { linear, referenceBlock, rmsNorm } from '../../testing/reference-forward.ts'
 import { runTflite } from '../../testing/tflite-interpreter.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
@@ -28,7 +28,7 @@ function source(config: RawConfig = {}, encodingOf: (name: string) => TensorEnco
 
 async function bytesOf(file: ExportedFile | undefined, from: ExportSource): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array<ArrayBuffer>[] = []
-  for await (const piece of file?.write(from) ?? []) pieces.push(piece)
+  for await (const piece of file?.write(from) ?? []) pieces.push(piece.slice())
   return new Uint8Array(await new Blob(pieces).arrayBuffer())
 }
 
@@ -37,7 +37,7 @@ async function weightsOf(from: ExportSource, name: string): Promise<Float32Array
   const encoding = from.encodings.get(name)
   const rows = from.checkpoint.tensors.get(name)?.shape[0] ?? 0
   if (encoding === undefined) return from.checkpoint.readFloat(name)
-  const stored = await from.readQuantized(name)
+  const stored = await wholeOf(from, name)
   expect(stored.rows).toBe(rows)
   return storage.get(stored.encoding).dequantize(stored, kernels)
 }

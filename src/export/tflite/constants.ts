@@ -3,6 +3,7 @@ import { constantPrefix, type TfliteLayout } from '../../formats/tflite/layout.t
 import { asMatrix, inPieces, rowPieces } from '../float-pieces.ts'
 import { int8Codes } from '../int8-codes.ts'
 import { shapeOf } from '../shapes.ts'
+import { tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
 import type { ConstantSource } from './graph-builder.ts'
 
@@ -31,8 +32,10 @@ async function* constantBytes(from: ConstantSource, source: ExportSource, signal
     const { rows, columns } = asMatrix(shapeOf(source, from.name))
     for (const piece of rowPieces(rows, columns)) yield bytesOf(await source.readFloat(from.name, piece, signal))
   } else {
-    const { codes, scales } = int8Codes(await source.readQuantized(from.name, signal))
-    yield* inPieces(bytesOf(from.kind === 'codes' ? codes : scales))
+    for await (const { tile } of tilesOf(source, from.name, signal)) {
+      const { codes, scales } = int8Codes(tile)
+      yield bytesOf(from.kind === 'codes' ? codes : scales)
+    }
   }
 }
 

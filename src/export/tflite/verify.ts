@@ -5,9 +5,12 @@ import { readTflite, type TfliteFile } from '../../formats/tflite/read.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
-import { asMatrix } from '../float-pieces.ts'
+import { asMatrix, rowPieces } from '../float-pieces.ts'
+import { int8Values, positiveZeros } from '../int8-values.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
+import { sameInt8 } from '../same-int8.ts'
 import { shapeOf } from '../shapes.ts'
+import { tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
 import type { BuiltGraph } from './graph-builder.ts'
 
@@ -25,27 +28,37 @@ export async function verifyTflite(
   proveTables(file, graph)
   if (!equalBytes(await written.read(0, layout.head.length, signal), layout.head))
     throw proofFailed('The graph', 'differs after reading back')
-  const bytesOf = (constant: number): Promise<Uint8Array<ArrayBuffer>> => {
+  const placeOf = (constant: number): { readonly start: number; readonly sizeBytes: number } => {
     const { start, end } = file.buffers[constant + 1] ?? { start: 0, end: 0 }
-    return written.read(start, end, signal)
+    return { start, sizeBytes: end - start }
   }
+  const bytesOf = (constant: number, from = 0, to = placeOf(constant).sizeBytes): Promise<Uint8Array<ArrayBuffer>> =>
+    written.read(placeOf(constant).start + from, placeOf(constant).start + to, signal)
+  const floatsOf = async (constant: number, from: number, to: number): Promise<Float32Array<ArrayBuffer>> =>
+    new Float32Array((await bytesOf(constant, 4 * from, 4 * to)).buffer)
   for (const [index, from] of graph.sources.entries()) {
     throwIfAborted(signal)
     if (from.kind === 'bytes') {
       if (!equalBytes(await bytesOf(index), from.bytes)) throw proofFailed(`Constant ${index}`, 'differs after reading back')
     } else if (from.kind === 'float') {
-      const { rows } = asMatrix(shapeOf(source, from.name))
-      const wanted = await source.readFloat(from.name, { rowStart: 0, rowEnd: rows }, signal)
-      proveEqual(`Tensor ${from.name}`, new Float32Array((await bytesOf(index)).buffer), wanted)
+      const { rows, columns } = asMatrix(shapeOf(source, from.name))
+      for (const range of rowPieces(rows, columns)) {
+        const found = await floatsOf(index, range.rowStart * columns, range.rowEnd * columns)
+        proveEqual(`Tensor ${from.name}`, found, await source.readFloat(from.name, range, signal), range.rowStart * columns)
+      }
     } else if (from.kind === 'codes') {
       const scaleIndex = graph.sources.findIndex((each) => each.kind === 'scales' && each.name === from.name)
-      const codes = new Int8Array((await bytesOf(index)).buffer)
-      const scales = new Float32Array((await bytesOf(scaleIndex)).buffer)
-      const run = codes.length / scales.length
-      const values = Float32Array.from(codes, (code, at) => code * (scales[Math.floor(at / run)] ?? Number.NaN))
-      const stored = await source.readQuantized(from.name, signal)
-      const wanted = await storage.get(stored.encoding).dequantize(stored, kernels, signal)
-      proveEqual(`Tensor ${from.name}`, positiveZeros(values), positiveZeros(wanted))
+      const run = placeOf(index).sizeBytes / (placeOf(scaleIndex).sizeBytes / 4)
+      for await (const { rowStart, tile } of tilesOf(source, from.name, signal)) {
+        const first = rowStart * tile.columns
+        const last = first + tile.rows * tile.columns
+        const codes = new Int8Array((await bytesOf(index, first, last)).buffer)
+        const scales = await floatsOf(scaleIndex, first / run, last / run)
+        // Equal codes and scales are equal weights.
+        if (sameInt8({ codes, scales, run }, tile)) continue
+        const wanted = await storage.get(tile.encoding).dequantize(tile, kernels, signal)
+        proveEqual(`Tensor ${from.name}`, positiveZeros(int8Values({ codes, scales, run })), positiveZeros(wanted), first)
+      }
     }
   }
 }
@@ -82,9 +95,4 @@ function proveTables(file: TfliteFile, graph: BuiltGraph): void {
     })
   if (!areTensors || !areOperators || !areBuffers || !same(file.inputs, graph.inputs) || !same(file.outputs, graph.outputs))
     throw proofFailed('The graph', 'has other tensors or operators after reading back')
-}
-
-/** A code of 0 may be -0 on one way and 0 on the other: the same weight. */
-function positiveZeros(values: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
-  return values.map((value) => value + 0)
 }

@@ -1,7 +1,7 @@
 import { type AffineParams, type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import type { MatrixShape } from '../../kernels/contract/kernels.ts'
 import type { Encoding } from '../encoding.ts'
-import { bytesOfFloats, joinBytes, joinFloats } from '../join-arrays.ts'
+import { bytesOfFloats, floatsIn, joinBytes, joinFloats } from '../join-arrays.ts'
 
 declare module '../quantized-tensor.ts' {
   interface StorageEncodings {
@@ -22,6 +22,7 @@ const affine: Encoding<'affine'> = {
   },
   storedBytes: (shape, { bits, group }) => codeBytes(shape, bits) + 5 * groupCount(shape, group),
   rowStep: ({ rows }, { group }) => (group === 'tensor' ? rows : 1),
+  cutStep: () => 1,
   groupSize: ({ group }) => (typeof group === 'number' ? group : null),
   encodingOf: ({ affine: { bits, isSymmetric, group } }) => ({ encoding: 'affine', bits, isSymmetric, group }),
   parts: ({ affine: { codes, scales, zeroPoints } }) => [codes, bytesOfFloats(scales), zeroPoints],
@@ -29,23 +30,34 @@ const affine: Encoding<'affine'> = {
     const { rows, columns } = place
     const scaleStart = codeBytes(place, bits)
     const zeroStart = scaleStart + 4 * groupCount(place, group)
-    const codes = bytes.slice(0, scaleStart)
-    // slice copies, so that f32 starts on a boundary of four whatever the codes before it.
-    const scales = new Float32Array(bytes.slice(scaleStart, zeroStart).buffer)
-    const zeroPoints = bytes.slice(zeroStart)
+    const codes = bytes.subarray(0, scaleStart)
+    const scales = floatsIn(bytes, scaleStart, groupCount(place, group))
+    const zeroPoints = bytes.subarray(zeroStart)
     return { ...place, encoding: 'affine', affine: { rows, columns, bits, isSymmetric, group, codes, scales, zeroPoints } }
+  },
+  rows(tensor, rowStart, rowEnd) {
+    const { columns, bits, group, codes, scales, zeroPoints } = tensor.affine
+    const rows = rowEnd - rowStart
+    const rowBytes = packedRowBytes(columns, bits)
+    const part = { ...tensor.affine, rows, codes: codes.subarray(rowStart * rowBytes, rowEnd * rowBytes) }
+    if (group === 'tensor') return { ...tensor, rows, affine: part }
+    const groups = groupsPerRow(columns, group)
+    const [start, end] = [rowStart * groups, rowEnd * groups]
+    return { ...tensor, rows, affine: { ...part, scales: scales.subarray(start, end), zeroPoints: zeroPoints.subarray(start, end) } }
   },
   join(tiles, place) {
     const [first] = tiles
     if (first === undefined) throw new RangeError(`${place.name} has no tiles`)
     const { rows, columns } = place
+    // One scale for the matrix stands in every tile.
+    const scaled = first.affine.group === 'tensor' ? [first] : tiles
     const whole = {
       ...first.affine,
       rows,
       columns,
       codes: joinBytes(tiles.map((tile) => tile.affine.codes)),
-      scales: joinFloats(tiles.map((tile) => tile.affine.scales)),
-      zeroPoints: joinBytes(tiles.map((tile) => tile.affine.zeroPoints)),
+      scales: joinFloats(scaled.map((tile) => tile.affine.scales)),
+      zeroPoints: joinBytes(scaled.map((tile) => tile.affine.zeroPoints)),
     }
     return { ...place, encoding: 'affine', affine: whole }
   },

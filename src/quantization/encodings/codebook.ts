@@ -1,8 +1,9 @@
 import { blockCount, type CodeBookName, type CodeBookParams, type CodeBookTensor, codeBytes } from '../../kernels/contract/codebook.ts'
 import type { MatrixShape } from '../../kernels/contract/kernels.ts'
 import type { Encoding } from '../encoding.ts'
-import { bytesOfFloats, joinBytes, joinFloats } from '../join-arrays.ts'
+import { bytesOfFloats, floatsIn, joinBytes, joinFloats } from '../join-arrays.ts'
 import { type NestedScales, nestedBlock, restoreScales } from '../nested-scales.ts'
+import type { QuantizedTensor } from '../quantized-tensor.ts'
 
 declare module '../quantized-tensor.ts' {
   interface StorageEncodings {
@@ -23,8 +24,8 @@ const codebook: Encoding<'codebook'> = {
   fileBits: (shape, { blockSize, isNested }) => 8 * (codeBytes(shape) + scaleBytes(shape, blockSize, isNested)),
   storedBytes: (shape, { blockSize, isNested }) => codeBytes(shape) + scaleBytes(shape, blockSize, isNested),
   // A tile is a whole number of blocks; nested scales share an offset over the whole matrix.
-  rowStep: ({ rows, columns }, { blockSize, isNested }) =>
-    isNested ? rows : Math.min(rows, blockSize / greatestDivisor(columns, blockSize)),
+  rowStep: (shape, { blockSize, isNested }) => (isNested ? shape.rows : wholeBlocks(shape, blockSize)),
+  cutStep: (shape, { blockSize, isNested }) => wholeBlocks(shape, isNested ? nestedBlock * blockSize : blockSize),
   groupSize: () => null,
   encodingOf: ({ codeBook: { book, blockSize }, nested }) => ({ encoding: 'codebook', book, blockSize, isNested: nested !== null }),
   parts({ codeBook: { codes, scales }, nested }) {
@@ -33,20 +34,35 @@ const codebook: Encoding<'codebook'> = {
   },
   fromBytes(bytes, place, { book, blockSize, isNested }) {
     const { rows, columns } = place
-    const codes = bytes.slice(0, codeBytes(place))
-    const rest = bytes.slice(codes.length)
-    const nested = isNested ? nestedFrom(rest, blockCount(place, blockSize)) : null
-    const scales = nested === null ? new Float32Array(rest.buffer) : restoreScales(nested)
+    const codes = bytes.subarray(0, codeBytes(place))
+    const blocks = blockCount(place, blockSize)
+    const nested = isNested ? nestedFrom(bytes.subarray(codes.length), blocks) : null
+    const scales = nested === null ? floatsIn(bytes, codes.length, blocks) : restoreScales(nested)
     return { ...place, encoding: 'codebook', codeBook: { rows, columns, book, blockSize, codes, scales }, nested }
+  },
+  rows(tensor, rowStart, rowEnd) {
+    const { codeBook, nested } = tensor
+    const { columns, blockSize } = codeBook
+    const rows = rowEnd - rowStart
+    const [start, end] = [(rowStart * columns) / blockSize, Math.ceil((rowEnd * columns) / blockSize)]
+    const part = {
+      codes: codeBook.codes.subarray((rowStart * columns) / 2, Math.ceil((rowEnd * columns) / 2)),
+      scales: codeBook.scales.subarray(start, end),
+    }
+    const ownNested = nested && {
+      ...nested,
+      codes: nested.codes.subarray(start, end),
+      absmax: nested.absmax.subarray(start / nestedBlock, Math.ceil(end / nestedBlock)),
+    }
+    return { ...tensor, rows, codeBook: { ...codeBook, rows, ...part }, nested: ownNested }
   },
   join(tiles, place) {
     const [first] = tiles
     if (first === undefined) throw new RangeError(`${place.name} has no tiles`)
-    if (first.nested !== null) return first
     const { rows, columns } = place
     const codes = joinBytes(tiles.map((tile) => tile.codeBook.codes))
     const scales = joinFloats(tiles.map((tile) => tile.codeBook.scales))
-    return { ...place, encoding: 'codebook', codeBook: { ...first.codeBook, rows, columns, codes, scales }, nested: null }
+    return { ...place, encoding: 'codebook', codeBook: { ...first.codeBook, rows, columns, codes, scales }, nested: joinNested(tiles) }
   },
   dequantize: (tensor, kernels, signal) => kernels.dequantizeCodeBook(tensor.codeBook, signal),
 }
@@ -54,9 +70,21 @@ const codebook: Encoding<'codebook'> = {
 export default codebook
 
 function nestedFrom(bytes: Uint8Array<ArrayBuffer>, blocks: number): NestedScales {
-  // slice copies, so that f32 starts on a boundary of four whatever the codes before it.
-  const floats = new Float32Array(bytes.slice(blocks).buffer)
-  return { codes: bytes.slice(0, blocks), absmax: floats.slice(0, -1), offset: floats.at(-1) ?? 0 }
+  const floats = floatsIn(bytes, blocks, Math.ceil(blocks / nestedBlock) + 1)
+  return { codes: bytes.subarray(0, blocks), absmax: floats.subarray(0, -1), offset: floats.at(-1) ?? 0 }
+}
+
+/** Tiles cut from one matrix share its offset. */
+function joinNested(tiles: readonly QuantizedTensor<'codebook'>[]): NestedScales | null {
+  const parts = tiles.flatMap(({ nested }) => (nested === null ? [] : [nested]))
+  const [first] = parts
+  if (first === undefined) return null
+  return { ...first, codes: joinBytes(parts.map(({ codes }) => codes)), absmax: joinFloats(parts.map(({ absmax }) => absmax)) }
+}
+
+/** The fewest rows that are a whole number of blocks. */
+function wholeBlocks({ rows, columns }: MatrixShape, blockSize: number): number {
+  return Math.min(rows, blockSize / greatestDivisor(columns, blockSize))
 }
 
 function scaleBytes(shape: MatrixShape, blockSize: number, isNested: boolean): number {

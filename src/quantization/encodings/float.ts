@@ -1,5 +1,5 @@
 import type { Encoding } from '../encoding.ts'
-import { bytesOfFloats, joinFloats } from '../join-arrays.ts'
+import { bytesOfFloats, floatsIn, joinFloats } from '../join-arrays.ts'
 
 declare module '../quantized-tensor.ts' {
   interface StorageEncodings {
@@ -14,11 +14,16 @@ const float: Encoding<'float'> = {
   fileBits: ({ rows, columns }) => 32 * rows * columns,
   storedBytes: ({ rows, columns }) => 4 * rows * columns,
   rowStep: () => 1,
+  cutStep: () => 1,
   groupSize: () => null,
   encodingOf: () => ({ encoding: 'float' }),
   parts: ({ values }) => [bytesOfFloats(values)],
-  // slice copies, so that f32 starts on a boundary of four.
-  fromBytes: (bytes, place) => ({ ...place, encoding: 'float', values: new Float32Array(bytes.slice().buffer) }),
+  fromBytes: (bytes, place) => ({ ...place, encoding: 'float', values: floatsIn(bytes, 0, place.rows * place.columns) }),
+  rows: (tensor, rowStart, rowEnd) => ({
+    ...tensor,
+    rows: rowEnd - rowStart,
+    values: tensor.values.subarray(rowStart * tensor.columns, rowEnd * tensor.columns),
+  }),
   join: (tiles, place) => ({ ...place, encoding: 'float', values: joinFloats(tiles.map(({ values }) => values)) }),
   dequantize: async ({ values }) => values,
 }

@@ -18,10 +18,15 @@ const ggml: Encoding<'ggml'> = {
   fileBits: ({ rows, columns }, { type }) => 8 * ggmlBytes(type, rows, columns),
   storedBytes: ({ rows, columns }, { type }) => ggmlBytes(type, rows, columns),
   rowStep: () => 1,
+  cutStep: () => 1,
   groupSize: () => null,
   encodingOf: ({ type }) => ({ encoding: 'ggml', type }),
   parts: ({ blocks }) => [blocks],
   fromBytes: (blocks, place, { type }) => ({ ...place, encoding: 'ggml', type, blocks }),
+  rows(tensor, rowStart, rowEnd) {
+    const rowBytes = ggmlBytes(tensor.type, 1, tensor.columns)
+    return { ...tensor, rows: rowEnd - rowStart, blocks: tensor.blocks.subarray(rowStart * rowBytes, rowEnd * rowBytes) }
+  },
   isConcatenated: true,
   join(tiles, place) {
     const [first] = tiles

@@ -1,6 +1,6 @@
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import type { Encoding } from '../encoding.ts'
-import { bytesOfFloats, joinFloats } from '../join-arrays.ts'
+import { bytesOfFloats, floatsIn, joinFloats } from '../join-arrays.ts'
 
 declare module '../quantized-tensor.ts' {
   interface StorageEncodings {
@@ -15,14 +15,21 @@ const int8Rows: Encoding<'int8-rows'> = {
   fileBits: ({ rows, columns }) => 8 * rows * columns + 32 * rows,
   storedBytes: ({ rows, columns }) => rows * columns + 4 * rows,
   rowStep: () => 1,
+  cutStep: () => 1,
   groupSize: () => null,
   encodingOf: () => ({ encoding: 'int8-rows' }),
   parts: ({ int8Rows: { codes, scales } }) => [new Uint8Array(codes.buffer, codes.byteOffset, codes.length), bytesOfFloats(scales)],
   fromBytes(bytes, place) {
     const { rows, columns } = place
-    const codes = new Int8Array(bytes.slice(0, rows * columns).buffer)
-    const scales = new Float32Array(bytes.slice(rows * columns).buffer)
+    const codes = new Int8Array(bytes.buffer, bytes.byteOffset, rows * columns)
+    const scales = floatsIn(bytes, rows * columns, rows)
     return { ...place, encoding: 'int8-rows', int8Rows: { rows, columns, codes, scales } }
+  },
+  rows(tensor, rowStart, rowEnd) {
+    const { columns, codes, scales } = tensor.int8Rows
+    const rows = rowEnd - rowStart
+    const part = { codes: codes.subarray(rowStart * columns, rowEnd * columns), scales: scales.subarray(rowStart, rowEnd) }
+    return { ...tensor, rows, int8Rows: { rows, columns, ...part } }
   },
   join(tiles, place) {
     if (tiles.length === 0) throw new RangeError(`${place.name} has no tiles`)

@@ -20,6 +20,7 @@ const kMeans: Encoding<'k-means'> = {
   fileBits: (shape, settings) => 8 * storedBytes(shape, settings),
   storedBytes,
   rowStep: () => 1,
+  cutStep: () => 1,
   groupSize: ({ group }) => (typeof group === 'number' ? group : null),
   encodingOf: ({ kMeans: { bits, group } }) => ({ encoding: 'k-means', bits, group }),
   parts: ({ kMeans: { codes, centroids } }) => [codes, bytesOfHalves(narrowToHalf(centroids))],
@@ -28,7 +29,18 @@ const kMeans: Encoding<'k-means'> = {
     const tableStart = rows * packedRowBytes(columns, bits)
     // slice copies, so that halves start on a boundary of two whatever the codes before them.
     const centroids = widenHalf(new Uint16Array(bytes.slice(tableStart).buffer))
-    return { ...place, encoding: 'k-means', kMeans: { rows, columns, bits, group, codes: bytes.slice(0, tableStart), centroids } }
+    return { ...place, encoding: 'k-means', kMeans: { rows, columns, bits, group, codes: bytes.subarray(0, tableStart), centroids } }
+  },
+  rows(tensor, rowStart, rowEnd) {
+    const { columns, bits, group, codes, centroids } = tensor.kMeans
+    const rows = rowEnd - rowStart
+    const rowBytes = packedRowBytes(columns, bits)
+    const tables = groupsPerRow(columns, group) * 2 ** bits
+    const part = {
+      codes: codes.subarray(rowStart * rowBytes, rowEnd * rowBytes),
+      centroids: centroids.subarray(rowStart * tables, rowEnd * tables),
+    }
+    return { ...tensor, rows, kMeans: { ...tensor.kMeans, rows, ...part } }
   },
   join(tiles, place) {
     const [first] = tiles

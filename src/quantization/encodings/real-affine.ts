@@ -21,6 +21,7 @@ const realAffine: Encoding<'real-affine'> = {
   fileBits: (shape, settings) => 8 * storedBytes(shape, settings),
   storedBytes,
   rowStep: () => 1,
+  cutStep: () => 1,
   groupSize: ({ group }) => (typeof group === 'number' ? group : null),
   encodingOf: ({ realAffine: { levels, isSymmetric, group } }) => ({ encoding: 'real-affine', levels, isSymmetric, group }),
   parts: ({ realAffine: { codes, scales, zeroPoints } }) => [
@@ -35,8 +36,20 @@ const realAffine: Encoding<'real-affine'> = {
     // slice copies, so that halves start on a boundary of two whatever the codes before them.
     const scales = widenHalf(new Uint16Array(bytes.slice(scaleStart, zeroStart).buffer))
     const zeroPoints = widenHalf(new Uint16Array(bytes.slice(zeroStart).buffer))
-    const codes = bytes.slice(0, scaleStart)
+    const codes = bytes.subarray(0, scaleStart)
     return { ...place, encoding: 'real-affine', realAffine: { rows, columns, levels, isSymmetric, group, codes, scales, zeroPoints } }
+  },
+  rows(tensor, rowStart, rowEnd) {
+    const { columns, levels, group, codes, scales, zeroPoints } = tensor.realAffine
+    const rows = rowEnd - rowStart
+    const rowBytes = codeRowBytes(columns, levels)
+    const groups = groupsPerRow(columns, group)
+    const part = {
+      codes: codes.subarray(rowStart * rowBytes, rowEnd * rowBytes),
+      scales: scales.subarray(rowStart * groups, rowEnd * groups),
+      zeroPoints: zeroPoints.subarray(rowStart * groups, rowEnd * groups),
+    }
+    return { ...tensor, rows, realAffine: { ...tensor.realAffine, rows, ...part } }
   },
   join(tiles, place) {
     const [first] = tiles

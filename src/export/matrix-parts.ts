@@ -1,0 +1,98 @@
+import type { Scratch } from '../io/scratch.ts'
+import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import { inPieces } from './float-pieces.ts'
+import type { StoredTile } from './stored-tiles.ts'
+
+/** Some lines of a part: `bytes` are those of lines [lineStart, lineEnd). */
+export interface Band {
+  readonly lineStart: number
+  readonly lineEnd: number
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+/** Lines that every row of the matrix has a place in, as where codes are packed along the outputs or turned. */
+export interface LinePart {
+  readonly kind: 'lines'
+  readonly lines: number
+  readonly lineBytes: number
+  /** Writes all that the rows of a tile have in a band. */
+  put(tile: StoredTile, band: Band): void
+}
+
+/** How a tensor of a file is made of a stored matrix. Tiles come as `storedTiles` gives them. */
+export type MatrixPart =
+  /** The same whatever is stored. */
+  | { readonly kind: 'fixed'; bytes(): Uint8Array<ArrayBuffer> }
+  /** What its tiles become, one behind the other; a piece holds until the next one is asked for. */
+  | { readonly kind: 'rows'; bytesOf(tile: StoredTile): Uint8Array<ArrayBuffer> }
+  | LinePart
+
+/** Bytes of lines that are put together from all tiles at a time: larger parts take several readings of the matrix. */
+const bandBytes = 112 * 2 ** 20
+
+/**
+ * The bytes of parts that follow each other in a file. No more than a tile and `bandBytes`, which lie in `scratch`, are in memory,
+ * whatever the size of the matrix.
+ */
+export async function* partPieces(
+  parts: readonly MatrixPart[],
+  tiles: () => AsyncIterable<StoredTile>,
+  scratch: Scratch,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  let lines: LinePart[] = []
+  for (const part of parts) {
+    if (part.kind === 'lines') {
+      lines.push(part)
+      continue
+    }
+    yield* linePieces(lines, tiles, scratch)
+    lines = []
+    if (part.kind === 'fixed') yield part.bytes()
+    else for await (const tile of tiles()) yield* inPieces(part.bytesOf(tile))
+  }
+  yield* linePieces(lines, tiles, scratch)
+}
+
+async function* linePieces(parts: readonly LinePart[], tiles: () => AsyncIterable<StoredTile>, scratch: Scratch) {
+  for (const bands of intoBands(parts)) {
+    const sizes = bands.map(({ part, lineStart, lineEnd }) => (lineEnd - lineStart) * part.lineBytes)
+    const memory = scratch.take(sizes.reduce((sum, size) => sum + size, 0))
+    let at = 0
+    const filled = bands.map(({ part, lineStart, lineEnd }, index) => {
+      const bytes = memory.subarray(at, (at += sizes[index] ?? 0))
+      return { part, band: { lineStart, lineEnd, bytes } }
+    })
+    for await (const tile of tiles()) for (const { part, band } of filled) part.put(tile, band)
+    yield* inPieces(memory)
+  }
+}
+
+interface BandPlace {
+  readonly part: LinePart
+  readonly lineStart: number
+  readonly lineEnd: number
+}
+
+/** Lists of bands, each of `bandBytes` at most and at least a line: a list is made of one reading of the matrix. */
+function intoBands(parts: readonly LinePart[]): BandPlace[][] {
+  const lists: BandPlace[][] = []
+  let left = 0
+  for (const part of parts) {
+    for (let lineStart = 0; lineStart < part.lines; ) {
+      if (left < part.lineBytes) {
+        lists.push([])
+        left = Math.max(bandBytes, part.lineBytes)
+      }
+      const lineEnd = Math.min(part.lines, lineStart + Math.floor(left / part.lineBytes))
+      lists.at(-1)?.push({ part, lineStart, lineEnd })
+      left -= (lineEnd - lineStart) * part.lineBytes
+      lineStart = lineEnd
+    }
+  }
+  return lists
+}
+
+/** The part of rows that its bytes are taken from as they are. */
+export function rowsPart(bytesOf: (tensor: QuantizedTensor, rowStart: number) => Uint8Array<ArrayBuffer>): MatrixPart {
+  return { kind: 'rows', bytesOf: ({ tile, rowStart }) => bytesOf(tile, rowStart) }
+}

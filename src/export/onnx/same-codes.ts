@@ -1,0 +1,172 @@
+import { equalBytes } from '../../core/equal-bytes.ts'
+import { floatFromHalf } from '../../core/float16.ts'
+import { groupsPerRow } from '../../kernels/contract/affine.ts'
+import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
+import { bytesOfFloats } from '../../quantization/join-arrays.ts'
+import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { flipSigns } from '../eight-bits.ts'
+import type { NBitsInFile } from './unpacking.ts'
+
+/** Codes of rows on a grid as they are stored, and what belongs to them. */
+interface StoredCodes {
+  /** A bit stream a row. */
+  readonly codes: Uint8Array<ArrayBuffer>
+  readonly bits: number
+  /** Columns that share a scale. */
+  readonly width: number
+  /** [rows, groups]. */
+  readonly scales: Float32Array
+  /** [rows, groups], or `null`: the middle of the range everywhere. */
+  readonly zeros: Uint8Array | Float32Array | null
+}
+
+/**
+ * Whether what a file holds of rows are the codes, scales and zero points that are stored, so that its weights are equal too.
+ * False also where the operator's codes are other than those of the grid moved by a number; their weights have to be compared then.
+ */
+export function areSame(found: NBitsInFile, stored: QuantizedTensor): boolean {
+  if (found.columns % found.block !== 0) return false
+  if (stored.encoding === 'int8-rows') return sameInt8Rows(found, stored.int8Rows)
+  if (stored.encoding === 'ggml') return stored.type === 'Q8_0' && sameBlocks(found, stored.blocks)
+  const own = codesOf(stored)
+  if (own === null) return false
+  const codes = narrowed(found, own.bits)
+  return codes !== null && equalBytes(codes, own.codes) && sameSteps(found, own)
+}
+
+function codesOf(stored: QuantizedTensor): StoredCodes | null {
+  if (stored.encoding === 'affine') {
+    const { columns, bits, group, codes, scales, zeroPoints, isSymmetric } = stored.affine
+    if (group === 'tensor') return null
+    return { codes, bits, width: group === 'row' ? columns : group, scales, zeros: isSymmetric ? null : zeroPoints }
+  }
+  if (stored.encoding === 'real-affine') {
+    const { columns, levels, group, codes, scales, zeroPoints, isSymmetric } = stored.realAffine
+    const bits = Math.log2(levels)
+    if (isSymmetric || !Number.isInteger(bits)) return null
+    return { codes, bits, width: group === 'row' ? columns : group, scales, zeros: zeroPoints }
+  }
+  return null
+}
+
+/**
+ * Codes of a file as a bit stream of `to` bits a code; `null` where one is out of their range or rows do not fill bytes. Without zero
+ * points the operator's codes lie around the middle of its own range.
+ */
+function narrowed({ codes, columns, bits, zeros }: NBitsInFile, to: number): Uint8Array<ArrayBuffer> | null {
+  if (bits === to) return codes
+  const moved = zeros === null ? 2 ** (bits - 1) - 2 ** (to - 1) : 0
+  if (columns % 8 !== 0) return null
+  return bits === 8 ? narrowBytes(codes, moved, to) : narrowWords(codes, { bits, moved, to })
+}
+
+/** A byte a code. */
+function narrowBytes(codes: Uint8Array, moved: number, to: number): Uint8Array<ArrayBuffer> | null {
+  const packed = new Uint8Array((codes.length * to) / 8)
+  let held = 0
+  let count = 0
+  let at = 0
+  let all = 0
+  for (let i = 0; i < codes.length; i++) {
+    const code = (codes[i] ?? 0) - moved
+    all |= code
+    held |= code << count
+    count += to
+    while (count >= 8) {
+      packed[at++] = held
+      held >>>= 8
+      count -= 8
+    }
+  }
+  // Of a negative code all high bits are set.
+  return all >>> to === 0 ? packed : null
+}
+
+interface Narrowing {
+  readonly bits: number
+  readonly moved: number
+  readonly to: number
+}
+
+const tables = new Map<string, Int16Array>()
+
+/** Two bytes at a time through a table. */
+function narrowWords(codes: Uint8Array<ArrayBuffer>, narrowing: Narrowing): Uint8Array<ArrayBuffer> | null {
+  const { bits, moved, to } = narrowing
+  const key = `${bits} ${moved} ${to}`
+  const table = tables.get(key) ?? tableOf(narrowing)
+  tables.set(key, table)
+  const perWord = (16 / bits) * to
+  const packed = new Uint8Array((codes.length / 2) * (perWord / 8))
+  let wrong = 0
+  for (let from = 0, at = 0; from < codes.length; from += 4) {
+    const one = table[(codes[from] ?? 0) | ((codes[from + 1] ?? 0) << 8)] ?? -1
+    const other = table[(codes[from + 2] ?? 0) | ((codes[from + 3] ?? 0) << 8)] ?? -1
+    wrong |= one | other
+    const both = one | (other << perWord)
+    for (let shift = 0; shift < 2 * perWord; shift += 8) packed[at++] = both >>> shift
+  }
+  return wrong < 0 ? null : packed
+}
+
+/** By two bytes of the file: their codes in `to` bits each, or -1. */
+function tableOf({ bits, moved, to }: Narrowing): Int16Array {
+  return Int16Array.from({ length: 2 ** 16 }, (_, word) => {
+    let narrow = 0
+    for (let i = 0; i < 16 / bits; i++) {
+      const code = (Math.floor(word / 2 ** (i * bits)) % 2 ** bits) - moved
+      if (code < 0 || code >= 2 ** to) return -1
+      narrow += code * 2 ** (i * to)
+    }
+    return narrow
+  })
+}
+
+function sameSteps({ rows, columns, block, bits, scales, zeros }: NBitsInFile, own: StoredCodes): boolean {
+  if ((zeros === null) !== (own.zeros === null)) return false
+  const blocks = columns / block
+  const groups = groupsPerRow(columns, own.width)
+  const zeroBytes = zeros instanceof Uint8Array ? zeros.length / rows : 0
+  for (let row = 0; row < rows; row++) {
+    for (let index = 0; index < blocks; index++) {
+      const group = row * groups + Math.floor((index * block) / own.width)
+      if (!Object.is(scales[row * blocks + index], own.scales[group])) return false
+      if (zeros === null) continue
+      const zero =
+        zeros instanceof Float32Array
+          ? zeros[row * blocks + index]
+          : ((zeros[row * zeroBytes + Math.floor((index * bits) / 8)] ?? 0) >>> ((index * bits) % 8)) % 2 ** bits
+      if (zero !== own.zeros?.[group]) return false
+    }
+  }
+  return true
+}
+
+/** Codes around 128, and the value of one. */
+function sameInt8Rows({ rows, columns, block, codes, scales, zeros }: NBitsInFile, own: Int8RowsTensor): boolean {
+  const blocks = columns / block
+  const stored = new Uint8Array(own.codes.buffer, own.codes.byteOffset, own.codes.length)
+  if (zeros !== null || !equalBytes(flipSigns(codes), stored)) return false
+  for (let row = 0; row < rows; row++) {
+    const scale = Math.fround((own.scales[row] ?? 0) / 127)
+    for (let index = 0; index < blocks; index++) if (scales[row * blocks + index] !== scale) return false
+  }
+  return true
+}
+
+/** Q8_0: a half, then 32 codes in two's complement. */
+function sameBlocks({ block, codes, scales, zeros }: NBitsInFile, own: Uint8Array): boolean {
+  const bytes = block + 2
+  if (zeros !== null || own.length !== scales.length * bytes) return false
+  for (let index = 0; index < scales.length; index++) {
+    const at = index * bytes
+    if (!Object.is(floatFromHalf((own[at] ?? 0) | ((own[at + 1] ?? 0) << 8)), scales[index])) return false
+    for (let i = 0; i < block; i++) if (((codes[index * block + i] ?? 0) ^ 0x80) !== own[at + 2 + i]) return false
+  }
+  return true
+}
+
+/** Bit by bit. */
+export function equalFloats(one: Float32Array<ArrayBuffer>, other: Float32Array<ArrayBuffer>): boolean {
+  return equalBytes(bytesOfFloats(one), bytesOfFloats(other))
+}

@@ -1,0 +1,59 @@
+import { floatFromHalf } from '../core/float16.ts'
+import type { AffineTensor } from '../kernels/contract/affine.ts'
+import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
+import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+
+/** Rows of a file as whole numbers of 8 bits: value = code * scale of its run. */
+export interface Int8InFile {
+  /** [rows, columns]. */
+  readonly codes: Int8Array
+  /** [rows, columns / run]. */
+  readonly scales: Float32Array
+  /** Columns that share a scale. */
+  readonly run: number
+}
+
+/**
+ * Whether rows of a file are the codes and scales that are stored, so that their weights are equal too. False also for grids of fewer
+ * bits or with zero points: their weights have to be compared then. Shares no code with the writers.
+ */
+export function sameInt8(found: Int8InFile, stored: QuantizedTensor): boolean {
+  switch (stored.encoding) {
+    case 'affine':
+      return sameAffine(found, stored.affine)
+    case 'int8-rows':
+      return sameRows(found, stored.int8Rows)
+    case 'ggml':
+      return stored.type === 'Q8_0' && sameBlocks(found, stored.blocks)
+    default:
+      return false
+  }
+}
+
+function sameAffine({ codes, scales, run }: Int8InFile, { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor): boolean {
+  if (bits !== 8 || !isSymmetric || stored.length !== codes.length) return false
+  for (let at = 0; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
+  // Each stored group is a whole number of runs.
+  const width = typeof group === 'number' ? Math.min(group, columns) : columns
+  if (width % run !== 0) return false
+  return scales.every((scale, index) => Object.is(scale, steps[group === 'tensor' ? 0 : Math.floor((index * run) / width)]))
+}
+
+function sameRows({ codes, scales, run }: Int8InFile, { columns, codes: stored, scales: largest }: Int8RowsTensor): boolean {
+  if (stored.length !== codes.length) return false
+  for (let at = 0; at < codes.length; at++) if (codes[at] !== stored[at]) return false
+  return scales.every((scale, index) => scale === Math.fround((largest[Math.floor((index * run) / columns)] ?? 0) / 127))
+}
+
+/** Q8_0: a half, then 32 codes. */
+function sameBlocks({ codes, scales, run }: Int8InFile, blocks: Uint8Array<ArrayBuffer>): boolean {
+  if (32 % run !== 0 || blocks.length * 32 !== codes.length * 34) return false
+  const signed = new Int8Array(blocks.buffer, blocks.byteOffset, blocks.length)
+  for (let at = 0, from = 2; at < codes.length; from += 2) {
+    for (let i = 0; i < 32; i++) if (codes[at++] !== signed[from++]) return false
+  }
+  return scales.every((scale, index) => {
+    const at = Math.floor((index * run) / 32) * 34
+    return Object.is(scale, floatFromHalf((blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8)))
+  })
+}
