@@ -92,6 +92,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
     },
     readQuantized: async (name, signal) => readStored(files, storedOf(name), signal),
     readTiles: (name, signal) => readTiles(files, storedOf(name), { scratch, signal }),
+    checksums: (name) => storedOf(name).tiles,
   }
 }
 

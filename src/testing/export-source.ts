@@ -2,7 +2,8 @@ import type { Checkpoint, TokenizerFiles } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
 import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../core/float16.ts'
 import { defaultExportOptions } from '../export/options.ts'
-import type { ExportSource } from '../export/target.ts'
+import type { ExportSource, TileChecksum } from '../export/target.ts'
+import { checksumOf } from '../io/checksum.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { RawConfig } from '../models/family.ts'
@@ -11,6 +12,7 @@ import { familyFor } from '../models/registry.ts'
 import { expectedTensors } from '../models/tensors.ts'
 import { nestScales, restoreScales } from '../quantization/nested-scales.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+import { encodings as encodingMembers } from '../quantization/registry.ts'
 
 export interface MadeCheckpointOptions {
   readonly rawConfig: RawConfig
@@ -69,13 +71,16 @@ export async function madeExportSource(
 ): Promise<ExportSource> {
   const stored = new Map<string, QuantizedTensor>()
   const encodings = new Map<string, TensorEncoding>()
+  const checksums = new Map<string, readonly TileChecksum[]>()
   for (const spec of expectedTensors(checkpoint.graph)) {
     if (spec.shape.length !== 2) continue
     const encoding = encodingOf(spec)
     if (encoding.encoding === 'source') continue
     encodings.set(spec.name, encoding)
     const tensor = await quantize(checkpoint, kernels, spec, encoding)
-    if (tensor !== null) stored.set(spec.name, tensor)
+    if (tensor === null) continue
+    stored.set(spec.name, tensor)
+    checksums.set(spec.name, await checksumsOf(tensor))
   }
   const readQuantized = async (name: string): Promise<QuantizedTensor> => {
     const tensor = stored.get(name)
@@ -104,6 +109,7 @@ export async function madeExportSource(
     async *readTiles(name) {
       yield* inTiles(await readQuantized(name))
     },
+    checksums: (name) => checksums.get(name) ?? [],
   }
 }
 
@@ -116,6 +122,15 @@ function inTiles(tensor: QuantizedTensor): { readonly rowStart: number; readonly
     { rowStart: 0, tile: { ...tensor, rows: middle, blocks: tensor.blocks.subarray(0, at) } },
     { rowStart: middle, tile: { ...tensor, rows: tensor.rows - middle, blocks: tensor.blocks.subarray(at) } },
   ]
+}
+
+async function checksumsOf(tensor: QuantizedTensor): Promise<TileChecksum[]> {
+  const tiles = inTiles(tensor).map(async ({ rowStart, tile }) => ({
+    rowStart,
+    rowEnd: rowStart + tile.rows,
+    checksum: await checksumOf(encodingMembers.get(tile.encoding).toBytes(tile)),
+  }))
+  return Promise.all(tiles)
 }
 
 async function quantize(
