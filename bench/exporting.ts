@@ -52,7 +52,7 @@ export async function benchExport({
       createSink: (path) => nodeFileSink(place(path), { isDurable: false }),
       openWritten: (path) => nodeFileSource(place(path)),
       removeWritten: (path) => rm(place(path), { force: true }),
-      hashWritten: (path, onBytes, signal) => hashInThread(nodeWorkerPort(new Worker(workers.hash)), place(path), onBytes, signal),
+      startHasher: () => hashInThread(nodeWorkerPort(new Worker(workers.hash)), place),
     }
     const speeds: ExportSpeed[] = []
     for (let round = 0; round < rounds; round++) speeds.push(await exportOnce(job))

@@ -41,9 +41,9 @@ const studio = createStudio({
     const response = await fetch(new URL(`${import.meta.env.BASE_URL}samples/${path}`, self.location.origin), { signal })
     return response.ok ? new Uint8Array(await response.arrayBuffer()) : null
   },
-  hashWritten: (file, onBytes, signal) => {
+  startHasher: (fileOf) => {
     const worker = new Worker(new URL('./hash.ts', import.meta.url), { type: 'module', name: 'hash' })
-    return hashInThread(webWorkerPort(worker), file, onBytes, signal)
+    return hashInThread(webWorkerPort(worker), fileOf)
   },
   openExport: async (path) => {
     try {

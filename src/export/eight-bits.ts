@@ -1,5 +1,5 @@
 /** Codes of 8 bits around 128 as bytes in two's complement, and the other way round. Four at a time. */
-export function flipSigns(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+export function flipSigns(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const flipped = bytes.slice()
   const words = new Uint32Array(flipped.buffer, 0, Math.floor(flipped.length / 4))
   for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) ^ 0x80808080

@@ -3,10 +3,11 @@ import { setImmediate } from 'node:timers/promises'
 import { MessageChannel } from 'node:worker_threads'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ByteSource } from '../io/byte-source.ts'
+import { checksumOf } from '../io/checksum.ts'
 import { memorySource } from '../io/memory-source.ts'
 import { type KernelPort, nodeParentPort } from '../kernels/port.ts'
 import { faultOf } from '../testing/fault-of.ts'
-import { wasmSha256 } from './hash-file.ts'
+import { type Hasher, wasmSha256 } from './hash-file.ts'
 import { hashInThread, serveHashing } from './hash-thread.ts'
 
 const content = Uint8Array.from({ length: 20 * 2 ** 20 + 3 }, (_, i) => (i * 31 + Math.floor(i / 512)) % 251)
@@ -14,14 +15,14 @@ const ended: (() => void)[] = []
 afterEach(() => ended.splice(0).forEach((end) => end()))
 
 /** The two ends of a thread that is none: messages are copied as between threads. `lose` ends it. */
-function thread(open: (file: unknown) => Promise<ByteSource>) {
+function thread(open: (file: unknown) => Promise<ByteSource>, createSha256: () => Hasher | Promise<Hasher> = wasmSha256) {
   const { port1, port2 } = new MessageChannel()
   const close = () => port1.close()
   ended.push(close)
   let lose: (reason: string) => void = () => undefined
   const seen = { terminated: 0 }
   const port: KernelPort = {
-    post: (message) => port1.postMessage(message),
+    post: (message, transfer) => port1.postMessage(message, transfer),
     listen: (listener) => void port1.on('message', listener),
     onLost: (listener) => {
       lose = listener
@@ -31,29 +32,56 @@ function thread(open: (file: unknown) => Promise<ByteSource>) {
       close()
     },
   }
-  serveHashing(nodeParentPort(port2), open, wasmSha256)
-  return { port, seen, lose: (reason: string) => lose(reason) }
+  serveHashing(nodeParentPort(port2), open, createSha256)
+  const hasher = hashInThread(port, (path) => `there/${path}`)
+  return { hasher, seen, lose: (reason: string) => lose(reason) }
 }
 
+const noFile = () => Promise.reject(new Error('no file'))
+
 describe('a hashing thread', () => {
-  it('opens the file it is named, tells how far it is, gives its hashes and ends', async () => {
-    const { port, seen } = thread(async (name) => memorySource(String(name), name === 'model.gguf' ? content : new Uint8Array()))
+  it('hashes one stream of bytes after the other, in pieces of any size', async () => {
+    const { hasher } = thread(noFile)
+    const sizes = [1, 5 * 2 ** 20, 3, 2 ** 22, 100]
+    for (const stream of [content, content.subarray(7)]) {
+      for (let start = 0, i = 0; start < stream.length; i++) {
+        const size = sizes[i % sizes.length] ?? 1
+        const piece = stream.slice(start, start + size)
+        await hasher.update(piece)
+        piece.fill(0) // it is the caller's again
+        start += size
+      }
+      const sha256 = createHash('sha256').update(stream).digest('hex')
+      expect(await hasher.digest()).toEqual({ sha256, checksum: await checksumOf(stream) })
+    }
+  })
+
+  it('opens the file it is named, tells how far it is and gives its checksum', async () => {
+    const { hasher, seen } = thread(async (name) => memorySource('m', name === 'there/model.gguf' ? content : new Uint8Array()))
     const bytes: number[] = []
-    const { sha256, checksum } = await hashInThread(port, 'model.gguf', (done) => bytes.push(done))
-    expect(sha256).toBe(createHash('sha256').update(content).digest('hex'))
-    expect(checksum).toMatch(/^[0-9a-f]{16}$/)
+    expect(await hasher.checksumOf('model.gguf', (done) => bytes.push(done))).toBe(await checksumOf(content))
     expect(bytes).toEqual([0, 8 * 2 ** 20, 16 * 2 ** 20, content.length])
+    expect(await hasher.checksumOf('other', () => undefined)).toBe(await checksumOf(new Uint8Array()))
+    expect(seen.terminated).toBe(0)
+    hasher.close()
     expect(seen.terminated).toBe(1)
   })
 
-  it('hands over its fault', async () => {
-    const { port, seen } = thread(async () =>
-      memorySource('short', content.subarray(0, 9))
-        .read(3, 10)
-        .then(() => Promise.reject(new Error())),
-    )
-    expect(await faultOf(() => hashInThread(port, 'short', () => undefined))).toMatchObject({ code: 'file-damaged' })
-    expect(seen.terminated).toBe(1)
+  it('hands over its faults', async () => {
+    const short = memorySource('short', content.subarray(0, 9))
+    const { hasher } = thread(async () => ({ ...short, sizeBytes: 10 }))
+    expect(await faultOf(() => hasher.checksumOf('short', () => undefined))).toMatchObject({ code: 'file-damaged' })
+    const broken: Hasher = {
+      update: () => {
+        throw new RangeError('no memory')
+      },
+      digest: () => '',
+    }
+    const other = thread(noFile, () => broken).hasher
+    const work = faultOf(async () => {
+      for (let i = 0; i < 6; i++) await other.update(Uint8Array.of(1))
+    })
+    expect(await work).toMatchObject({ code: 'internal', message: 'no memory' })
   })
 
   it('stops between two reads, before and after it began', async () => {
@@ -68,20 +96,21 @@ describe('a hashing thread', () => {
           await source.readInto?.(into, start)
         },
       }
-      const { port, seen } = thread(async () => counted)
+      const { hasher } = thread(async () => counted)
       const stop = new AbortController()
       if (stopAt === 'start') stop.abort()
-      const fault = await faultOf(() => hashInThread(port, 'large', (bytes) => bytes === 0 && stop.abort(), stop.signal))
+      const fault = await faultOf(() => hasher.checksumOf('large', (bytes) => bytes === 0 && stop.abort(), stop.signal))
       expect(fault.code).toBe('aborted')
       expect(reads.length).toBeLessThan(3)
-      expect(seen.terminated).toBe(1)
     }
   })
 
-  it('that dies is a lost worker', async () => {
-    const { port, lose } = thread(() => new Promise(() => undefined))
-    const work = faultOf(() => hashInThread(port, 'any', () => undefined))
+  it('that dies is a lost worker, to what waits and to what comes after', async () => {
+    const { hasher, lose } = thread(() => new Promise(() => undefined))
+    const work = faultOf(() => hasher.checksumOf('any', () => undefined))
+    await setImmediate()
     lose('out of memory')
     expect(await work).toMatchObject({ code: 'worker-lost', message: expect.stringContaining('out of memory') as string })
+    expect(await faultOf(() => hasher.digest())).toMatchObject({ code: 'worker-lost' })
   })
 })

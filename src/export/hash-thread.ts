@@ -1,83 +1,140 @@
-import { StudioError } from '../core/errors.ts'
+import { abortError, StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { errorOf, type Fault, faultOf } from '../kernels/messages.ts'
 import { isObject, type KernelPort, type ServingPort } from '../kernels/port.ts'
-import { type FileHashes, type Hasher, hashFile } from './hash-file.ts'
+import { createHashes, type FileHasher, type FileHashes, fileChecksum, type Hasher } from './hash-file.ts'
 
-/** `file` is what the thread finds the file by. */
-type Request = { readonly kind: 'hash'; readonly file: unknown } | { readonly kind: 'stop' }
+/** `file` is what the thread finds a file by. All but `stop` are answered, in order. */
+type Request =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'digest' }
+  | { readonly kind: 'checksum'; readonly file: unknown }
+  | { readonly kind: 'stop' }
 
 type Answer =
-  | { readonly kind: 'bytes'; readonly bytes: number }
-  | { readonly kind: 'hashes'; readonly hashes: FileHashes }
+  | { readonly kind: 'read'; readonly bytes: number }
+  | { readonly kind: 'done'; readonly result: Uint8Array<ArrayBuffer> | FileHashes | string }
   | { readonly kind: 'fault'; readonly fault: Fault }
 
+/** Bytes go to the thread in copies of at most this size. */
+const copyBytes = 2 ** 22
+/** Copies that wait there: enough that neither end waits for the other. */
+const copiesAhead = 4
+
 /**
- * Hashes a file in a thread that runs `serveHashing`, beside the work of this one, and ends the thread. The thread opens the
- * file by itself, so that no byte of it passes between the two. Rejects with its fault, `worker-lost` or `aborted`.
+ * Hashes in a thread that runs `serveHashing`, beside the work of this one. `fileOf` says what the thread finds a closed file by:
+ * it opens it by itself, so that no byte of it passes between the two. Calls reject with the thread's fault, `worker-lost` or
+ * `aborted`.
  */
-export async function hashInThread(
-  port: KernelPort,
-  file: unknown,
-  onBytes: (bytes: number) => void,
-  signal?: AbortSignal,
-): Promise<FileHashes> {
-  const post = (request: Request): void => port.post(request, [])
-  const stop = (): void => post({ kind: 'stop' })
-  try {
-    return await new Promise<FileHashes>((resolve, reject) => {
-      port.onLost((reason) => reject(lostError(reason)))
-      port.listen((message) => {
-        if (!isAnswer(message)) return
-        if (message.kind === 'bytes') onBytes(message.bytes)
-        else if (message.kind === 'hashes') resolve(message.hashes)
-        else reject(errorOf(message.fault))
-      })
-      post({ kind: 'hash', file })
-      signal?.addEventListener('abort', stop)
-      if (signal?.aborted === true) stop()
+export function hashInThread(port: KernelPort, fileOf: (path: string) => unknown): FileHasher {
+  const waiting: { readonly resolve: (result: unknown) => void; readonly reject: (error: Error) => void }[] = []
+  let fault: Error | null = null
+  let onRead: (bytes: number) => void = () => undefined
+  const fail = (error: Error): void => {
+    fault ??= error
+    for (const { reject } of waiting.splice(0)) reject(error)
+  }
+  port.onLost((reason) => fail(lostError(reason)))
+  port.listen((message) => {
+    if (!isAnswer(message)) return
+    if (message.kind === 'read') onRead(message.bytes)
+    else if (message.kind === 'done') waiting.shift()?.resolve(message.result)
+    else waiting.shift()?.reject(errorOf(message.fault))
+  })
+  const post = (request: Request, transfer: readonly ArrayBuffer[] = []): void => port.post(request, transfer)
+  const ask = <Result>(request: Request, transfer?: readonly ArrayBuffer[]): Promise<Result> =>
+    new Promise<Result>((resolve, reject) => {
+      if (fault !== null) {
+        reject(fault)
+        return
+      }
+      waiting.push({ resolve: resolve as (result: unknown) => void, reject })
+      post(request, transfer)
     })
-  } finally {
-    signal?.removeEventListener('abort', stop)
-    port.terminate()
+
+  /** The thread gives copies back, which are used again. */
+  const copies: Promise<Uint8Array<ArrayBuffer>>[] = []
+  const takeCopy = async (bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> => {
+    const spent = copies.length < copiesAhead ? undefined : await copies.shift()
+    const copy = new Uint8Array(spent?.buffer ?? new ArrayBuffer(copyBytes), 0, bytes.length)
+    copy.set(bytes)
+    return copy
+  }
+  return {
+    async update(bytes) {
+      for (let start = 0; start < bytes.length; start += copyBytes) {
+        const copy = await takeCopy(bytes.subarray(start, start + copyBytes))
+        const answer = ask<Uint8Array<ArrayBuffer>>({ kind: 'bytes', bytes: copy }, [copy.buffer])
+        // It is awaited when the copy is needed again; until then a rejection is not unhandled.
+        answer.catch(() => undefined)
+        copies.push(answer)
+      }
+    },
+    digest: () => ask<FileHashes>({ kind: 'digest' }),
+    async checksumOf(path, onBytes, signal) {
+      throwIfAborted(signal)
+      onRead = onBytes
+      const stop = (): void => post({ kind: 'stop' })
+      signal?.addEventListener('abort', stop)
+      try {
+        return await ask<string>({ kind: 'checksum', file: await fileOf(path) })
+      } finally {
+        signal?.removeEventListener('abort', stop)
+      }
+    },
+    close() {
+      port.terminate()
+      fail(abortError())
+    },
   }
 }
 
-/** The whole of a hashing thread: answers for the one file it is asked for. */
+/** The whole of a hashing thread. */
 export function serveHashing(
   port: ServingPort,
   open: (file: unknown) => Promise<ByteSource>,
   createSha256: () => Hasher | Promise<Hasher>,
 ): void {
-  const post = (answer: Answer): void => port.post(answer, [])
+  const post = (answer: Answer, transfer: readonly ArrayBuffer[] = []): void => port.post(answer, transfer)
+  const create = async () => createHashes(await createSha256())
   const stop = new AbortController()
+  let hashes = create()
+  const answer = async (request: Exclude<Request, { kind: 'stop' }>): Promise<void> => {
+    switch (request.kind) {
+      case 'bytes':
+        ;(await hashes).update(request.bytes)
+        post({ kind: 'done', result: request.bytes }, [request.bytes.buffer])
+        break
+      case 'digest':
+        post({ kind: 'done', result: (await hashes).digest() })
+        hashes = create()
+        break
+      case 'checksum': {
+        const file = await open(request.file)
+        post({ kind: 'done', result: await fileChecksum(file, (bytes) => post({ kind: 'read', bytes }), stop.signal) })
+      }
+    }
+  }
+  let work = Promise.resolve()
   port.listen((message) => {
     if (!isRequest(message)) return
-    if (message.kind === 'stop') {
-      stop.abort()
-      return
-    }
-    const work = async (): Promise<FileHashes> =>
-      hashFile(await open(message.file), await createSha256(), (bytes) => post({ kind: 'bytes', bytes }), stop.signal)
-    work().then(
-      (hashes) => post({ kind: 'hashes', hashes }),
-      (error: unknown) => post({ kind: 'fault', fault: faultOf(error) }),
-    )
+    if (message.kind === 'stop') stop.abort()
+    else work = work.then(() => answer(message)).catch((error: unknown) => post({ kind: 'fault', fault: faultOf(error) }))
   })
 }
 
 function isRequest(message: unknown): message is Request {
-  return isObject(message) && (message['kind'] === 'hash' || message['kind'] === 'stop')
+  return isObject(message) && ['bytes', 'digest', 'checksum', 'stop'].includes(String(message['kind']))
 }
 
 function isAnswer(message: unknown): message is Answer {
-  return isObject(message) && ['bytes', 'hashes', 'fault'].includes(String(message['kind']))
+  return isObject(message) && ['read', 'done', 'fault'].includes(String(message['kind']))
 }
 
 function lostError(reason: string): StudioError {
   return new StudioError('worker-lost', {
     title: 'A worker was lost',
-    message: `The worker that reads a written file once more ended before it had its hash: ${reason}.`,
+    message: `The worker that hashes a file ended before it had its hash: ${reason}.`,
     remedy: 'Nothing was saved. Close other tabs to free memory, then write the file again.',
     details: { reason },
   })

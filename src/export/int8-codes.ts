@@ -11,7 +11,7 @@ export interface Int8Matrix extends MatrixShape {
   /** [rows, columns]. */
   readonly codes: Int8Array<ArrayBuffer>
   /** [rows, ceil(columns / run)]. */
-  readonly scales: Float32Array<ArrayBuffer>
+  readonly scales: Float32Array
   /** Columns of a row that share a scale; the last run of a row may be short. */
   readonly run: number
 }

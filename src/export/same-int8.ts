@@ -30,7 +30,10 @@ export function sameInt8(found: Int8InFile, stored: QuantizedTensor): boolean {
   }
 }
 
-function sameAffine({ codes, scales, run }: Int8InFile, { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor): boolean {
+function sameAffine(
+  { codes, scales, run }: Int8InFile,
+  { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor,
+): boolean {
   if (bits !== 8 || !isSymmetric || stored.length !== codes.length) return false
   for (let at = 0; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
   // Each stored group is a whole number of runs.
@@ -46,7 +49,7 @@ function sameRows({ codes, scales, run }: Int8InFile, { columns, codes: stored, 
 }
 
 /** Q8_0: a half, then 32 codes. */
-function sameBlocks({ codes, scales, run }: Int8InFile, blocks: Uint8Array<ArrayBuffer>): boolean {
+function sameBlocks({ codes, scales, run }: Int8InFile, blocks: Uint8Array): boolean {
   if (32 % run !== 0 || blocks.length * 32 !== codes.length * 34) return false
   const signed = new Int8Array(blocks.buffer, blocks.byteOffset, blocks.length)
   for (let at = 0, from = 2; at < codes.length; from += 2) {

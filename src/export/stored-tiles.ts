@@ -1,4 +1,5 @@
 import { StudioError, throwIfAborted } from '../core/errors.ts'
+import { joinBytes } from '../quantization/join-arrays.ts'
 import type { GridEncodingName, QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../quantization/registry.ts'
 import type { ExportSource } from './target.ts'
@@ -64,7 +65,7 @@ function rowsOf(tile: QuantizedTensor, start: number, end: number): QuantizedTen
 function copyOf(tile: QuantizedTensor): QuantizedTensor {
   const member = storage.get(tile.encoding)
   const { name, rows, columns } = tile
-  return member.fromBytes(member.toBytes(tile).slice(), { name, rows, columns }, member.encodingOf(tile))
+  return member.fromBytes(joinBytes(member.parts(tile)), { name, rows, columns }, member.encodingOf(tile))
 }
 
 function joined(one: QuantizedTensor, other: QuantizedTensor): QuantizedTensor {

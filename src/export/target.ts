@@ -39,10 +39,20 @@ export interface ExportSource {
    * `storage-fault`.
    */
   readTiles(name: string, signal?: AbortSignal): AsyncIterable<{ readonly rowStart: number; readonly tile: QuantizedTensor }>
+  /** Of the bytes of those tiles as they were quantized. Only called after the walk has finished. Throws `storage-fault`. */
+  checksums(name: string): readonly TileChecksum[]
+}
+
+/** XXH64, hex, of consecutive rows of a stored tensor. */
+export interface TileChecksum {
+  readonly rowStart: number
+  /** Exclusive. */
+  readonly rowEnd: number
+  readonly checksum: string
 }
 
 /** What is known before a run: no bytes. `ExportSource` is assignable to it. */
-export type ExportFacts = Omit<ExportSource, 'readFloat' | 'readTiles'>
+export type ExportFacts = Omit<ExportSource, 'readFloat' | 'readTiles' | 'checksums'>
 
 export interface ExportedFile {
   /** Path inside the target's folder. */

@@ -15,7 +15,7 @@ export interface BytePlace {
  * `from[row * columns + column]` for columns [first, last), with `flip` exclusive-ored to each byte of it.
  */
 export function turnBytes(
-  from: Uint8Array<ArrayBuffer>,
+  from: Uint8Array,
   { rows, columns, rowStart }: BytePlace,
   into: Uint8Array<ArrayBuffer>,
   { first, last, flip }: { readonly first: number; readonly last: number; readonly flip: number },

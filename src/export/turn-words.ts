@@ -25,7 +25,7 @@ export function turnWords(
 }
 
 /** Bytes as words: a view where they lie on a boundary of four, else a copy. */
-export function wordsIn({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
+export function wordsIn({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array {
   if (byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, byteLength / 4)
   return new Uint32Array(buffer.slice(byteOffset, byteOffset + byteLength))
 }

@@ -7,7 +7,7 @@ import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { madeCheckpoint, madeExportSource } from '../testing/export-source.ts'
 import { tinyLlamaConfig } from '../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../testing/tokenizer-files.ts'
-import { hashFile, wasmSha256 } from './hash-file.ts'
+import { type FileHasher, hashHere } from './hash-file.ts'
 import { exportTargets } from './registry.ts'
 import type { ExportTarget } from './target.ts'
 import { type ExportJob, type WriteProgress, writeExport } from './write-export.ts'
@@ -176,7 +176,7 @@ describe('writeExport', () => {
   })
 })
 
-describe('a hash that another thread takes', () => {
+describe('a hasher in another thread', () => {
   const bytes = Uint8Array.from({ length: 5 * 2 ** 20 }, (_, i) => (i * 13) % 241)
   /** One file large enough for a thread, compared by `verify`. */
   const largeFile = (verify: () => Promise<void>): ExportTarget => ({
@@ -192,10 +192,15 @@ describe('a hash that another thread takes', () => {
       },
     ],
   })
-  const hashes = async (path: string, store: MemoryFileStore) => hashFile(await opened(store, path), await wasmSha256(), () => undefined)
   const opened = async (store: MemoryFileStore, path: string) => (await store.open(path)) ?? Promise.reject(new Error(path))
+  /** This thread in the place of another one. */
+  function hasherOf(store: MemoryFileStore, change: Partial<FileHasher> = {}) {
+    const seen = { closed: 0 }
+    const hasher: FileHasher = { ...hashHere((path) => opened(store, path)), close: () => void seen.closed++, ...change }
+    return { startHasher: () => hasher, seen }
+  }
 
-  it('is taken beside the comparison, told after it, and is that of the file', async () => {
+  it('hashes what is written, and reads the file beside the comparison, which is told after it', async () => {
     const store = new MemoryFileStore()
     const order: string[] = []
     const target = largeFile(async () => {
@@ -203,42 +208,65 @@ describe('a hash that another thread takes', () => {
       await Promise.resolve()
       order.push('compared')
     })
-    const hashWritten: ExportJob['hashWritten'] = async (path, onBytes) => {
-      order.push('hashing')
-      onBytes(7)
-      return hashes(path, store)
-    }
-    const seen: WriteProgress[] = []
-    const { files } = await writeExport(job(store, { target, hashWritten }), (progress) => seen.push(progress))
+    const here = hashHere((path) => opened(store, path))
+    const { startHasher, seen } = hasherOf(store, {
+      checksumOf: (path, onBytes) => {
+        order.push('reading')
+        onBytes(7)
+        return here.checksumOf(path, onBytes)
+      },
+    })
+    const told: WriteProgress[] = []
+    const { files } = await writeExport(job(store, { target, startHasher }), (progress) => told.push(progress))
     expect(files[0]?.sha256).toBe(createHash('sha256').update(bytes).digest('hex'))
-    expect(order).toEqual(['hashing', 'comparing', 'compared'])
-    const steps = seen.map(({ step }) => step)
+    expect(order).toEqual(['reading', 'comparing', 'compared'])
+    const steps = told.map(({ step }) => step)
     expect(steps.indexOf('comparing')).toBeLessThan(steps.indexOf('hashing'))
     expect(steps.lastIndexOf('comparing')).toBeLessThan(steps.indexOf('hashing'))
+    expect(seen.closed).toBe(1)
   })
 
   it('is stopped by a file that does not compare, whose fault is the one thrown', async () => {
     const store = new MemoryFileStore()
     const target = largeFile(() => Promise.reject(new Error('differs')))
     let isStopped = false
-    const hashWritten: ExportJob['hashWritten'] = (_path, _onBytes, signal) =>
-      new Promise((_resolve, reject) => {
-        signal.addEventListener('abort', () => {
-          isStopped = true
-          reject(new Error('stopped'))
-        })
-      })
-    await expect(writeExport(job(store, { target, hashWritten }), nothing)).rejects.toThrow('differs')
+    const { startHasher, seen } = hasherOf(store, {
+      checksumOf: (_path, _onBytes, signal) =>
+        new Promise((_resolve, reject) => {
+          signal?.addEventListener('abort', () => {
+            isStopped = true
+            reject(new Error('stopped'))
+          })
+        }),
+    })
+    await expect(writeExport(job(store, { target, startHasher }), nothing)).rejects.toThrow('differs')
     expect(isStopped).toBe(true)
+    expect(seen.closed).toBe(1)
     expect(await store.list('')).toEqual([])
   })
 
   it('finds a byte that changed on disk', async () => {
     const store = new MemoryFileStore()
-    const hashWritten: ExportJob['hashWritten'] = async (path) => ({ ...(await hashes(path, store)), checksum: '0123456789abcdef' })
-    const attempt = writeExport(job(store, { target: largeFile(async () => undefined), hashWritten }), nothing)
+    const flipped = bytes.slice()
+    flipped[4_000_000] = 255 - (flipped[4_000_000] ?? 0)
+    const { startHasher } = hasherOf(
+      store,
+      hashHere(async (path) => memorySource(path, flipped)),
+    )
+    const attempt = writeExport(job(store, { target: largeFile(async () => undefined), startHasher }), nothing)
     await expect(attempt).rejects.toMatchObject({ code: 'proof-failed', message: expect.stringMatching(/another checksum/) as string })
     expect(await store.list('')).toEqual([])
+  })
+
+  it('that fails while the file is written or once it is closed leaves nothing', async () => {
+    for (const step of ['update', 'digest'] as const) {
+      const store = new MemoryFileStore()
+      const { startHasher, seen } = hasherOf(store, { [step]: () => Promise.reject(new Error('the thread died')) })
+      const attempt = writeExport(job(store, { target: largeFile(async () => undefined), startHasher }), nothing)
+      await expect(attempt, step).rejects.toThrow('the thread died')
+      expect(seen.closed).toBe(1)
+      expect(await store.list('')).toEqual([])
+    }
   })
 })
 

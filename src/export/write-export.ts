@@ -1,9 +1,8 @@
-import { createXXHash64 } from 'hash-wasm'
 import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
-import { type FileHashes, hashFile, wasmSha256 } from './hash-file.ts'
+import { type FileHasher, type FileHashes, hashHere } from './hash-file.ts'
 import { proofFailed } from './proof.ts'
 import type { ExportedFile, ExportSource, ExportTarget } from './target.ts'
 
@@ -15,8 +14,8 @@ export interface ExportDestination {
   openWritten(path: string): Promise<ByteSource>
   /** Deletes a closed file; called when a later step fails. */
   removeWritten(path: string): Promise<void>
-  /** Reads and hashes a closed file in another thread, where the host has one; absent: this thread does it. */
-  hashWritten?(path: string, onBytes: (bytes: number) => void, signal: AbortSignal): Promise<FileHashes>
+  /** Hashes in another thread, where the host has one; absent: this thread does it. */
+  startHasher?(): FileHasher
 }
 
 export interface ExportJob extends ExportDestination {
@@ -26,7 +25,7 @@ export interface ExportJob extends ExportDestination {
 }
 
 export interface WriteProgress {
-  /** `comparing` parses the file again and compares every tensor; `hashing` reads it beside that or once more. */
+  /** `comparing` parses the file again and compares every tensor; `hashing` reads it whole, beside that or after it. */
   readonly step: 'writing' | 'comparing' | 'hashing' | 'done'
   readonly path: string
   /** Of this step over all files. */
@@ -40,14 +39,14 @@ export interface WrittenFile {
   readonly sha256: string
 }
 
-/** Smaller files are hashed before another thread would have started. */
+/** Fewer bytes are hashed before another thread would have started. */
 const leastBytesOfThread = 2 ** 22
 
 /**
- * Writes every file of a target, each with a checksum (XXH64) taken on the way, closed at exactly its planned size, read back
- * through the target's own proof, and read once more, beside it or after it, for its SHA-256 and the same checksum: the SHA-256
- * is that of the bytes in the place they were written to. Resolves only when all of it holds. On a fault or an abort nothing is left: the open sink is
- * aborted and closed files are removed.
+ * Writes every file of a target, each hashed on the way (SHA-256 and XXH64), closed at exactly its planned size, read back
+ * through the target's own proof, and read whole once more, beside it or after it, for the same XXH64: so the SHA-256 is that of
+ * the bytes in the place they were written to. Resolves only when all of it holds. On a fault or an abort nothing is left: the
+ * open sink is aborted and closed files are removed.
  *
  * Throws `StudioError`: `export-refused` (the target cannot hold this recipe), `proof-failed` naming the tensor,
  * `storage-full`, `storage-fault`, `aborted`, and what reading the checkpoint throws.
@@ -70,21 +69,22 @@ export async function writeExport(
   const closed: string[] = []
   const total = planned.reduce((sum, file) => sum + file.sizeBytes, 0)
   const tell = (step: WriteProgress['step'], path: string, bytesDone: number) => onProgress({ step, path, bytesDone, bytes: total })
+  const hasher = total < leastBytesOfThread ? hashHere(job.openWritten) : (job.startHasher?.() ?? hashHere(job.openWritten))
   try {
-    const checksums: string[] = []
+    const written: { readonly file: ExportedFile; readonly hashes: FileHashes }[] = []
     let done = 0
     for (const file of planned) {
-      const checksum = await writeFile(job, file, (bytes) => tell('writing', file.path, done + bytes), signal)
+      const { hashes } = await writeFile(job, { file, hasher }, (bytes) => tell('writing', file.path, done + bytes), signal)
       closed.push(file.path)
-      checksums.push(checksum)
+      written.push({ file, hashes: await hashes })
       done += file.sizeBytes
     }
     done = 0
     const files: WrittenFile[] = []
-    for (const [index, file] of planned.entries()) {
+    for (const { file, hashes } of written) {
       const tellBytes = (step: WriteProgress['step'], bytes: number): void => tell(step, file.path, done + bytes)
-      const sha256 = await prove(job, { file, checksum: checksums[index] ?? '' }, tellBytes, signal)
-      files.push({ path: file.path, bytes: file.sizeBytes, sha256 })
+      await prove(job, { file, hasher, checksum: hashes.checksum }, tellBytes, signal)
+      files.push({ path: file.path, bytes: file.sizeBytes, sha256: hashes.sha256 })
       done += file.sizeBytes
     }
     tell('done', planned.at(-1)?.path ?? '', total)
@@ -92,23 +92,24 @@ export async function writeExport(
   } catch (error) {
     for (const path of closed) await job.removeWritten(path).catch(() => undefined)
     throw error
+  } finally {
+    hasher.close()
   }
 }
 
 async function writeFile(
   job: ExportJob,
-  file: ExportedFile,
+  { file, hasher }: { readonly file: ExportedFile; readonly hasher: FileHasher },
   onBytes: (bytes: number) => void,
   signal: AbortSignal | undefined,
-): Promise<string> {
-  const hash = (await createXXHash64()).init()
+): Promise<{ readonly hashes: Promise<FileHashes> }> {
   const sink = await job.createSink(file.path)
   let written = 0
   try {
     onBytes(0)
     for await (const piece of file.write(job.source, signal)) {
       throwIfAborted(signal)
-      hash.update(piece)
+      await hasher.update(piece)
       await sink.write(piece)
       written += piece.length
       onBytes(written)
@@ -121,27 +122,29 @@ async function writeFile(
         remedy: 'Report this with the details.',
       })
     }
+    const hashes = hasher.digest()
+    // It is awaited when the file counts as closed; until then a rejection is not unhandled.
+    hashes.catch(() => undefined)
     await sink.close()
+    return { hashes }
   } catch (error) {
     await sink.abort()
     throw error
   }
-  return hash.digest('hex')
 }
 
-/** Returns the SHA-256 of the file as it was written. */
 async function prove(
   job: ExportJob,
-  { file, checksum }: { readonly file: ExportedFile; readonly checksum: string },
+  { file, hasher, checksum }: { readonly file: ExportedFile; readonly hasher: FileHasher; readonly checksum: string },
   tell: (step: 'comparing' | 'hashing', bytes: number) => void,
   signal: AbortSignal | undefined,
-): Promise<string> {
+): Promise<void> {
   const written = await job.openWritten(file.path)
   if (written.sizeBytes !== file.sizeBytes) {
     throw proofFailed(`The file ${file.path}`, `has ${written.sizeBytes} bytes on disk instead of ${file.sizeBytes}`)
   }
   tell('comparing', 0)
-  // What another thread has hashed is told once the comparison is through: steps come one after the other.
+  // What has been read meanwhile is told once the comparison is through: steps come one after the other.
   let isCompared = false
   let hashed = 0
   const onBytes = (bytes: number): void => {
@@ -153,16 +156,8 @@ async function prove(
     isCompared = true
     tell('hashing', hashed)
   }
-  let hashes: FileHashes
-  if (job.hashWritten === undefined || file.sizeBytes < leastBytesOfThread) {
-    await compare()
-    hashes = await hashFile(written, await wasmSha256(), onBytes, signal)
-  } else {
-    const hash = job.hashWritten.bind(job)
-    hashes = await beside(compare, (stop) => hash(file.path, onBytes, stop), signal)
-  }
-  if (hashes.checksum !== checksum) throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
-  return hashes.sha256
+  const found = await beside(compare, (stop) => hasher.checksumOf(file.path, onBytes, stop), signal)
+  if (found !== checksum) throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
 }
 
 /** Does `other` while `main` is at work, and stops it when `main` fails: that fault is thrown. */

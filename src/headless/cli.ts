@@ -26,7 +26,7 @@ export async function main(argv: readonly string[], threads: { readonly kernel: 
       samples: fileURLToPath(new URL('../../public/samples/', import.meta.url)),
       createKernels: (count) => createKernelPool({ threads: count, spawn: () => nodeWorkerPort(new Worker(threads.kernel)) }),
       createEngine: (count) => createOnnxEngine({ backend: 'wasm', threads: count }),
-      hashFile: (path, onBytes, signal) => hashInThread(nodeWorkerPort(new Worker(threads.hash)), path, onBytes, signal),
+      startHasher: (fileOf) => hashInThread(nodeWorkerPort(new Worker(threads.hash)), fileOf),
       tell: (line) => process.stdout.write(`${line}\n`),
       complain: (line) => process.stderr.write(`${line}\n`),
     },

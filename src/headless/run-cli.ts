@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { defaultHubEndpoint, type HubOpenRequest, type HubProgress, openHubFiles } from '../checkpoint/hub.ts'
 import { openCheckpoint } from '../checkpoint/open.ts'
 import { isAbort, StudioError } from '../core/errors.ts'
-import type { FileHashes } from '../export/hash-file.ts'
+import type { FileHasher } from '../export/hash-file.ts'
 import { writeChecksums } from '../export/kit/checksums.ts'
 import { withKit } from '../export/kit/kit.ts'
 import { type ExportDestination, writeExport } from '../export/write-export.ts'
@@ -37,8 +37,8 @@ export interface CliHost {
   readonly samples: string
   createKernels(threads: number): Promise<Kernels>
   createEngine(threads: number): Promise<ForwardEngine>
-  /** Reads and hashes a file in another thread; absent: this one does. */
-  readonly hashFile?: (path: string, onBytes: (bytes: number) => void, signal: AbortSignal) => Promise<FileHashes>
+  /** Starts a thread that hashes files; absent: this one does. */
+  readonly startHasher?: (fileOf: (path: string) => string) => FileHasher
   /** A line of progress. */
   tell(line: string): void
   /** The one line of a refusal or a fault. */
@@ -213,8 +213,8 @@ async function saveImatrix(path: string, { checkpoint }: OpenModel, result: RunR
   }
 }
 
-function hashingPlace({ hashFile }: CliHost, folder: string): Pick<ExportDestination, 'hashWritten'> {
-  return hashFile === undefined ? {} : { hashWritten: (path, onBytes, signal) => hashFile(join(folder, path), onBytes, signal) }
+function hashingPlace({ startHasher }: CliHost, folder: string): Pick<ExportDestination, 'startHasher'> {
+  return startHasher === undefined ? {} : { startHasher: () => startHasher((path) => join(folder, path)) }
 }
 
 function withArtifacts(report: RunReport, artifacts: ReadonlyMap<string, Artifact[]>): RunReport {

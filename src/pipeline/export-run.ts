@@ -12,7 +12,7 @@ import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ExportProgress, ExportRequest, ExportResult } from '../rpc/contract.ts'
 import { kitContents } from './kit-contents.ts'
 import { exportSource, requireResult } from './run-result.ts'
-import { type HashWritten, openWritten } from './written-file.ts'
+import { openWritten, type StartHasher } from './written-file.ts'
 
 /** Between two progress messages of a file that is written in many pieces. */
 const intervalMs = 100
@@ -38,7 +38,7 @@ export async function exportRun(
     readonly kernels: Kernels
     readonly now: () => number
     /** Absent: this thread hashes. */
-    readonly hashWritten?: HashWritten | undefined
+    readonly startHasher?: StartHasher | undefined
   },
   request: ExportRequest,
   onProgress: (progress: ExportProgress) => void,
@@ -52,14 +52,9 @@ export async function exportRun(
   const { destination } = request
   const fileOf = destination === null ? null : handlesOf(destination)
   const place = fileOf === null ? storeDestination(tools.exports, folder) : handleDestination(fileOf)
-  const { hashWritten } = tools
-  const hashing: Pick<ExportDestination, 'hashWritten'> =
-    hashWritten === undefined
-      ? {}
-      : {
-          hashWritten: async (path, onBytes, stop) =>
-            hashWritten(fileOf === null ? { storedPath: `${folder}/${path}` } : { handle: await fileOf(path, false) }, onBytes, stop),
-        }
+  const { startHasher } = tools
+  const writtenAt = async (path: string) => (fileOf === null ? { storedPath: `${folder}/${path}` } : { handle: await fileOf(path, false) })
+  const hashing: Pick<ExportDestination, 'startHasher'> = startHasher === undefined ? {} : { startHasher: () => startHasher(writtenAt) }
   let last = { step: '', at: Number.NEGATIVE_INFINITY }
   const tell = (progress: ExportProgress): void => {
     const now = tools.now()

@@ -1,8 +1,9 @@
 import type { LayerResult } from '../evaluation/result.ts'
+import { checksumOf } from '../io/checksum.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import type { RunRequest } from './plan.ts'
-import { checksumOf, isUnchanged, type RunFile, readJson, writeJson } from './run-files.ts'
+import { isUnchanged, type RunFile, readJson, writeJson } from './run-files.ts'
 import type { StoredTensor } from './stored-tensor.ts'
 
 /** Raised when what is stored means something else than before: an older journal is then not resumed. */

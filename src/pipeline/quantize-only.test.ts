@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { writeExport } from '../export/write-export.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
+import { storageFull } from '../io/store-path.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { openTiny, runTiny, runTinyRequest, tinyRequest, tinyText } from '../testing/tiny-run.ts'
@@ -81,6 +82,51 @@ describe('a run that only quantizes', () => {
     expect(await tensorFiles(stopped, resumed.planHash)).toEqual(await tensorFiles(straight, whole.planHash))
     const layers = (report: typeof whole) => report.recipes.map((recipe) => recipe.layers)
     expect(layers(resumed)).toEqual(layers(whole))
+  })
+
+  it('reads the next block while the files of the one before are closed', async () => {
+    const model = await openTiny()
+    const { checkpoint } = model
+    let isNextRead = (): void => undefined
+    const nextRead = new Promise<void>((resolve) => {
+      isNextRead = resolve
+    })
+    const read = checkpoint.readRawInto.bind(checkpoint)
+    vi.spyOn(checkpoint, 'readRawInto').mockImplementation(async (into, name, ...rest) => {
+      if (name.startsWith('model.layers.1.mlp.')) isNextRead()
+      await read(into, name, ...rest)
+    })
+    const store = new MemoryFileStore()
+    const create = store.create.bind(store)
+    vi.spyOn(store, 'create').mockImplementation(async (path) => {
+      const sink = await create(path)
+      return path.endsWith('tensors/0-0.bin') ? { ...sink, close: () => nextRead.then(() => sink.close()) } : sink
+    })
+    const q4 = { ...tinyRequest(['Q4_0']), evaluation: null }
+    await runTinyRequest({ model, request: q4, store, engines: [noEngine] })
+    expect(checkpoint.readRawInto).toHaveBeenCalled()
+  })
+
+  it('that cannot close the files of a block leaves none of it, and goes on from there later', async () => {
+    const model = await openTiny()
+    const store = new MemoryFileStore()
+    const create = store.create.bind(store)
+    const full = vi.spyOn(store, 'create').mockImplementation(async (path) => {
+      const sink = await create(path)
+      const close = (): Promise<never> => Promise.reject(storageFull(path))
+      return path.endsWith('tensors/0-1.bin') ? { ...sink, close } : sink
+    })
+    const q4 = { ...tinyRequest(['Q4_0']), evaluation: null }
+    const fault = await faultOf(() => runTinyRequest({ model, request: q4, store, engines: [noEngine] }))
+    expect(fault).toMatchObject({ code: 'storage-full' })
+    const paths = (await store.list('')).map(({ path }) => path.slice(path.indexOf('tensors/')))
+    expect(paths).toContain('tensors/0-0.bin')
+    expect(paths).not.toContain('tensors/0-1.bin')
+
+    full.mockRestore()
+    const events: RunEvent[] = []
+    await runTinyRequest({ model, request: q4, store, engines: [noEngine] }, (event) => events.push(event))
+    expect(events[0]).toMatchObject({ kind: 'started', resumedBlocks: 1 })
   })
 
   it('can be exported, and the file is proved', async () => {

@@ -1,5 +1,5 @@
 import { bytesPerElement } from '../core/dtype.ts'
-import { StudioError } from '../core/errors.ts'
+import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { Matrix, StoredMatrix } from '../kernels/contract/kernels.ts'
 import type { MeasuredTensor } from '../quantization/grid.ts'
 import { encodings, roundings } from '../quantization/registry.ts'
@@ -17,7 +17,7 @@ export const tilesAhead = 3
 /**
  * The walk of a run that measures nothing on a text: every matrix is read once, tile by tile, quantized by every recipe,
  * compared with its own weights and stored. Nothing goes through the model, so no block is ever whole in memory.
- * `onUnit` is told the parts of a unit once its files are closed. Starts at unit `from`, for a run that is resumed.
+ * `onUnit` is told the parts of a unit once its files are closed, one unit after the other. Starts at unit `from`, for a run that is resumed.
  */
 export async function quantizeOnly(
   context: WalkContext,
@@ -29,6 +29,8 @@ export async function quantizeOnly(
   const buffers = new TileBuffers()
   const inBuffers = { ...context, kernels: context.kernels.into(buffers) }
   let startedAt = progress.seconds
+  /** Files and journal of the unit before, closed and written while tiles of the next one are in work. */
+  let closing: Promise<void> = Promise.resolve()
   const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
   try {
     await inOrder(items, tilesAhead, {
@@ -41,14 +43,30 @@ export async function quantizeOnly(
           for (const { quantized } of results) buffers.give(encodings.get(quantized.encoding).parts(quantized))
           return
         }
-        const parts = await writer.finish(progress.seconds - startedAt)
+        await closing
+        throwIfAborted(context.signal)
         open.delete(item.unit)
+        const seconds = progress.seconds - startedAt
         startedAt = progress.seconds
-        await onUnit(item.unit, parts)
+        closing = finish(writer, seconds, (parts) => onUnit(item.unit, parts))
+        // It is awaited before the next one; until then a rejection is not unhandled.
+        closing.catch(() => undefined)
       },
     })
+    await closing
   } catch (error) {
+    await closing.catch(() => undefined)
     for (const writer of open.values()) await writer.abort()
+    throw error
+  }
+}
+
+/** Closes the files of a unit and tells its parts. */
+async function finish(writer: UnitWriter, seconds: number, tell: (parts: readonly StoredPart[]) => Promise<void>): Promise<void> {
+  try {
+    await tell(await writer.finish(seconds))
+  } catch (error) {
+    await writer.abort()
     throw error
   }
 }

@@ -40,15 +40,6 @@ export async function createRunFile(store: FileStore, path: string): Promise<{ r
   }
 }
 
-/** One instance for all sums that are taken at once: nothing comes between its start and its end. */
-let shared: ReturnType<typeof createXXHash64> | null = null
-
-export async function checksumOf(bytes: Uint8Array): Promise<string> {
-  shared ??= createXXHash64()
-  const hash = await shared
-  return hash.init().update(bytes).digest('hex')
-}
-
 /** Whether the file is still what the journal says, read in pieces. */
 export async function isUnchanged(store: FileStore, file: RunFile, signal: AbortSignal): Promise<boolean> {
   const source = await store.open(file.path)

@@ -91,6 +91,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       return storedFloats(store, stored, rows, signal)
     },
     readTiles: (name, signal) => readTiles(files, storedOf(name), { scratch, signal }),
+    checksums: (name) => storedOf(name).tiles,
   }
 }
 

@@ -31,7 +31,7 @@ import { requireResult } from './run-result.ts'
 import { openSample, type SampleFetcher } from './sample.ts'
 import { commandLine, recipeLink, recipesFromLink } from './sharing.ts'
 import { findUnfinished } from './unfinished.ts'
-import type { HashWritten } from './written-file.ts'
+import type { StartHasher } from './written-file.ts'
 
 /** What a browser (or a test) gives the studio to work with. */
 export interface StudioParts {
@@ -49,7 +49,7 @@ export interface StudioParts {
   createEngine(options: { readonly backend: 'wasm' | 'webgpu'; readonly threads: number }): Promise<ForwardEngine>
   readonly fetchSample: SampleFetcher
   /** Absent: this thread hashes. */
-  readonly hashWritten?: HashWritten
+  readonly startHasher?: StartHasher
   /** A file of `exports` as the browser hands it to a download. */
   openExport(path: string): Promise<File>
   /** Milliseconds, for durations only. */
@@ -205,8 +205,8 @@ class Studio {
       exportRecipe: (request, onProgress, signal) =>
         this.#exclusively('An export', async () => {
           const { checkpoint } = this.#needModel()
-          const { hashWritten } = this.#parts
-          const tools = { checkpoint, runs, exports, kernels: await this.#needKernels(), now: () => this.#parts.now(), hashWritten }
+          const { startHasher } = this.#parts
+          const tools = { checkpoint, runs, exports, kernels: await this.#needKernels(), now: () => this.#parts.now(), startHasher }
           return exportRun(tools, request, onProgress, signal)
         }),
       importanceFile: async (planHash, format) => {

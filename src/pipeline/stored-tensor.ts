@@ -1,12 +1,13 @@
 import { isShared, ownBytes } from '../core/shared-memory.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
+import { checksumOf } from '../io/checksum.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { readInto } from '../io/read-into.ts'
 import { Scratch } from '../io/scratch.ts'
 import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { encodings } from '../quantization/registry.ts'
-import { checksumOf, storageFault } from './run-files.ts'
+import { storageFault } from './run-files.ts'
 
 /** Consecutive rows of a stored tensor, contiguous in its file; the bytes are those of its encoding. */
 interface StoredTile {

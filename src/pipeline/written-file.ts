@@ -1,4 +1,4 @@
-import type { FileHashes } from '../export/hash-file.ts'
+import type { FileHasher } from '../export/hash-file.ts'
 import { blobSource } from '../io/blob-source.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
@@ -7,8 +7,8 @@ import { storageError } from '../io/store-path.ts'
 /** A written file as another thread finds it: in the storage of exports, or where the person chose. */
 export type WrittenFile = { readonly storedPath: string } | { readonly handle: FileSystemFileHandle }
 
-/** Reads and hashes a written file in another thread. */
-export type HashWritten = (file: WrittenFile, onBytes: (bytes: number) => void, signal: AbortSignal) => Promise<FileHashes>
+/** Starts a thread that hashes files; `fileOf` says where one lies. */
+export type StartHasher = (fileOf: (path: string) => WrittenFile | Promise<WrittenFile>) => FileHasher
 
 export async function openWritten(exports: FileStore, file: WrittenFile): Promise<ByteSource> {
   if ('handle' in file) return blobSource(file.handle.name, await file.handle.getFile())

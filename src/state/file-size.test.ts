@@ -9,9 +9,9 @@ const plan: RecipePlan = {
   bitsPerWeight: 5,
   blockBitsPerWeight: 4.16,
   targets: [
-    { id: 'awq', support: true, bytes: 1000, notes: [] },
-    { id: 'gguf', support: 'GGUF holds ggml blocks.', bytes: 0, notes: [] },
-    { id: 'onnx', support: true, bytes: 1200, notes: [] },
+    { id: 'awq', support: true, bytes: 1000, notes: [], options: [] },
+    { id: 'gguf', support: 'GGUF holds ggml blocks.', bytes: 0, notes: [], options: [] },
+    { id: 'onnx', support: true, bytes: 1200, notes: [], options: [] },
   ],
   summary: '',
 }

@@ -2,13 +2,15 @@ import type { Checkpoint, TokenizerFiles } from '../checkpoint/checkpoint.ts'
 import { bytesPerElement, type FloatDType } from '../core/dtype.ts'
 import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../core/float16.ts'
 import { defaultExportOptions } from '../export/options.ts'
-import type { ExportSource } from '../export/target.ts'
+import type { ExportSource, TileChecksum } from '../export/target.ts'
+import { checksumOf } from '../io/checksum.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { RawConfig } from '../models/family.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import { familyFor } from '../models/registry.ts'
 import { expectedTensors } from '../models/tensors.ts'
+import { joinBytes } from '../quantization/join-arrays.ts'
 import { nestScales, restoreScales } from '../quantization/nested-scales.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../quantization/registry.ts'
@@ -70,13 +72,16 @@ export async function madeExportSource(
 ): Promise<ExportSource> {
   const stored = new Map<string, QuantizedTensor>()
   const encodings = new Map<string, TensorEncoding>()
+  const checksums = new Map<string, readonly TileChecksum[]>()
   for (const spec of expectedTensors(checkpoint.graph)) {
     if (spec.shape.length !== 2) continue
     const encoding = encodingOf(spec)
     if (encoding.encoding === 'source') continue
     encodings.set(spec.name, encoding)
     const tensor = await quantize(checkpoint, kernels, spec, encoding)
-    if (tensor !== null) stored.set(spec.name, tensor)
+    if (tensor === null) continue
+    stored.set(spec.name, tensor)
+    checksums.set(spec.name, await checksumsOf(tensor))
   }
   const readQuantized = async (name: string): Promise<QuantizedTensor> => {
     const tensor = stored.get(name)
@@ -104,6 +109,7 @@ export async function madeExportSource(
     async *readTiles(name) {
       yield* tilesOf(await readQuantized(name))
     },
+    checksums: (name) => checksums.get(name) ?? [],
   }
 }
 
@@ -112,7 +118,7 @@ export async function wholeOf(source: Pick<ExportSource, 'readTiles'>, name: str
   const tiles: QuantizedTensor[] = []
   for await (const { tile } of source.readTiles(name)) {
     const member = storage.get(tile.encoding)
-    tiles.push(member.fromBytes(member.toBytes(tile).slice(), { name, rows: tile.rows, columns: tile.columns }, member.encodingOf(tile)))
+    tiles.push(member.fromBytes(joinBytes(member.parts(tile)), { name, rows: tile.rows, columns: tile.columns }, member.encodingOf(tile)))
   }
   const [first] = tiles
   if (first === undefined) throw new RangeError(`${name} has no rows`)
@@ -135,10 +141,19 @@ export async function* tilesOf(tensor: QuantizedTensor): AsyncGenerator<{ readon
     [middle, rows],
   ] as const) {
     if (start === end) continue
-    const bytes = member.toBytes(member.rows(tensor, start, end)).slice()
+    const bytes = joinBytes(member.parts(member.rows(tensor, start, end)))
     yield { rowStart: start, tile: member.fromBytes(bytes, { name, rows: end - start, columns }, encoding) }
     bytes.fill(0xa5)
   }
+}
+
+async function checksumsOf(tensor: QuantizedTensor): Promise<TileChecksum[]> {
+  const tiles: TileChecksum[] = []
+  for await (const { rowStart, tile } of tilesOf(tensor)) {
+    const checksum = await checksumOf(joinBytes(storage.get(tile.encoding).parts(tile)))
+    tiles.push({ rowStart, rowEnd: rowStart + tile.rows, checksum })
+  }
+  return tiles
 }
 
 async function quantize(

@@ -1,4 +1,5 @@
 import { narrowToHalf } from '../../core/float16.ts'
+import { ownBytes } from '../../core/shared-memory.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { unpackRow } from '../code-rows.ts'
 import { flipSigns } from '../eight-bits.ts'
@@ -18,7 +19,7 @@ export function wordsFor(count: number, bits: number): number {
 export function packRows({ rows, columns, bits, codes }: AffineTensor): Uint8Array<ArrayBuffer> {
   const from = packedRowBytes(columns, bits)
   const to = 4 * wordsFor(columns, bits)
-  if (from === to) return codes
+  if (from === to) return ownBytes(codes)
   const bytes = new Uint8Array(rows * to)
   for (let row = 0; row < rows; row++) bytes.set(codes.subarray(row * from, (row + 1) * from), row * to)
   return bytes

@@ -4,13 +4,14 @@ import { StudioError, throwIfAborted } from '../../core/errors.ts'
 import { type GgufFile, readGguf } from '../../formats/gguf/read.ts'
 import type { GgufEntry } from '../../formats/gguf/types.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { checksumOf } from '../../io/checksum.ts'
 import { readInto } from '../../io/read-into.ts'
 import { Scratch } from '../../io/scratch.ts'
 import { ggmlBytes } from '../../kernels/contract/ggml.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { asMatrix, readAsHalf } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
-import type { ExportSource } from '../target.ts'
+import type { ExportSource, TileChecksum } from '../target.ts'
 import { separateRows } from './head-rows.ts'
 import { piecesOf, rowBytes, storedPieces } from './tensor-bytes.ts'
 import type { PlannedTensor } from './tensors.ts'
@@ -77,29 +78,64 @@ interface WrittenTensor {
 }
 
 async function verifyTensor(item: WrittenTensor, source: ExportSource, signal?: AbortSignal): Promise<void> {
-  const { tensor, kernels } = item
+  const { tensor } = item
   const { spec, from } = tensor
   const { headDim } = source.graph.config
   const { columns } = asMatrix(spec.shape)
-  const dequantize = (blocks: Uint8Array<ArrayBuffer>, rows: RowRange): Promise<Float32Array> =>
-    kernels.dequantizeGgml(blocks, { rows: rows.rowEnd - rows.rowStart, columns }, spec.type, signal)
-  const prove = (rows: RowRange, values: Float32Array, expected: Float32Array): void =>
-    proveEqual(`Tensor ${spec.name}`, values, expected, rows.rowStart * columns)
   if (from.kind === 'stored') {
-    for await (const { rows, blocks } of storedPieces(tensor, from.name, source, signal)) {
-      const found = await writtenRows(item, rows, headDim, signal)
-      // Equal blocks are equal weights.
-      if (equalBytes(found, blocks)) continue
-      prove(rows, await dequantize(found, rows), await dequantize(blocks, rows))
-      throw proofFailed(`Tensor ${spec.name}`, 'differs in bytes that change no weight')
-    }
+    if (!(await hasChecksums(item, source.checksums(from.name), headDim, signal))) throw await differenceOf(item, from.name, source, signal)
     return
   }
   for (const rows of piecesOf(tensor, headDim)) {
     throwIfAborted(signal)
     const found = await writtenRows(item, rows, headDim, signal)
-    prove(rows, await dequantize(found, rows), await floatValues(tensor, source, rows, signal))
+    const values = await dequantize(item, found, signal)
+    proveEqual(`Tensor ${spec.name}`, values, await floatValues(tensor, source, rows, signal), rows.rowStart * columns)
   }
+}
+
+/** Whether rows of the file have the checksums that were taken when they were quantized: equal blocks are equal weights. */
+async function hasChecksums(
+  item: WrittenTensor,
+  tiles: readonly TileChecksum[],
+  headDim: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const bytesARow = rowBytes(item.tensor)
+  // Heads are re-ordered whole, and tiles may end within one.
+  for (const together of item.tensor.isInterleaved ? [tiles] : tiles.map((tile) => [tile])) {
+    throwIfAborted(signal)
+    const rowStart = together[0]?.rowStart ?? 0
+    const found = await writtenRows(item, { rowStart, rowEnd: together.at(-1)?.rowEnd ?? 0 }, headDim, signal)
+    for (const tile of together) {
+      const bytes = found.subarray((tile.rowStart - rowStart) * bytesARow, (tile.rowEnd - rowStart) * bytesARow)
+      if ((await checksumOf(bytes)) !== tile.checksum) return false
+    }
+  }
+  return true
+}
+
+/** Where a tensor of the file differs from what is stored. */
+async function differenceOf(item: WrittenTensor, name: string, source: ExportSource, signal?: AbortSignal): Promise<StudioError> {
+  const { tensor } = item
+  const title = `Tensor ${tensor.spec.name}`
+  const { columns } = asMatrix(tensor.spec.shape)
+  for await (const { rows, blocks } of storedPieces(tensor, name, source, signal)) {
+    const found = await writtenRows(item, rows, source.graph.config.headDim, signal)
+    if (equalBytes(found, blocks)) continue
+    proveEqual(title, await dequantize(item, found, signal), await dequantize(item, blocks, signal), rows.rowStart * columns)
+    return proofFailed(title, 'differs in bytes that change no weight')
+  }
+  return proofFailed(title, 'was read back with other bytes the first time than the second')
+}
+
+function dequantize(
+  { tensor: { spec }, kernels }: WrittenTensor,
+  blocks: Uint8Array<ArrayBuffer>,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const { columns } = asMatrix(spec.shape)
+  return kernels.dequantizeGgml(blocks, { rows: blocks.length / ggmlBytes(spec.type, 1, columns), columns }, spec.type, signal)
 }
 
 /** Rows of the file, in the order of the checkpoint. */

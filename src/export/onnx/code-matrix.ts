@@ -1,4 +1,5 @@
 import { widenHalf } from '../../core/float16.ts'
+import { ownBytes } from '../../core/shared-memory.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import { codeRowBytes, type RealAffineTensor } from '../../kernels/contract/real-affine.ts'
@@ -67,7 +68,7 @@ function affineCodes(affine: AffineTensor, setting: NBits): CodeMatrix {
     },
     scaleAt: (row, column) => scales[groupAt(row, column)] ?? 0,
     zeroAt: (row, column) => zeroPoints[groupAt(row, column)] ?? 0,
-    packed: () => (bits === setting.bits ? codes : widenCodes(codes, { from: bits, to: setting.bits, factor: 1, shift })),
+    packed: () => (bits === setting.bits ? ownBytes(codes) : widenCodes(codes, { from: bits, to: setting.bits, factor: 1, shift })),
   }
 }
 
@@ -91,7 +92,7 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
     packed() {
       if (levels === 3) return null
       const widening = { from: Math.log2(levels), to: setting.bits, factor, shift }
-      return widening.from === setting.bits && factor === 1 && shift === 0 ? codes : widenCodes(codes, widening)
+      return widening.from === setting.bits && factor === 1 && shift === 0 ? ownBytes(codes) : widenCodes(codes, widening)
     },
   }
 }

@@ -1,6 +1,7 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
 import { throwIfAborted } from '../../core/errors.ts'
 import { narrowToHalf, widenHalf } from '../../core/float16.ts'
+import { ownBytes } from '../../core/shared-memory.ts'
 import type { RopeTables } from '../../models/rope-tables.ts'
 import { bytesOfFloats, bytesOfHalves } from '../../quantization/join-arrays.ts'
 import { asMatrix, readHalf, rowPieces } from '../float-pieces.ts'
@@ -95,12 +96,12 @@ export function floatBytes(floats: FloatType): number {
 }
 
 /** f32 values in the type of a file. */
-export function bytesOf(values: Float32Array<ArrayBuffer>, floats: FloatType): Uint8Array<ArrayBuffer> {
-  return floats === 'float' ? bytesOfFloats(values) : bytesOfHalves(narrowToHalf(values))
+export function bytesOf(values: Float32Array, floats: FloatType): Uint8Array<ArrayBuffer> {
+  return floats === 'float' ? ownBytes(bytesOfFloats(values)) : bytesOfHalves(narrowToHalf(values))
 }
 
 /** The way back. Copies where the bytes do not lie on a boundary of their type. */
-export function floatsOf(bytes: Uint8Array<ArrayBuffer>, floats: FloatType): Float32Array<ArrayBuffer> {
+export function floatsOf(bytes: Uint8Array, floats: FloatType): Float32Array {
   const own = bytes.byteOffset % floatBytes(floats) === 0 ? bytes : bytes.slice()
   const { buffer, byteOffset, byteLength } = own
   return floats === 'float'

@@ -70,7 +70,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
 }
 
 /** Stored codes a byte each, and what makes them two's complement. */
-function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array<ArrayBuffer>; readonly flip: number } {
+function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array; readonly flip: number } {
   if (tile.encoding === 'affine') return { codes: tile.affine.codes, flip: 0x80 }
   if (tile.encoding !== 'int8-rows') throw new RangeError(`${tile.name} in ${tile.encoding} has no codes of 8 bits`)
   const { buffer, byteOffset, length } = tile.int8Rows.codes

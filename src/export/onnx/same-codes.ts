@@ -10,7 +10,7 @@ import type { NBitsInFile } from './unpacking.ts'
 /** Codes of rows on a grid as they are stored, and what belongs to them. */
 interface StoredCodes {
   /** A bit stream a row. */
-  readonly codes: Uint8Array<ArrayBuffer>
+  readonly codes: Uint8Array
   readonly bits: number
   /** Columns that share a scale. */
   readonly width: number

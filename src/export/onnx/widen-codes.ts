@@ -9,14 +9,14 @@ export interface Widening {
 }
 
 /** The codes of a bit stream whose rows fill bytes and, of 3 bits, groups of three; `null` where there is no fast way. */
-export function widenCodes(codes: Uint8Array<ArrayBuffer>, widening: Widening): Uint8Array<ArrayBuffer> | null {
+export function widenCodes(codes: Uint8Array, widening: Widening): Uint8Array<ArrayBuffer> | null {
   const { from, to, factor, shift } = widening
   if (to === 8 && factor === 1) return widenToBytes(codes, from, shift)
   if (from === 1 && to === 2) return widenBits(codes, tableOf(8, widening))
   return from === 3 && to === 4 && codes.length % 3 === 0 ? widenTriples(codes, tableOf(12, widening)) : null
 }
 
-function widenToBytes(codes: Uint8Array<ArrayBuffer>, from: number, shift: number): Uint8Array<ArrayBuffer> {
+function widenToBytes(codes: Uint8Array, from: number, shift: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array((codes.length * 8) / from)
   unpackRow(codes, { at: 0, bits: from, columns: bytes.length }, bytes)
   if (shift !== 0) for (let i = 0; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) + shift
@@ -24,14 +24,14 @@ function widenToBytes(codes: Uint8Array<ArrayBuffer>, from: number, shift: numbe
 }
 
 /** A byte of eight codes becomes two bytes. */
-function widenBits(codes: Uint8Array<ArrayBuffer>, table: Uint16Array): Uint8Array<ArrayBuffer> {
+function widenBits(codes: Uint8Array, table: Uint16Array): Uint8Array<ArrayBuffer> {
   const wide = new Uint16Array(codes.length)
   for (let i = 0; i < wide.length; i++) wide[i] = table[codes[i] ?? 0] ?? 0
   return new Uint8Array(wide.buffer)
 }
 
 /** Three bytes of eight codes become four. */
-function widenTriples(codes: Uint8Array<ArrayBuffer>, table: Uint16Array): Uint8Array<ArrayBuffer> {
+function widenTriples(codes: Uint8Array, table: Uint16Array): Uint8Array<ArrayBuffer> {
   const wide = new Uint32Array(codes.length / 3)
   for (let i = 0, at = 0; i < wide.length; i++, at += 3) {
     const eight = (codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8) | ((codes[at + 2] ?? 0) << 16)

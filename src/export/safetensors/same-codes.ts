@@ -39,7 +39,7 @@ function sameCodeBook(found: CodeBookTensor, stored: CodeBookTensor): boolean {
 }
 
 /** Bit by bit. */
-function sameFloats(found: Float32Array<ArrayBuffer>, stored: Float32Array<ArrayBuffer>): boolean {
+function sameFloats(found: Float32Array, stored: Float32Array): boolean {
   return equalBytes(bytesOfFloats(found), bytesOfFloats(stored))
 }
 

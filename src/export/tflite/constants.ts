@@ -1,4 +1,5 @@
 import { throwIfAborted } from '../../core/errors.ts'
+import { ownBytes } from '../../core/shared-memory.ts'
 import { constantPrefix, type TfliteLayout } from '../../formats/tflite/layout.ts'
 import { asMatrix, inPieces, rowPieces } from '../float-pieces.ts'
 import { int8Codes } from '../int8-codes.ts'
@@ -39,6 +40,6 @@ async function* constantBytes(from: ConstantSource, source: ExportSource, signal
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(buffer, byteOffset, byteLength)
+function bytesOf({ buffer, byteOffset, byteLength }: Float32Array | Int8Array): Uint8Array<ArrayBuffer> {
+  return ownBytes(new Uint8Array(buffer, byteOffset, byteLength))
 }
