@@ -167,6 +167,6 @@ function sameBlocks({ block, codes, scales, zeros }: NBitsInFile, own: Uint8Arra
 }
 
 /** Bit by bit. */
-export function equalFloats(one: Float32Array<ArrayBuffer>, other: Float32Array<ArrayBuffer>): boolean {
+export function equalFloats(one: Float32Array, other: Float32Array): boolean {
   return equalBytes(bytesOfFloats(one), bytesOfFloats(other))
 }
