@@ -151,7 +151,11 @@ describe('results in memory that the caller gives', () => {
       threads: 1,
       spawn() {
         const { port } = startThreadDouble(loadWasmOperations)
-        return { ...port, listen: (listener) => port.listen((message) => (answers.push(message), listener(message))) }
+        const heard = (listener: (message: unknown) => void) => (message: unknown) => {
+          answers.push(message)
+          listener(message)
+        }
+        return { ...port, listen: (listener) => port.listen(heard(listener)) }
       },
     })
     pools.push(kernels)
