@@ -228,7 +228,7 @@ function scalingBenches(): KernelBench[] {
     operation,
     unit: 'Mw/s',
     work: weights.data.length,
-    run: async (kernels) => buffers.give([await quantize(kernels.into(buffers))]),
+    run: async (kernels) => buffers.give(await quantize(kernels.into(buffers))),
   })
   const grid = 'affine 4 bits, groups of 32'
   return [

@@ -64,6 +64,7 @@ function callWork<Name extends OperationName, Piece>(
   { argumentsOf, targetsOf, take }: PieceWork<Name, Piece>,
 ): CallWork {
   const pieceAt = (index: number): Piece => pieces[index] as Piece
+  // The targets of all pieces are in the same memory.
   const areWrittenThere = targetsOf !== undefined && pieces.slice(0, 1).every((piece) => areShared(targetsOf(piece)))
   return {
     name,

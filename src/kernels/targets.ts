@@ -3,12 +3,9 @@ import type { PieceArray, Targets } from './executor.ts'
 
 /** Copies the arrays of a result to where they belong; returns what else it holds. */
 export function deliver(result: unknown, targets: Targets): object {
-  const rest: Record<string, unknown> = { ...(result as Record<string, unknown>) }
-  for (const [name, target] of Object.entries(targets)) {
-    target.set(rest[name] as PieceArray)
-    delete rest[name]
-  }
-  return rest
+  const parts = result as Readonly<Record<string, unknown>>
+  for (const [name, target] of Object.entries(targets)) target.set(parts[name] as PieceArray)
+  return Object.fromEntries(Object.entries(parts).filter(([name]) => !(name in targets)))
 }
 
 /** The same with arrays that are all of their buffers, to be handed over: an array that is part of the module's memory is copied out. */

@@ -13,6 +13,7 @@ import { runFolder } from './journal.ts'
 import { imatrixFile } from './measured-importance.ts'
 import type { RunRequest } from './plan.ts'
 import { exportSource, requireResult } from './run-result.ts'
+import { TileBuffers } from './tile-buffers.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
 
@@ -127,6 +128,15 @@ describe('a run that only quantizes', () => {
     const events: RunEvent[] = []
     await runTinyRequest({ model, request: q4, store, engines: [noEngine] }, (event) => events.push(event))
     expect(events[0]).toMatchObject({ kind: 'started', resumedBlocks: 1 })
+  })
+
+  it('gives back all the memory it took for tiles and their codes', async () => {
+    const take = vi.spyOn(TileBuffers.prototype, 'take')
+    const give = vi.spyOn(TileBuffers.prototype, 'give')
+    await runTinyRequest({ model: await openTiny(), request, store: new MemoryFileStore(), engines: [noEngine] })
+    const given = new Set(give.mock.calls.map(([bytes]) => bytes))
+    expect(take.mock.results.length).toBeGreaterThan(0)
+    expect(take.mock.results.filter(({ value }) => !given.has(value as Uint8Array))).toEqual([])
   })
 
   it('can be exported, and the file is proved', async () => {

@@ -2,7 +2,7 @@ import { bytesPerElement } from '../core/dtype.ts'
 import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { Matrix, StoredMatrix } from '../kernels/contract/kernels.ts'
 import type { MeasuredTensor } from '../quantization/grid.ts'
-import { encodings, roundings } from '../quantization/registry.ts'
+import { roundings } from '../quantization/registry.ts'
 import { inOrder } from './in-order.ts'
 import type { StoredPart } from './journal.ts'
 import { TileBuffers } from './tile-buffers.ts'
@@ -27,20 +27,19 @@ export async function quantizeOnly(
   const { checkpoint, progress, recipes } = context
   const open = new Map<Unit, UnitWriter>()
   const buffers = new TileBuffers()
-  const inBuffers = { ...context, kernels: context.kernels.into(buffers) }
   let startedAt = progress.seconds
   /** Files and journal of the unit before, closed and written while tiles of the next one are in work. */
   let closing: Promise<void> = Promise.resolve()
   const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
   try {
     await inOrder(items, tilesAhead, {
-      make: async (item) => (item.kind === 'end' ? [] : quantizeTile(inBuffers, item, buffers)),
-      async take(results, item) {
+      make: async (item) => (item.kind === 'end' ? { results: [], rooms: [] } : quantizeTile(context, item, buffers)),
+      async take({ results, rooms }, item) {
         const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
         open.set(item.unit, writer)
         if (item.kind === 'tile') {
           await writer.append(item, results)
-          for (const { quantized } of results) buffers.give(encodings.get(quantized.encoding).parts(quantized))
+          for (const room of rooms) buffers.give(room)
           return
         }
         await closing
@@ -71,7 +70,20 @@ async function finish(writer: UnitWriter, seconds: number, tell: (parts: readonl
   }
 }
 
-async function quantizeTile(context: WalkContext, tile: Tile, buffers: TileBuffers): Promise<TileResult[]> {
+interface QuantizedTile {
+  readonly results: readonly TileResult[]
+  /** Memory that the results lie in. After a fault it is not given back: threads may still write there. */
+  readonly rooms: readonly Uint8Array[]
+}
+
+async function quantizeTile(walk: WalkContext, tile: Tile, buffers: TileBuffers): Promise<QuantizedTile> {
+  const rooms: Uint8Array[] = []
+  const take = (bytes: number): Uint8Array => {
+    const room = buffers.take(bytes)
+    rooms.push(room)
+    return room
+  }
+  const context = { ...walk, kernels: walk.kernels.into({ take }) }
   const { progress, recipes, checkpoint } = context
   const { block, name } = tile.unit
   const position = block?.index ?? (name === 'head' ? checkpoint.graph.blocks.length : 0)
@@ -92,8 +104,8 @@ async function quantizeTile(context: WalkContext, tile: Tile, buffers: TileBuffe
     progress.weighed((tile.rowEnd - tile.rowStart) * tile.columns)
     results.push({ index, quantized: made.tensor, sums: made.sums, ms: 1000 * (progress.seconds - startedAt) })
   }
-  if (stored !== null) buffers.give([stored.bytes])
-  return results
+  if (stored !== null) buffers.give(stored.bytes)
+  return { results, rooms }
 }
 
 /** Rows as the checkpoint holds them. Transforms have no place here: all of them learn from inputs, which need forward passes. */
