@@ -312,15 +312,15 @@ function tellPlan(plan: Plan, host: CliHost): void {
 function tellResults(report: RunReport, host: CliHost): void {
   const row = (cells: readonly string[]): string => cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : cell.padStart(13))).join('')
   if (report.evaluation === null) {
-    host.tell(row(['recipe', 'bit/weight', 'size', 'made in']))
-    for (const { id, bitsPerWeight, bytes, seconds } of report.recipes) {
-      host.tell(row([id, bitsPerWeight.toFixed(2), bytesText(bytes), `${seconds.toFixed(1)} s`]))
+    host.tell(row(['recipe', 'bit/weight', 'size', 'made in', 'size of']))
+    for (const { id, bitsPerWeight, bytes, bytesOf, seconds } of report.recipes) {
+      host.tell(row([id, bitsPerWeight.toFixed(2), bytesText(bytes), `${seconds.toFixed(1)} s`, ` ${bytesOf}`]))
     }
     return
   }
   const { float } = report.evaluation
-  host.tell(row(['recipe', 'bit/weight', 'size', 'perplexity', 'above float', 'KL mean', 'same top']))
-  host.tell(row(['float', '', bytesText(report.model.sourceBytes), float.perplexity.toFixed(4), '', '', '']))
+  host.tell(row(['recipe', 'bit/weight', 'size', 'perplexity', 'above float', 'KL mean', 'same top', 'size of']))
+  host.tell(row(['float', '', bytesText(report.model.sourceBytes), float.perplexity.toFixed(4), '', '', '', '']))
   for (const recipe of report.recipes) {
     host.tell(
       row([
@@ -331,6 +331,7 @@ function tellResults(report: RunReport, host: CliHost): void {
         `${(100 * recipe.aboveFloat.value).toFixed(2)} %`,
         recipe.klDivergence.mean.toPrecision(3),
         `${(100 * recipe.sameTopToken).toFixed(1)} %`,
+        ` ${recipe.bytesOf}`,
       ]),
     )
   }

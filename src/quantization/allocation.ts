@@ -1,6 +1,6 @@
 import type { Support } from '../core/support.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
-import type { GridField } from './grid.ts'
+import type { AxisMember } from './axis-member.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
 
 /** A matrix that may be quantized. */
@@ -15,16 +15,7 @@ export interface AllocationTensor {
 }
 
 /** Which tensor gets which grid, before overrides. Pure. One file in `allocation/` each, default export. */
-export interface Allocation<Settings = unknown> {
-  /** `kind` in recipes. */
-  readonly kind: string
-  readonly title: string
-  readonly explanation: string
-  /** Place in a list of choices, familiar members first; those without one come after, by kind. */
-  readonly order?: number
-  readonly fields: readonly GridField[]
-  /** Throws `StudioError` `recipe-invalid` naming the field. */
-  parse(choice: AxisChoice): Settings
+export interface Allocation<Settings = unknown> extends AxisMember<Settings> {
   /** Its words in a recipe's one-line summary; empty when it says nothing beyond the grid. */
   label(settings: Settings): string
   /** Names worth suggesting when a preset id is mistyped. */

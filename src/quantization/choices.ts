@@ -1,7 +1,7 @@
 import { StudioError } from '../core/errors.ts'
 import type { Support } from '../core/support.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
-import type { GridField } from './grid.ts'
+import type { AxisMember } from './axis-member.ts'
 import { validateRecipe } from './parse-recipe.ts'
 import type { AxisChoice, Recipe } from './recipe.ts'
 import { allocations, grids, roundings, transforms } from './registry.ts'
@@ -9,10 +9,7 @@ import { allocations, grids, roundings, transforms } from './registry.ts'
 /** For each axis the members by `kind`: `true`, or why this recipe cannot take that member as things are. */
 export type RecipeChoices = Readonly<Record<'transform' | 'grid' | 'rounding' | 'allocation', Readonly<Record<string, Support>>>>
 
-interface Member {
-  readonly kind: string
-  readonly fields: readonly GridField[]
-}
+type Member = Pick<AxisMember, 'kind' | 'fields'>
 
 /**
  * What a recipe could take on each axis while the other three stay: a member with its default settings, the current one with

@@ -1,6 +1,7 @@
 import type { Support } from '../core/support.ts'
 import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix, MatrixShape, StoredMatrix, WeightSums } from '../kernels/contract/kernels.ts'
+import type { AxisMember } from './axis-member.ts'
 import type { FixedGrid, FixOptions, NoFixedGrid } from './fixed-grid.ts'
 import type { QuantizedTensor, TensorEncoding } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
@@ -9,18 +10,7 @@ import type { AxisChoice } from './recipe.ts'
  * A grid: which values a weight may take, and how they are stored. One file in `grids/` each, default export.
  * `Settings` are what `parse` made of a recipe's `grid` object.
  */
-export interface Grid<Settings = unknown> {
-  /** `kind` in recipes. */
-  readonly kind: string
-  /** One line for the page. */
-  readonly title: string
-  readonly explanation: string
-  /** Place in a list of choices, familiar members first; those without one come after, by kind. */
-  readonly order?: number
-  /** Form of the settings, for the editor: the page draws it, knowing no grid. */
-  readonly fields: readonly GridField[]
-  /** Throws `StudioError` `recipe-invalid` naming the field. */
-  parse(choice: AxisChoice): Settings
+export interface Grid<Settings = unknown> extends AxisMember<Settings> {
   /** The part of a systematic preset id, e.g. `4bit-g32-sym` or `Q4_0`. */
   label(settings: Settings): string
   /** In words for a recipe's summary: `affine 4 bit, groups of 32`. */
@@ -83,11 +73,3 @@ export interface MeasuredTensor {
 }
 
 export type ImportanceUse = 'ignored' | 'used' | 'required'
-
-export type GridField = {
-  readonly key: string
-  readonly label: string
-  readonly input: 'choice'
-  readonly options: readonly { readonly value: string | number | boolean; readonly label: string }[]
-  readonly default: string | number | boolean
-}

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { GridField } from './grid.ts'
+import type { SettingField } from './axis-member.ts'
 
 /** Weights that share what a grid keeps beside its codes: so many columns, or a row. */
 export type Group = number | 'channel'
@@ -12,7 +12,7 @@ export const groupSchema = v.union([v.pipe(v.number(), v.integer(), v.minValue(s
 /** What a refusal offers. */
 export const groupRemedy = `group ${smallest} to ${largest} or "channel"`
 
-export function groupField(shared: string, preset: Group): GridField {
+export function groupField(shared: string, preset: Group): SettingField {
   return {
     key: 'group',
     label: `Weights that share ${shared}`,

@@ -1,7 +1,8 @@
 import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
 import type { Kernels, Matrix, MatrixShape, StoredMatrix } from '../kernels/contract/kernels.ts'
-import type { Grid, GridField, MeasuredTensor } from './grid.ts'
+import type { AxisMember } from './axis-member.ts'
+import type { Grid, MeasuredTensor } from './grid.ts'
 import type { QuantizedTensor } from './quantized-tensor.ts'
 import type { AxisChoice } from './recipe.ts'
 
@@ -21,16 +22,7 @@ export interface LayerActivations {
 }
 
 /** Which allowed value each weight gets. One file in `rounding/` each, default export. */
-export interface Rounding<Settings = unknown> {
-  /** `kind` in recipes. */
-  readonly kind: string
-  readonly title: string
-  readonly explanation: string
-  /** Place in a list of choices, familiar members first; those without one come after, by kind. */
-  readonly order?: number
-  readonly fields: readonly GridField[]
-  /** Throws `StudioError` `recipe-invalid` naming the field. */
-  parse(choice: AxisChoice): Settings
+export interface Rounding<Settings = unknown> extends AxisMember<Settings> {
   /** First part of a systematic preset id: `nearest`. */
   label(settings: Settings): string
   /** The inverse of `label`, `null` when the text is not one of its labels. */

@@ -3,7 +3,8 @@ import type { Support } from '../core/support.ts'
 import type { ActivationMode, InputRounding } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, ModelConfig, ModelGraph } from '../models/model-graph.ts'
-import type { Grid, GridField } from './grid.ts'
+import type { AxisMember } from './axis-member.ts'
+import type { Grid } from './grid.ts'
 import type { AxisChoice } from './recipe.ts'
 import type { LayerActivations, Rounding } from './rounding.ts'
 
@@ -105,16 +106,7 @@ export interface GridPlace {
  * so that in float the model computes what it computed before; pruning alone changes the model. One file in `transforms/` each,
  * default export.
  */
-export interface Transform<Settings = unknown> {
-  /** `kind` in recipes. */
-  readonly kind: string
-  readonly title: string
-  readonly explanation: string
-  /** Place in a list of choices, familiar members first; those without one come after, by kind. */
-  readonly order?: number
-  readonly fields: readonly GridField[]
-  /** Throws `StudioError` `recipe-invalid` naming the field. */
-  parse(choice: AxisChoice): Settings
+export interface Transform<Settings = unknown> extends AxisMember<Settings> {
   /** Its words in ids and in a recipe's one-line summary; empty when it does nothing. */
   label(settings: Settings): string
   /** The inverse of `label`, `null` when the text is not one of its labels. */

@@ -3,8 +3,8 @@ import type { ModelConfig, TensorInfo } from '../models/model-graph.ts'
 import type { RunEvent } from '../pipeline/events.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import type { Artifact, RunReport } from '../pipeline/report.ts'
+import type { SettingField } from '../quantization/axis-member.ts'
 import type { RecipeChoices } from '../quantization/choices.ts'
-import type { GridField } from '../quantization/grid.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 
 /**
@@ -229,7 +229,7 @@ export interface AxisMember {
   readonly kind: string
   readonly title: string
   readonly explanation: string
-  readonly fields: readonly GridField[]
+  readonly fields: readonly SettingField[]
   /** Of transforms and roundings: whose inputs on the calibration text they learn from. */
   readonly learnsFrom?: 'none' | 'float' | 'own'
 }

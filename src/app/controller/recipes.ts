@@ -32,7 +32,7 @@ function isNameTaken(id: string): boolean {
 
 const isPresetId = (id: string): boolean => modelStore.getState().catalogue?.presets.some((preset) => preset.recipe.id === id) ?? false
 
-/** Both validated, so that their fields stand in one order. */
+/** Fields of a recipe stand in one order, whether it was read or edited. */
 const isSame = (one: Recipe, other: Recipe): boolean => JSON.stringify(one) === JSON.stringify(other)
 
 export function createRecipeActions({ service }: ControllerContext): RecipeActions {

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { ModelGraph } from '../../models/model-graph.ts'
 import type { Allocation, AllocationTensor } from '../allocation.ts'
-import { recipeInvalid } from '../faults.ts'
+import { parseSettings } from '../parse-settings.ts'
 
 /** A block tensor's place: block index, number of blocks, query heads for each key head; and what is known of its inputs. */
 interface Place {
@@ -118,17 +118,7 @@ const llamaMix: Allocation<{ readonly mix: string }> = {
       default: 'Q4_K_M',
     },
   ],
-  parse(choice) {
-    const parsed = v.safeParse(schema, choice)
-    if (!parsed.success) {
-      const [issue] = parsed.issues
-      throw recipeInvalid(
-        `The mix's ${v.getDotPath(issue) ?? 'setting'} is not possible: ${issue.message}.`,
-        `Use one of the mixes ${names.join(', ')}.`,
-      )
-    }
-    return { mix: parsed.output.mix }
-  },
+  parse: (choice) => parseSettings(schema, choice, { of: 'the mix', remedy: `Use one of the mixes ${names.join(', ')}.` }),
   label: ({ mix }) => `mix ${mix}`,
   exampleNames: ownNames,
   named(id) {

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import type { SettingField } from '../axis-member.ts'
 import { recipeInvalid } from '../faults.ts'
-import type { GridField } from '../grid.ts'
 import type { AxisChoice } from '../recipe.ts'
 
 export interface AwqSettings {
@@ -18,7 +18,7 @@ const schema = v.strictObject({
   clip: v.optional(v.boolean(), true),
 })
 
-export const awqFields: readonly GridField[] = [
+export const awqFields: readonly SettingField[] = [
   {
     key: 'scales',
     label: 'Scales follow',

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import type { SettingField } from '../axis-member.ts'
 import { recipeInvalid } from '../faults.ts'
-import type { GridField } from '../grid.ts'
 import type { AxisChoice } from '../recipe.ts'
 import { crossTermField } from './settings.ts'
 
@@ -21,7 +21,7 @@ const schema = v.strictObject({
   crossTerm: v.optional(v.boolean(), false),
 })
 
-export const learnedFields: readonly GridField[] = [
+export const learnedFields: readonly SettingField[] = [
   {
     key: 'steps',
     label: 'Steps of descent',

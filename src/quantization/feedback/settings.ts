@@ -1,6 +1,6 @@
 import * as v from 'valibot'
+import type { SettingField } from '../axis-member.ts'
 import { recipeInvalid } from '../faults.ts'
-import type { GridField } from '../grid.ts'
 import type { AxisChoice } from '../recipe.ts'
 
 export interface FeedbackSettings {
@@ -35,7 +35,7 @@ const schema = v.strictObject({
   block: v.optional(v.picklist([32, 64, 128]), 128),
 })
 
-export const crossTermField: GridField = {
+export const crossTermField: SettingField = {
   key: 'crossTerm',
   label: 'Errors of the layers before',
   input: 'choice',
@@ -46,7 +46,7 @@ export const crossTermField: GridField = {
   default: false,
 }
 
-export const feedbackFields: readonly GridField[] = [
+export const feedbackFields: readonly SettingField[] = [
   {
     key: 'order',
     label: 'Order of columns',

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { GridField } from '../grid.ts'
+import type { SettingField } from '../axis-member.ts'
 import { parseSettings } from '../parse-settings.ts'
 import type { AxisChoice } from '../recipe.ts'
 
@@ -19,7 +19,7 @@ const schema = v.strictObject({
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(largestSeed)), 0),
 })
 
-export const hadamardFields: readonly GridField[] = [
+export const hadamardFields: readonly SettingField[] = [
   {
     key: 'scope',
     label: 'What is rotated',

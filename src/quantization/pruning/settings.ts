@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { GridField } from '../grid.ts'
+import type { SettingField } from '../axis-member.ts'
 import { parseSettings } from '../parse-settings.ts'
 import type { AxisChoice } from '../recipe.ts'
 
@@ -14,7 +14,7 @@ const usual = 50
 
 const sparsity = v.union([v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)), v.literal('2:4')])
 
-export const pruningFields: readonly GridField[] = [
+export const pruningFields: readonly SettingField[] = [
   {
     key: 'sparsity',
     label: 'Weights that become 0',

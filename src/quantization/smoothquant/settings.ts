@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import type { GridField } from '../grid.ts'
+import type { SettingField } from '../axis-member.ts'
 import { parseSettings } from '../parse-settings.ts'
 import type { AxisChoice } from '../recipe.ts'
 
@@ -20,7 +20,7 @@ const schema = v.strictObject({
   activations: v.optional(v.picklist(['token', 'tensor', 'float']), 'token'),
 })
 
-export const smoothQuantFields: readonly GridField[] = [
+export const smoothQuantFields: readonly SettingField[] = [
   {
     key: 'alpha',
     label: 'Share of the range that moves into the weights (alpha)',
