@@ -146,12 +146,12 @@ function parse(argv: readonly string[]) {
   return parseArgs({ args: [...argv], options: { ...declared, ...options }, allowPositionals: true, strict: true })
 }
 
-function chosenOptions(given: Readonly<Record<string, unknown>>): Record<string, string> {
+function chosenOptions(given: Readonly<Record<string, string | boolean | readonly string[] | undefined>>): Record<string, string> {
   const chosen: Record<string, string> = {}
   for (const { id, values } of formatOptions) {
     const value = given[id]
-    if (value === undefined) continue
-    if (typeof value !== 'string' || !values.includes(value)) throw usage(`--${id} takes ${values.join(' or ')}, not "${String(value)}"`)
+    if (typeof value !== 'string') continue
+    if (!values.includes(value)) throw usage(`--${id} takes ${values.join(' or ')}, not "${value}"`)
     chosen[id] = value
   }
   return chosen

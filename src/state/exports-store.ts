@@ -61,8 +61,8 @@ export function updateJob(choice: ExportChoice, change: Partial<ExportJob>): voi
 export function chooseFormatOption(choice: ExportChoice, { id, values }: TargetOption, value: string): void {
   exportsStore.setState(({ formatOptions }) => {
     const before = formatOptions.find((other) => isSameChoice(choice, other))
-    const { [id]: _, ...others } = before?.chosen ?? {}
-    const chosen = value === values[0] ? others : { ...others, [id]: value }
+    const others = Object.entries(before?.chosen ?? {}).filter(([key]) => key !== id)
+    const chosen = Object.fromEntries(value === values[0] ? others : [...others, [id, value]])
     return {
       formatOptions: [
         ...formatOptions.filter((other) => other !== before),

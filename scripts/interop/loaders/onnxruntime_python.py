@@ -37,7 +37,8 @@ def load(folder: Path, expected: dict):
 
     def must_equal(found: np.ndarray, wanted: np.ndarray, cause: str) -> None:
         difference = float(np.abs(found - wanted).max())
-        assert difference <= expected["tolerance"], f"{cause} changes logits by {difference}"
+        # Both may be a tolerance away from what is exact.
+        assert difference <= 2 * expected["tolerance"], f"{cause} changes logits by {difference}"
 
     prompt = expected["prompt"]
     alone = forward(prompt)

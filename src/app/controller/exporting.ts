@@ -10,6 +10,7 @@ import {
 import { faultOf } from '../../state/fault.ts'
 import { modelStore } from '../../state/model-store.ts'
 import { runStore } from '../../state/run-store.ts'
+import { testDriveStore } from '../../state/test-drive-store.ts'
 import { announce, notify } from '../../state/ui-store.ts'
 import type { StudioActions } from '../../ui/actions.ts'
 import { type ControllerContext, createSlot, isStopped } from './context.ts'
@@ -34,6 +35,8 @@ export function createExporting({ service }: ControllerContext): ExportActions {
     if (planHash === undefined) return
     const started = performance.now()
     updateJob(job, { status: 'working', progress: null, result: null, fault: null })
+    // They were about the files that are replaced.
+    testDriveStore.setState(({ drives }) => ({ drives: drives.filter((drive) => !isSameChoice(drive, job)) }))
     try {
       // Each export has a folder of its own, so that file names of two recipes cannot meet.
       const folder =
