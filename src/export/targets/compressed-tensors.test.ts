@@ -184,6 +184,13 @@ describe('compressed-tensors refusals and notes', () => {
     expect(compressedTensors.supports(source)).toMatch(/no columns that stay float.*smoothquant-w8a8/)
   })
 
+  it('refuses outputs in 8 bits', async () => {
+    const source = await made(tinyLlamaConfig(), affine(8, 'row', true), { ...fixed, outputScale: 0.1 })
+    expect(compressedTensors.supports(source)).toMatch(
+      /hand on floats, and the output of \S+ is rounded to 8 bits.*smoothquant-w8a8-static/,
+    )
+  })
+
   it('says what is written plainly, what few kernels read and how inputs are rounded', async () => {
     const source = await made(tinyLlamaConfig({ intermediate_size: 100, num_hidden_layers: 1 }), affine(4, 16, true), perToken)
     expect(compressedTensors.notes(source).join('\n')).toMatch(

@@ -129,6 +129,12 @@ describe('ONNX with weights and inputs in 8 bits', () => {
       () => undefined,
       /one scale for the inputs of each linear, found by calibration.*smoothquant-w8a8-static/,
     ],
+    [
+      'outputs in 8 bits',
+      eightBits,
+      () => ({ kind: 'int8-tensor', scale: 0.025, outputScale: 0.1 }),
+      /hands on floats, and the output of \S+ is rounded to 8 bits.*smoothquant-w8a8-static/,
+    ],
     ['inputs by token', eightBits, () => ({ kind: 'int8-rows', outlierThreshold: null }), /rounded with a scale for each token/],
     [
       '4 bits',

@@ -4,7 +4,7 @@ import { asMatrix, inPieces, rowPieces } from '../float-pieces.ts'
 import { int8Codes } from '../int8-codes.ts'
 import { shapeOf } from '../shapes.ts'
 import type { ExportSource } from '../target.ts'
-import type { ConstantSource } from './graph-builder.ts'
+import type { BiasSource, ConstantSource } from './graph-builder.ts'
 
 /** The file's bytes in order. */
 export async function* tfliteBytes(
@@ -30,12 +30,24 @@ async function* constantBytes(from: ConstantSource, source: ExportSource, signal
   } else if (from.kind === 'float') {
     const { rows, columns } = asMatrix(shapeOf(source, from.name))
     for (const piece of rowPieces(rows, columns)) yield bytesOf(await source.readFloat(from.name, piece, signal))
+  } else if (from.kind === 'bias') {
+    yield bytesOf(await biasCodes(from, source, signal))
   } else {
     const { codes, scales } = int8Codes(await source.readQuantized(from.name, signal))
     yield* inPieces(bytesOf(from.kind === 'codes' ? codes : scales))
   }
 }
 
-function bytesOf({ buffer, byteOffset, byteLength }: Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+async function biasCodes(
+  { name, weight, inputScale }: BiasSource,
+  source: ExportSource,
+  signal?: AbortSignal,
+): Promise<Int32Array<ArrayBuffer>> {
+  const values = await source.readFloat(name, { rowStart: 0, rowEnd: 1 }, signal)
+  const { scales } = int8Codes(await source.readQuantized(weight, signal))
+  return Int32Array.from(values, (value, row) => Math.round(value / (inputScale * (scales[row] ?? Number.NaN))))
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return new Uint8Array(buffer, byteOffset, byteLength)
 }

@@ -9,7 +9,7 @@ import { asMatrix } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
 import { shapeOf } from '../shapes.ts'
 import type { ExportSource } from '../target.ts'
-import type { BuiltGraph } from './graph-builder.ts'
+import type { BiasSource, BuiltGraph } from './graph-builder.ts'
 
 /**
  * Parses the written file with the reader of `formats/tflite`, then compares its tables and every constant with what was meant:
@@ -38,14 +38,17 @@ export async function verifyTflite(
       const wanted = await source.readFloat(from.name, { rowStart: 0, rowEnd: rows }, signal)
       proveEqual(`Tensor ${from.name}`, new Float32Array((await bytesOf(index)).buffer), wanted)
     } else if (from.kind === 'codes') {
-      const scaleIndex = graph.sources.findIndex((each) => each.kind === 'scales' && each.name === from.name)
       const codes = new Int8Array((await bytesOf(index)).buffer)
-      const scales = new Float32Array((await bytesOf(scaleIndex)).buffer)
+      const scales = rowScales(file, from.name) ?? new Float32Array((await bytesOf(scalesOf(graph, from.name))).buffer)
       const run = codes.length / scales.length
       const values = Float32Array.from(codes, (code, at) => code * (scales[Math.floor(at / run)] ?? Number.NaN))
       const stored = await source.readQuantized(from.name, signal)
       const wanted = await storage.get(stored.encoding).dequantize(stored, kernels, signal)
       proveEqual(`Tensor ${from.name}`, positiveZeros(values), positiveZeros(wanted))
+    } else if (from.kind === 'bias') {
+      const steps = new Int32Array((await bytesOf(index)).buffer)
+      const wanted = await source.readFloat(from.name, { rowStart: 0, rowEnd: 1 }, signal)
+      proveBias(from, { steps, wanted, scales: rowScales(file, from.weight) ?? new Float32Array() })
     }
   }
 }
@@ -82,6 +85,29 @@ function proveTables(file: TfliteFile, graph: BuiltGraph): void {
     })
   if (!areTensors || !areOperators || !areBuffers || !same(file.inputs, graph.inputs) || !same(file.outputs, graph.outputs))
     throw proofFailed('The graph', 'has other tensors or operators after reading back')
+}
+
+/** Scales in the quantization of a matrix itself, as operators on whole numbers read them; `null` where they are a constant. */
+function rowScales(file: TfliteFile, name: string): Float32Array<ArrayBuffer> | null {
+  const found = file.tensors.find((tensor) => tensor.name === `${name} (codes)` && tensor.scales.length > 1)
+  return found === undefined ? null : Float32Array.from(found.scales)
+}
+
+function scalesOf(graph: BuiltGraph, name: string): number {
+  return graph.sources.findIndex((each) => each.kind === 'scales' && each.name === name)
+}
+
+/** A bias is rounded to a step of its row, the product of what one code of the input and of the weight mean. */
+function proveBias(
+  { name, inputScale }: BiasSource,
+  { steps, wanted, scales }: { readonly steps: Int32Array; readonly wanted: Float32Array; readonly scales: Float32Array },
+): void {
+  const isWrong = (value: number, row: number): boolean => {
+    const step = inputScale * (scales[row] ?? Number.NaN)
+    return !(Math.abs((steps[row] ?? Number.NaN) * step - value) <= 0.51 * step)
+  }
+  const row = wanted.findIndex(isWrong)
+  if (steps.length !== wanted.length || row >= 0) throw proofFailed(`Tensor ${name}`, `is not its bias in row ${row}`)
 }
 
 /** A code of 0 may be -0 on one way and 0 on the other: the same weight. */
