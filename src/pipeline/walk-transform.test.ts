@@ -139,7 +139,7 @@ describe('a transform in a run', () => {
     for (const [index, block] of (result.inputModes[integer] ?? []).entries()) {
       for (const [role, mode] of Object.entries(block)) {
         const before = result.inputModes[fixed]?.[index]?.[role]
-        expect(mode).toEqual({ ...before, outputScale: expect.any(Number) })
+        expect(mode).toEqual({ ...before, outputScale: expect.any(Number) as number })
         expect(isRequantized(mode) && mode.outputScale > 0).toBe(true)
       }
     }
