@@ -1,5 +1,4 @@
 import type { Support } from '../../core/support.ts'
-import { isRequantized } from '../../kernels/contract/activations.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
 import type { GridEncoding, TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
@@ -48,9 +47,6 @@ function supports({ weight }: LinearSpec, encoding: GridEncoding, { inputModes }
   const mode = inputModes.get(weight)
   if (mode?.kind === 'int8-rows') {
     return `This format has one scale for the inputs of each linear, and the inputs of ${weight} are rounded with a scale for each token. ${instead}`
-  }
-  if (isRequantized(mode)) {
-    return `This format hands on floats, and the output of ${weight} is rounded to 8 bits for integer kernels of microcontrollers. ${instead}`
   }
   if (encoding.encoding === 'int8-rows') return true
   const isEightBit = encoding.encoding === 'affine' && encoding.bits === 8 && encoding.isSymmetric && typeof encoding.group !== 'number'

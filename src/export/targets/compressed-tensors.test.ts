@@ -184,11 +184,11 @@ describe('compressed-tensors refusals and notes', () => {
     expect(compressedTensors.supports(source)).toMatch(/no columns that stay float.*smoothquant-w8a8/)
   })
 
-  it('refuses outputs in 8 bits', async () => {
+  it('hands on floats where the recipe has outputs in 8 bits, and says so', async () => {
     const source = await made(tinyLlamaConfig(), affine(8, 'row', true), { ...fixed, outputScale: 0.1 })
-    expect(compressedTensors.supports(source)).toMatch(
-      /hand on floats, and the output of \S+ is rounded to 8 bits.*smoothquant-w8a8-static/,
-    )
+    expect(compressedTensors.supports(source)).toBe(true)
+    expect(compressedTensors.notes(source).join(' ')).toMatch(/outputs of linears.*hand on floats/)
+    expect(compressedTensors.notes(await made(tinyLlamaConfig(), affine(8, 'row', true), fixed)).join(' ')).not.toMatch(/hand on floats/)
   })
 
   it('says what is written plainly, what few kernels read and how inputs are rounded', async () => {

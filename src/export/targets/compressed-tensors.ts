@@ -1,7 +1,7 @@
-import { isRequantized } from '../../kernels/contract/activations.ts'
 import { quantizationConfig } from '../compressed-tensors/config.ts'
 import { compressedForm } from '../compressed-tensors/form.ts'
 import { modelFiles } from '../safetensors/model-files.ts'
+import { floatOutputNotes } from '../safetensors/notes.ts'
 import { type PlannedTensor, planTensors } from '../safetensors/planned-tensor.ts'
 import { type FormatRules, linearsOnly, quantizedOf, wrongEncoding } from '../safetensors/refusals.ts'
 import { weightFiles } from '../safetensors/weight-files.ts'
@@ -33,10 +33,6 @@ const compressedTensors: ExportTarget = {
   supports(facts) {
     const support = linearsOnly(facts, rules)
     if (support !== true) return support
-    const rounded = [...facts.inputModes].find(([, mode]) => isRequantized(mode))
-    if (rounded !== undefined) {
-      return `Runtimes that read compressed-tensors hand on floats, and the output of ${rounded[0]} is rounded to 8 bits. Choose smoothquant-w8a8-static.`
-    }
     const outliers = [...facts.inputModes].find(([, mode]) => mode.kind === 'int8-rows' && mode.outlierThreshold !== null)
     if (outliers !== undefined) {
       return `compressed-tensors has no columns that stay float, as the inputs of ${outliers[0]} have. Choose smoothquant-w8a8, or bitsandbytes for LLM.int8().`
@@ -65,7 +61,7 @@ const compressedTensors: ExportTarget = {
         'Inputs are rounded as vLLM does (the largest of a token over 127); transformers simulates with 127.5, so results differ slightly there.',
       )
     }
-    return notes
+    return [...notes, ...floatOutputNotes(facts)]
   },
 
   layout(facts) {

@@ -15,8 +15,8 @@ const baseBytes = 4096
 
 /**
  * Bytes of arena that TensorFlow Lite Micro needs for a graph, from above: the most tensors that live at the same time, what
- * operators keep (transposed second inputs of batch products, factors of rows), and its own tables. `AllocateTensors` fails in an arena that is too small, and
- * `arena_used_bytes` tells afterwards what was used.
+ * operators keep (transposed second inputs of batch products, factors of rows), and its own tables. `AllocateTensors` fails in an
+ * arena that is too small, and `arena_used_bytes` tells afterwards what was used.
  */
 export function arenaBytes({ tensors, operators, inputs, outputs }: BuiltGraph): number {
   const lastUse = new Map<number, number>()

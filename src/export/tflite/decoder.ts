@@ -40,7 +40,7 @@ class Decoder {
   readonly #mask: number
   /** Inputs in 8 bits by input and scale, and back in floats by their codes: linears of one input share them. */
   readonly #codes = new Map<string, number>()
-  readonly #rounded = new Map<number, number>()
+  readonly #floats = new Map<number, number>()
   readonly #rotations: { readonly q: Rotation; readonly k: Rotation }
 
   constructor(facts: ExportFacts) {
@@ -160,8 +160,8 @@ class Decoder {
   }
 
   #floatsOf(codes: number): number {
-    const floats = this.#rounded.get(codes) ?? this.#graph.operator('DEQUANTIZE', [codes], this.#graph.shapeOf(codes))
-    this.#rounded.set(codes, floats)
+    const floats = this.#floats.get(codes) ?? this.#graph.operator('DEQUANTIZE', [codes], this.#graph.shapeOf(codes))
+    this.#floats.set(codes, floats)
     return floats
   }
 

@@ -34,7 +34,7 @@ function micro({ device, facts, files }: GuideScene): string {
 }
 
 const integers =
-  'The linears of the blocks take and give 8 bits with a scale for each row of their weights, which TensorFlow Lite Micro knows since September 2024; build with its CMSIS-NN kernels on a Cortex-M, or with esp-tflite-micro, whose ESP-NN kernels are used by themselves. LiteRT runs the file too, but rounds once where these kernels round twice: its text may differ.'
+  'The linears of the blocks take and give 8 bits with a scale for each row of their weights, for which ESP-NN (in esp-tflite-micro) and CMSIS-NN have integer kernels. Take a runtime of the middle of 2025 or later: kernels before knew one scale for a whole matrix and give wrong numbers without a word. LiteRT runs the file too, but rounds once where these kernels round twice: its text may differ.'
 const floats =
   'The linears compute in floats. Integer kernels (ESP-NN, CMSIS-NN) are used where inputs and outputs have 8 bits as well: the recipe smoothquant-w8a8-integer.'
 
