@@ -1,14 +1,17 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { firstDifference, generate, type NextLogits } from '../evaluation/generate.ts'
 import type { FileStore } from '../io/file-store.ts'
+import { isRequantized } from '../kernels/contract/activations.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, ModelGraph } from '../models/model-graph.ts'
 import { tensorRoles } from '../models/tensors.ts'
 import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
+import { rowScalesOf } from '../quantization/row-scales.ts'
 import type { Continuation, GenerateEvent, GenerateRequest } from '../rpc/contract.ts'
 import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+import { rowScales } from '../runtime/graphs/requantize.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import { activationModesOf } from './activation-modes.ts'
 import { checkpointRows, EmbeddingLookup, storedRows } from './embedding.ts'
@@ -182,12 +185,16 @@ class StreamedModel {
   async #load(block: BlockSpec): Promise<LoadedBlock> {
     const { checkpoint, store, kernels, runner } = this.#tools
     const weights: Record<string, Float32Array<ArrayBuffer>> = { ...(await readBlock(checkpoint, block, this.#signal)) }
+    const modes = activationModesOf(this.#resolved, block, this.#inputModes[block.index])
     for (const { role, name } of tensorRoles(block)) {
       const stored = this.#stored.get(name)
       if (stored === undefined) continue
-      weights[role] = await dequantize(kernels, await readStored(store, stored, this.#signal), this.#signal)
+      const tensor = await readStored(store, stored, this.#signal)
+      weights[role] = await dequantize(kernels, tensor, this.#signal)
+      const scales = isRequantized(modes[role]) ? rowScalesOf(tensor) : null
+      if (scales !== null) weights[rowScales(role)] = scales
     }
-    return runner.loadBlock(weights satisfies BlockWeights, activationModesOf(this.#resolved, block, this.#inputModes[block.index]))
+    return runner.loadBlock(weights satisfies BlockWeights, modes)
   }
 
   async #logits(hidden: Float32Array<ArrayBuffer>): Promise<Float32Array> {

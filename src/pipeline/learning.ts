@@ -11,16 +11,20 @@ export interface Learning {
   readonly hasCrossTerm: boolean
   /** Whether its transform learns from the float model's inputs. */
   readonly transformNeedsInputs: boolean
+  /** Whether it learns how far the outputs of the float model's linears reach. */
+  readonly transformNeedsOutputs: boolean
 }
 
 export function learningOf(recipe: Recipe): Learning {
   const rounding = roundings.get(recipe.rounding.kind)
   const settings = rounding.parse(recipe.rounding)
+  const transform = transforms.get(recipe.transform.kind)
   return {
     from: rounding.needsActivations,
     isTrueSequential: rounding.isTrueSequential?.(settings) ?? false,
     hasCrossTerm: rounding.needsCrossTerm?.(settings) ?? false,
-    transformNeedsInputs: transforms.get(recipe.transform.kind).needsInputs,
+    transformNeedsInputs: transform.needsInputs,
+    transformNeedsOutputs: transform.needsOutputs?.(transform.parse(recipe.transform)) ?? false,
   }
 }
 

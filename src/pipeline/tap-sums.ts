@@ -1,4 +1,5 @@
 import type { Matrix } from '../kernels/contract/kernels.ts'
+import type { BlockTaps } from '../runtime/engine.ts'
 
 /** Tokens of a sample. */
 export const sampleTokens = 256
@@ -10,10 +11,14 @@ interface Sums {
   readonly rows: Float32Array<ArrayBuffer>[]
 }
 
-/** What transforms learn of the inputs of each tap beside G: magnitudes by column, and a sample of tokens spread over the text. */
+/**
+ * What transforms learn of the inputs of each tap beside G: magnitudes by column, and a sample of tokens spread over the text; and
+ * how far the outputs of linears reach.
+ */
 export class TapSums {
   readonly #every: number
   readonly #sums = new Map<string, Sums>()
+  readonly #ranges = new Map<string, number>()
   #seen = 0
 
   /** `tokens`: how many rows will come in all. */
@@ -22,7 +27,7 @@ export class TapSums {
   }
 
   /** Adds the first `rows` rows of every tap; all taps have the same rows. */
-  add(taps: Readonly<Record<string, Float32Array>>, { rows, of }: { readonly rows: number; readonly of: number }): void {
+  add({ taps = {}, ranges = {} }: BlockTaps, { rows, of }: { readonly rows: number; readonly of: number }): void {
     for (const [tap, values] of Object.entries(taps)) {
       const columns = values.length / of
       const sums = this.#sums.get(tap) ?? { magnitudes: new Float64Array(columns), largest: new Float32Array(columns), rows: [] }
@@ -33,7 +38,16 @@ export class TapSums {
         if ((this.#seen + row) % this.#every === 0) sums.rows.push(input.slice())
       }
     }
+    for (const [role, values] of Object.entries(ranges)) {
+      const largest = values.subarray(0, rows).reduce((most, value) => Math.max(most, value), this.#ranges.get(role) ?? 0)
+      this.#ranges.set(role, largest)
+    }
     this.#seen += rows
+  }
+
+  /** Largest magnitude in the outputs of each linear, by role; empty where none were added. */
+  get ranges(): ReadonlyMap<string, number> {
+    return this.#ranges
   }
 
   /** Throws `RangeError` for a tap that no row was added to. */

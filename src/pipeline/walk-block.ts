@@ -1,13 +1,16 @@
 import type { Finding } from '../core/finding.ts'
 import type { LayerResult } from '../evaluation/result.ts'
+import { isRequantized } from '../kernels/contract/activations.ts'
 import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import { tensorRoles } from '../models/tensors.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { changedFloats } from '../quantization/resolve.ts'
 import type { LayerActivations } from '../quantization/rounding.ts'
+import { rowScalesOf } from '../quantization/row-scales.ts'
 import type { TransformedBlock } from '../quantization/transform.ts'
 import type { BlockWeights, LoadedBlock, ModelRunner } from '../runtime/engine.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+import { rowScales } from '../runtime/graphs/requantize.ts'
 import { activationModesOf } from './activation-modes.ts'
 import type { RunEvent } from './events.ts'
 import { batchTokens, type HiddenStates } from './hidden-states.ts'
@@ -102,16 +105,18 @@ async function forward(
   const { progress, signal } = context
   const { states, loaded, grams, sums } = pass
   const operations = blockOperations(block.linears)
+  const hasRanges = context.recipes.some((run) => run.learning.transformNeedsOutputs)
   return states.advance(
     block.index + 1,
     async (index) => {
       const input = await states.read(index, signal)
       const tokens = batchTokens(input)
       const gramRows = grams === undefined ? 0 : (context.gramRows[index] ?? 0)
-      const result = await progress.forwarded(tokens, tokens * operations, () => loaded.run(input, { taps: gramRows > 0 }))
+      const asked = { taps: gramRows > 0, ranges: gramRows > 0 && hasRanges }
+      const result = await progress.forwarded(tokens, tokens * operations, () => loaded.run(input, asked))
       if (gramRows > 0) {
         await grams?.add(result.taps ?? {}, { rows: gramRows, of: tokens }, signal)
-        sums?.add(result.taps ?? {}, { rows: gramRows, of: tokens })
+        sums?.add(result, { rows: gramRows, of: tokens })
       }
       return result.output.data
     },
@@ -159,6 +164,8 @@ async function quantizeBlock(context: WalkContext, block: BlockSpec, input: Bloc
         await writer.append(made.quantized)
         layers.push(made.layer)
         weights[linear.role] = made.approximation
+        const scales = isRequantized(source.modes[linear.role]) ? rowScalesOf(made.quantized) : null
+        if (scales !== null) weights[rowScales(linear.role)] = scales
       }
     }
     for (const tensor of floatsOf(block, run, source)) await writer.append(tensor)

@@ -1,15 +1,20 @@
 import { describe, expect, it, vi } from 'vitest'
 import { exportTargets } from '../export/registry.ts'
+import { tfliteBytes } from '../export/tflite/constants.ts'
+import { decoderGraph } from '../export/tflite/decoder.ts'
 import { writeExport } from '../export/write-export.ts'
 import { readGguf } from '../formats/gguf/read.ts'
 import { readSafetensorsHeader } from '../formats/safetensors/header.ts'
+import { layoutTflite } from '../formats/tflite/layout.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
+import { isRequantized } from '../kernels/contract/activations.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { changedFloats, resolveTensors } from '../quantization/resolve.ts'
 import { faultOf } from '../testing/fault-of.ts'
+import { runTflite } from '../testing/tflite-interpreter.ts'
 import { openTiny, runTiny, stopAfterFirstBlock, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
 import { planRun } from './execute-run.ts'
-import { generateAll } from './generate-run.ts'
+import { generateAll, openModel } from './generate-run.ts'
 import type { RunRequest } from './plan.ts'
 import { exportSource, type RunResult, requireResult } from './run-result.ts'
 import { readStored } from './stored-tensor.ts'
@@ -75,7 +80,7 @@ describe('a transform in a run', () => {
   })
 
   it('gives the same bytes after a stop, and with error feedback behind it', async () => {
-    const recipes = ['awq-4bit-g16', 'awq+gptq-4bit-g16', 'smoothquant-w8a8-static', 'Q4_0+awq']
+    const recipes = ['awq-4bit-g16', 'awq+gptq-4bit-g16', 'smoothquant-w8a8-static', 'smoothquant-w8a8-integer', 'Q4_0+awq']
     const whole = await finished(recipes)
     const store = new MemoryFileStore()
     expect(await stopAfterFirstBlock({ model: whole.model, request: requestOf(recipes), store })).toMatchObject({ code: 'aborted' })
@@ -122,6 +127,44 @@ describe('a transform in a run', () => {
     }
     await generateAll(tools, { request, result }, () => undefined, new AbortController().signal)
     expect(loads.slice(3)).toEqual(modes)
+    await runner.close()
+    await engine.close()
+  })
+
+  it('rounds outputs as integer kernels do, in the figures, in texts and in the file for them', async () => {
+    const [fixed, integer] = ['smoothquant-w8a8-static', 'smoothquant-w8a8-integer']
+    const { model, store, report, result } = await finished([fixed, integer])
+    const perplexities = report.recipes.map(({ perplexity }) => perplexity)
+    expect(perplexities[1]).not.toEqual(perplexities[0])
+    for (const [index, block] of (result.inputModes[integer] ?? []).entries()) {
+      for (const [role, mode] of Object.entries(block)) {
+        const before = result.inputModes[fixed]?.[index]?.[role]
+        expect(mode).toEqual({ ...before, outputScale: expect.any(Number) as number })
+        expect(isRequantized(mode) && mode.outputScale > 0).toBe(true)
+      }
+    }
+    const kernels = createReferenceKernels()
+    const engine = await wasmEngine()
+    const runner = await engine.openModel(model.checkpoint.graph)
+    const tools = { ...model, store, kernels, runner, residentBytes: 1e9, now: () => 0 }
+    const signal = new AbortController().signal
+    const source = exportSource(store, model.checkpoint, result, integer)
+    const graph = decoderGraph(source)
+    const layout = layoutTflite(graph)
+    const pieces: Uint8Array<ArrayBuffer>[] = []
+    for await (const piece of tfliteBytes(layout, graph.sources, source)) pieces.push(piece)
+    const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer())
+    const constants = layout.constants.map(({ start, sizeBytes }) => bytes.slice(start, start + sizeBytes))
+    const [tokens = 0] = graph.tensors[graph.inputs[0] ?? 0]?.shape ?? []
+    const ids = Array.from({ length: tokens }, (_, index) => (index * 7 + 3) % 26)
+    const made = runTflite(graph, constants, ids)
+    const simulated = openModel(tools, { result, recipeId: integer }, signal)
+    const logits: number[] = []
+    for (const id of ids) logits.push(...(await simulated.next([id])))
+    await simulated.release()
+    const differences = logits.map((logit, at) => Math.abs(logit - (made[at] ?? Number.NaN)))
+    expect(differences).toHaveLength(made.length)
+    expect(Math.max(...differences)).toBeLessThan(1e-4)
     await runner.close()
     await engine.close()
   })

@@ -27,7 +27,16 @@ export async function transformBlock(
   }
   const settings = transform.parse(recipe.transform)
   const { config } = context.checkpoint.graph
-  return transform.apply(block, from.weights, { settings, config, inputs, grids: gridsOf(context, block, from.run), kernels, signal })
+  const outputs = from.sums?.ranges ?? new Map<string, number>()
+  return transform.apply(block, from.weights, {
+    settings,
+    config,
+    inputs,
+    outputs,
+    grids: gridsOf(context, block, from.run),
+    kernels,
+    signal,
+  })
 }
 
 function gridsOf(context: WalkContext, block: BlockSpec, run: RecipeRun): ReadonlyMap<string, LinearGrid> {

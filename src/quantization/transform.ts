@@ -37,6 +37,8 @@ export interface TransformOptions<Settings = unknown> {
   readonly config: ModelConfig
   /** By tap; empty for transforms that need no inputs. */
   readonly inputs: ReadonlyMap<string, TapInputs>
+  /** Largest magnitude in what the float model's linears give on the calibration text, by role; absent or empty where `needsOutputs` is not. */
+  readonly outputs?: ReadonlyMap<string, number>
   /** By role; without the linears that stay float. */
   readonly grids: ReadonlyMap<string, LinearGrid>
   readonly kernels: Kernels
@@ -120,11 +122,13 @@ export interface Transform<Settings = unknown> extends AxisMember<Settings> {
   supportsGrid?(place: GridPlace): Support
   /** Whether it learns from what the float model puts into linears. */
   readonly needsInputs: boolean
+  /** Whether it learns how far the outputs of linears reach as well. Absent: no. */
+  needsOutputs?(settings: Settings): boolean
   /** Whether the transformed block asks for rounded inputs of linears. */
   roundsInputs(settings: Settings): boolean
   /**
-   * How it will have the inputs of linears on a grid rounded, as far as that is known before calibration: the scale of
-   * `int8-tensor` is NaN. Absent where it never does.
+   * How it will have the inputs of linears on a grid rounded, as far as that is known before calibration: scales of
+   * `int8-tensor` are NaN. Absent where it never does.
    */
   plannedMode?(settings: Settings): InputRounding | null
   /**

@@ -13,7 +13,10 @@ export interface ForwardEngine {
   close(): Promise<void>
 }
 
-/** f32 weights of one block: linears by role ([out, in]), biases as `<role>.bias`, norms by role. */
+/**
+ * f32 weights of one block: linears by role ([out, in]), biases as `<role>.bias`, norms by role; and `<role>.rowScales` ([out]) with
+ * what one code means in each row of a linear whose output is rounded.
+ */
 export type BlockWeights = Readonly<Record<string, Float32Array<ArrayBuffer>>>
 
 /** Activations of B windows of S tokens: [batch, length, width] row-major. */
@@ -40,12 +43,20 @@ export interface ModelRunner {
   close(): Promise<void>
 }
 
+/** What a pass shows beside its output. */
+export interface BlockTaps {
+  /** Inputs of the linears by tap name, [batch * length, inFeatures]. */
+  readonly taps?: Readonly<Record<string, Float32Array<ArrayBuffer>>>
+  /** Largest magnitude in the output of each linear by role, [batch * length]. */
+  readonly ranges?: Readonly<Record<string, Float32Array<ArrayBuffer>>>
+}
+
 export interface LoadedBlock {
-  /** Causal self-attention from position 0 over each window. With `taps`, also the inputs of the linears by tap name, [batch * length, inFeatures]. */
+  /** Causal self-attention from position 0 over each window. `ranges` comes with `taps`. */
   run(
     input: Activations,
-    options?: { readonly taps?: boolean },
-  ): Promise<{ readonly output: Activations; readonly taps?: Readonly<Record<string, Float32Array<ArrayBuffer>>> }>
+    options?: { readonly taps?: boolean; readonly ranges?: boolean },
+  ): Promise<{ readonly output: Activations } & BlockTaps>
   /** One step of generation: tokens after those in `cache` (`null` at the start); batch 1. Returns the longer cache. */
   step(input: Activations, cache: BlockCache | null): Promise<{ readonly output: Activations; readonly cache: BlockCache }>
   release(): Promise<void>

@@ -95,6 +95,40 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
       await block.release()
     })
 
+    it('hands on the outputs of linears as integer kernels do', async () => {
+      const built = buildBlock({ ...firstCase(), batch: 1 })
+      const { config, blocks } = built.graph
+      const linears = blocks[0]?.linears ?? []
+      const weights: Record<string, Float32Array<ArrayBuffer>> = { ...built.weights }
+      for (const { role, inFeatures } of linears) Object.assign(weights, onRows(role, weights[role] ?? new Float32Array(), inFeatures))
+      const modes = Object.fromEntries(linears.map(({ role }) => [role, { kind: 'int8-tensor', scale: 0.02, outputScale: 0.03 } as const]))
+      const input = Float64Array.from(built.input.data)
+      const expected = referenceBlock(config, weights, input, modes)
+      const inputsAlone = Object.fromEntries(linears.map(({ role }) => [role, { kind: 'int8-tensor', scale: 0.02 } as const]))
+      expect(largestDifference(expected, referenceBlock(config, weights, input, inputsAlone))).toBeGreaterThan(0.01)
+      const block = await runner.loadBlock(weights, modes)
+      const { output } = await block.run(built.input)
+      expect(largestDifference(output.data, expected)).toBeLessThan(tolerance)
+      const { output: stepped } = await block.step(built.input, null)
+      expect(largestDifference(stepped.data, expected)).toBeLessThan(tolerance)
+      await block.release()
+    })
+
+    it('tells how far the outputs of linears reach, token by token', async () => {
+      const built = buildBlock({ ...firstCase(), batch: 1 })
+      const block = await runner.loadBlock(built.weights)
+      const { output, taps = {}, ranges = {} } = await block.run(built.input, { ranges: true })
+      expect(largestDifference(output.data, built.expected)).toBeLessThan(tolerance)
+      for (const { role, tap, inFeatures, outFeatures } of built.graph.blocks[0]?.linears ?? []) {
+        const products = linear(Float64Array.from(taps[tap] ?? []), inFeatures, built.weights, role)
+        const wanted = Array.from({ length: products.length / outFeatures }, (_, token) =>
+          products.subarray(token * outFeatures, (token + 1) * outFeatures).reduce((most, x) => Math.max(most, Math.abs(x)), 0),
+        )
+        expect(largestDifference(ranges[role] ?? [], wanted), role).toBeLessThan(tolerance)
+      }
+      await block.release()
+    })
+
     it('keeps a token of zeros zero when inputs are rounded', async () => {
       const built = buildBlock({ ...firstCase(), batch: 1 })
       const modes = { q: { kind: 'int8-rows', outlierThreshold: null }, down: { kind: 'int8-rows', outlierThreshold: 6 } } as const
@@ -104,8 +138,10 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
       await block.release()
     })
 
-    it('refuses an input scale that is not positive', async () => {
+    it('refuses a scale that is not positive', async () => {
       await expect(runner.loadBlock(first.weights, { q: { kind: 'int8-tensor', scale: 0 } })).rejects.toThrow('input scale of "q" is 0')
+      const mode = { kind: 'int8-tensor', scale: 1, outputScale: Number.NaN } as const
+      await expect(runner.loadBlock(first.weights, { q: mode })).rejects.toThrow('output scale of "q" is NaN')
     })
 
     it('gives logits tile by tile', async () => {
@@ -164,4 +200,17 @@ function firstCase(): (typeof blockCases)[number] {
   const [first] = blockCases
   if (first === undefined) throw new RangeError('There are cases.')
   return first
+}
+
+/** A matrix to nearest in 8 bits with a scale a row, and those scales beside it. */
+function onRows(role: string, data: Float32Array<ArrayBuffer>, columns: number): Record<string, Float32Array<ArrayBuffer>> {
+  const scales = Float32Array.from({ length: data.length / columns }, (_, row) => {
+    const values = data.subarray(row * columns, (row + 1) * columns)
+    return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / 127
+  })
+  const values = data.map((value, at) => {
+    const scale = scales[Math.floor(at / columns)] ?? 1
+    return Math.round(value / scale) * scale
+  })
+  return { [role]: values, [`${role}.rowScales`]: scales }
 }

@@ -1,6 +1,8 @@
+import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { ModelConfig } from '../models/model-graph.ts'
 import type { BlockWeights } from '../runtime/engine.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+import { requantize } from './requantize.ts'
 import { roundInput } from './round-input.ts'
 
 /** `window`: keys that a query sees, its own included; default all before it. */
@@ -29,7 +31,7 @@ export function referencePass(
   const { hidden, heads, kvHeads, headDim, normEps } = config
   const length = input.length / hidden
   const times = (x: Float64Array, inFeatures: number, role: string): Float64Array =>
-    linear(roundInput(x, inFeatures, modes[role] ?? { kind: 'none' }), inFeatures, weights, role)
+    roundOutput(linear(roundInput(x, inFeatures, modes[role] ?? { kind: 'none' }), inFeatures, weights, role), weights, role, modes[role])
   const normed = rmsNorm(input, weight(weights, 'attnIn'), normEps)
   const queries = rotate(config, times(normed, hidden, 'q'), heads)
   const keys = rotate(config, times(normed, hidden, 'k'), kvHeads)
@@ -86,6 +88,17 @@ export function linear(input: Float64Array, inFeatures: number, weights: BlockWe
     let total = bias?.[out] ?? 0
     for (let i = 0; i < inFeatures; i++) total += (input[row * inFeatures + i] ?? 0) * (matrix[out * inFeatures + i] ?? 0)
     return total
+  })
+}
+
+/** What a linear hands on where its mode has an output scale; a row whose codes have scale w sums in steps of input scale times w. */
+function roundOutput(output: Float64Array, weights: BlockWeights, role: string, mode: ActivationMode | undefined): Float64Array {
+  if (mode?.kind !== 'int8-tensor' || mode.outputScale === undefined) return output
+  const { scale, outputScale } = mode
+  const rows = weight(weights, `${role}.rowScales`)
+  return output.map((value, at) => {
+    const step = scale * (rows[at % rows.length] ?? Number.NaN)
+    return requantize(Math.round(value / step), step / outputScale) * outputScale
   })
 }
 

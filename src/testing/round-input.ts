@@ -5,7 +5,7 @@ import type { ActivationMode } from '../kernels/contract/activations.ts'
 export function roundInput(input: Float64Array, width: number, mode: ActivationMode): Float64Array {
   if (mode.kind === 'none') return input
   if (mode.kind === 'int8-tensor') {
-    return input.map((x) => Math.min(127, Math.max(-127, roundHalfEven(x / mode.scale))) * mode.scale)
+    return input.map((x) => Math.min(127, Math.max(-128, roundHalfEven(x / mode.scale))) * mode.scale)
   }
   const threshold = mode.outlierThreshold ?? Infinity
   const isFloatColumn = (column: number): boolean => input.some((x, i) => i % width === column && Math.abs(x) >= threshold)

@@ -1,4 +1,5 @@
 import type { TfliteGraph, TfliteOperator } from '../formats/tflite/schema.ts'
+import { requantize } from './requantize.ts'
 
 /** A tensor of the interpreter: values in f64 whatever its type, row-major. */
 interface Value {
@@ -8,7 +9,7 @@ interface Value {
 
 /**
  * Runs a TensorFlow Lite graph in f64, one operator after the other, as the operators' descriptions read; nothing shared with
- * whoever made the graph. `constants` are the bytes of each constant.
+ * whoever made the graph. `constants` are the bytes of each constant, then of each vector of scales.
  */
 export function runTflite(graph: TfliteGraph, constants: readonly Uint8Array<ArrayBuffer>[], input: readonly number[]): Float64Array {
   const values = new Map<number, Value>()
@@ -18,11 +19,17 @@ export function runTflite(graph: TfliteGraph, constants: readonly Uint8Array<Arr
     const typed = { FLOAT32: Float32Array, INT32: Int32Array, INT8: Int8Array }[type]
     values.set(index, { shape, data: Float64Array.from(new typed(bytes)) })
   }
+  const scalesOf = (index: number): readonly number[] => {
+    const scale = graph.tensors[index]?.scale ?? null
+    if (scale === null || typeof scale === 'number') return scale === null ? [] : [scale]
+    const bytes = constants[graph.constantBytes.length + scale.vector] ?? new Uint8Array()
+    return [...new Float32Array(bytes.slice().buffer)]
+  }
   const [inputTensor = 0] = graph.inputs
   values.set(inputTensor, { shape: [input.length], data: Float64Array.from(input) })
   for (const operator of graph.operators) {
     const inputs = operator.inputs.filter((index) => index >= 0).map((index) => valueOf(values, index))
-    const scales = [...operator.inputs, ...operator.outputs].map((index) => graph.tensors[index]?.scale ?? null)
+    const scales = [...operator.inputs, ...operator.outputs].map(scalesOf)
     for (const [place, data] of run(operator, inputs, scales).entries()) {
       const output = operator.outputs[place] ?? -1
       const shape = graph.tensors[output]?.shape ?? []
@@ -39,7 +46,8 @@ function valueOf(values: ReadonlyMap<number, Value>, index: number): Value {
   return value
 }
 
-function run(operator: TfliteOperator, inputs: readonly Value[], scales: readonly (number | null)[]): readonly Float64Array[] {
+/** `scales`: those of each input and output, one or one a row. */
+function run(operator: TfliteOperator, inputs: readonly Value[], scales: readonly (readonly number[])[]): readonly Float64Array[] {
   const [a, b] = inputs
   if (a === undefined) throw new RangeError(`${operator.kind} has no input`)
   const second = (): Value => b ?? a
@@ -55,9 +63,9 @@ function run(operator: TfliteOperator, inputs: readonly Value[], scales: readonl
     case 'RESHAPE':
       return [a.data]
     case 'DEQUANTIZE':
-      return [a.data.map((x) => x * (scales[0] ?? Number.NaN))]
+      return [a.data.map((x) => x * (scales[0]?.[0] ?? Number.NaN))]
     case 'QUANTIZE':
-      return [a.data.map((x) => Math.min(127, Math.max(-128, halfAway(x / (scales[1] ?? Number.NaN)))))]
+      return [a.data.map((x) => int8(x / (scales[1]?.[0] ?? Number.NaN)))]
     case 'GATHER':
       return [Float64Array.from([...second().data].flatMap((row) => [...(rowsOf(a)[row] ?? [])]))]
     case 'MEAN':
@@ -77,6 +85,13 @@ function run(operator: TfliteOperator, inputs: readonly Value[], scales: readonl
     case 'FULLY_CONNECTED': {
       const weights = rowsOf(second())
       return [Float64Array.from(rowsOf(a).flatMap((row) => weights.map((weight) => dot(row, weight))))]
+    }
+    case 'FULLY_CONNECTED_INT8': {
+      const weights = rowsOf(second())
+      const [[inputScale = Number.NaN] = [], rowScales = [], , [outputScale = Number.NaN] = []] = scales
+      const output = (row: Float64Array, weight: Float64Array, at: number): number =>
+        requantize(dot(row, weight) + (inputs[2]?.data[at] ?? 0), (inputScale * (rowScales[at] ?? Number.NaN)) / outputScale)
+      return [Float64Array.from(rowsOf(a).flatMap((row) => weights.map((weight, at) => output(row, weight, at))))]
     }
     case 'BATCH_MATMUL':
       return [
@@ -149,6 +164,10 @@ function dot(left: ArrayLike<number>, right: ArrayLike<number>): number {
   let sum = 0
   for (let i = 0; i < left.length; i++) sum += (left[i] ?? 0) * (right[i] ?? 0)
   return sum
+}
+
+function int8(x: number): number {
+  return Math.min(127, Math.max(-128, halfAway(x)))
 }
 
 function halfAway(x: number): number {

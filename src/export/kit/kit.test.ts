@@ -97,6 +97,12 @@ describe('deployment kit', () => {
       expect(settings, name).toContain(name)
     }
     expect(readme).toContain('model_data.cc holds the same bytes')
+    expect(readme).toContain('The linears compute in floats.')
+    const mode = { kind: 'int8-tensor', scale: 0.02, outputScale: 0.1 } as const
+    const linears = source.graph.blocks.flatMap((block) => block.linears)
+    const integer = { ...source, inputModes: new Map(linears.map(({ weight }) => [weight, mode])) }
+    const scene = { facts: integer, targetId: 'tflite', files: [], device: null, contextLength: 128 }
+    expect(guideFor('tflite')?.steps(scene)).toContain('take and give 8 bits with a scale for each row')
     expect(await textOf(store, 'model_data.h')).toContain('g_model_data[]')
   })
 

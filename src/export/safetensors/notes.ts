@@ -1,3 +1,4 @@
+import { isRequantized } from '../../kernels/contract/activations.ts'
 import type { ExportFacts } from '../target.ts'
 import type { PlannedTensor } from './planned-tensor.ts'
 
@@ -16,5 +17,13 @@ export function floatInputNotes({ inputModes }: Pick<ExportFacts, 'inputModes'>)
   if (inputModes.size === 0) return []
   return [
     'The recipe rounds the inputs of linears to 8 bits; readers of this format leave them in float, so results are those of the weights alone.',
+  ]
+}
+
+/** Of outputs that the recipe rounds for integer kernels, in formats whose linears take 8 bits and hand on floats. */
+export function floatOutputNotes({ inputModes }: Pick<ExportFacts, 'inputModes'>): string[] {
+  if (![...inputModes.values()].some(isRequantized)) return []
+  return [
+    'The recipe rounds the outputs of linears to 8 bits as well; readers of this format hand on floats, so results are those of smoothquant-w8a8-static.',
   ]
 }

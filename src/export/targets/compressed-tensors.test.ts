@@ -184,6 +184,13 @@ describe('compressed-tensors refusals and notes', () => {
     expect(compressedTensors.supports(source)).toMatch(/no columns that stay float.*smoothquant-w8a8/)
   })
 
+  it('hands on floats where the recipe has outputs in 8 bits, and says so', async () => {
+    const source = await made(tinyLlamaConfig(), affine(8, 'row', true), { ...fixed, outputScale: 0.1 })
+    expect(compressedTensors.supports(source)).toBe(true)
+    expect(compressedTensors.notes(source).join(' ')).toMatch(/outputs of linears.*hand on floats/)
+    expect(compressedTensors.notes(await made(tinyLlamaConfig(), affine(8, 'row', true), fixed)).join(' ')).not.toMatch(/hand on floats/)
+  })
+
   it('says what is written plainly, what few kernels read and how inputs are rounded', async () => {
     const source = await made(tinyLlamaConfig({ intermediate_size: 100, num_hidden_layers: 1 }), affine(4, 16, true), perToken)
     expect(compressedTensors.notes(source).join('\n')).toMatch(

@@ -1,6 +1,7 @@
 import { quantizationConfig } from '../compressed-tensors/config.ts'
 import { compressedForm } from '../compressed-tensors/form.ts'
 import { modelFiles } from '../safetensors/model-files.ts'
+import { floatOutputNotes } from '../safetensors/notes.ts'
 import { type PlannedTensor, planTensors } from '../safetensors/planned-tensor.ts'
 import { type FormatRules, linearsOnly, quantizedOf, wrongEncoding } from '../safetensors/refusals.ts'
 import { weightFiles } from '../safetensors/weight-files.ts'
@@ -60,7 +61,7 @@ const compressedTensors: ExportTarget = {
         'Inputs are rounded as vLLM does (the largest of a token over 127); transformers simulates with 127.5, so results differ slightly there.',
       )
     }
-    return notes
+    return [...notes, ...floatOutputNotes(facts)]
   },
 
   layout(facts) {

@@ -134,6 +134,13 @@ describe('ONNX with weights and inputs in 8 bits', () => {
     expect(expected.every((logit, index) => Math.abs(logit - (found[index] ?? Number.NaN)) < 5e-4)).toBe(true)
   })
 
+  it('hands on floats where the recipe has outputs in 8 bits, and says so', async () => {
+    const source = await made(tinyLlamaConfig(), eightBits, () => ({ kind: 'int8-tensor', scale: 0.025, outputScale: 0.1 }))
+    expect(onnxQdq.supports(source)).toBe(true)
+    expect(onnxQdq.notes(source).join(' ')).toMatch(/outputs of linears.*hand on floats/)
+    expect(onnxQdq.notes(await made()).join(' ')).not.toMatch(/hand on floats/)
+  })
+
   it.each<[string, Parameters<typeof made>[1], Parameters<typeof made>[2], RegExp]>([
     [
       'inputs in float',

@@ -10,6 +10,7 @@ import { qdqGroup } from '../onnx/qdq-group.ts'
 import { planQdq, type QdqMatrix } from '../onnx/qdq-plan.ts'
 import { calibrationCache } from '../onnx/tensorrt-cache.ts'
 import type { WeightGroup } from '../onnx/weight-groups.ts'
+import { floatOutputNotes } from '../safetensors/notes.ts'
 import type { ExportFacts, ExportTarget } from '../target.ts'
 import { textFile } from '../text-files.ts'
 
@@ -33,6 +34,7 @@ const onnxQdq: ExportTarget = {
     return [
       'calibration.cache is for TensorRT without these QuantizeLinear operators; its first line names version 8.6.2, which must be the reader’s.',
       ...(floating === 0 ? [] : [`Inputs of ${floating} linears stay float: calibration found no scale for them.`]),
+      ...floatOutputNotes(facts),
     ]
   },
 

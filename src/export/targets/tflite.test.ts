@@ -2,12 +2,13 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts'
 import { layoutTflite } from '../../formats/tflite/layout.ts'
 import { memorySource } from '../../io/memory-source.ts'
-import type { ActivationMode } from '../../kernels/contract/activations.ts'
+import type { ActivationMode, InputRounding } from '../../kernels/contract/activations.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { BlockSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
+import { rowScalesOf } from '../../quantization/row-scales.ts'
 import { madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-source.ts'
 import { linear, referenceBlock, rmsNorm } from '../../testing/reference-forward.ts'
 import { runTflite } from '../../testing/tflite-interpreter.ts'
@@ -47,6 +48,8 @@ async function blockWeights(from: ExportSource, block: BlockSpec): Promise<Recor
   for (const { role, weight, bias } of block.linears) {
     weights[role] = await weightsOf(from, weight)
     if (bias !== null) weights[`${role}.bias`] = await from.checkpoint.readFloat(bias)
+    const scales = from.encodings.has(weight) ? rowScalesOf(await wholeOf(from, weight)) : null
+    if (scales !== null) weights[`${role}.rowScales`] = scales
   }
   for (const [role, { name }] of Object.entries(block.norms)) weights[role] = await from.checkpoint.readFloat(name)
   return weights
@@ -80,6 +83,13 @@ async function graphLogits(from: ExportSource, ids: readonly number[]): Promise<
 }
 
 const ids = [1, 300, 7, 260, 261, 262, 263, 5, 6, 270, 271, 2]
+
+/** The linears of blocks with inputs and outputs in 8 bits. */
+async function integers(from: ExportSource): Promise<ExportSource> {
+  const mode: InputRounding = { kind: 'int8-tensor', scale: 0.02, outputScale: 0.0137 }
+  const names = from.graph.blocks.flatMap(({ linears }) => linears.map(({ weight }) => weight))
+  return { ...from, inputModes: new Map(names.map((name) => [name, mode])) }
+}
 
 describe('the TensorFlow Lite graph', () => {
   it.each<[string, RawConfig, (name: string) => TensorEncoding]>([
@@ -124,6 +134,23 @@ describe('the TensorFlow Lite graph', () => {
     expect(worst).toBeLessThan(1e-5)
     // q, k and v read one rounded input, gate and up another.
     expect(decoderGraph(from).operators.filter(({ kind }) => kind === 'QUANTIZE')).toHaveLength(4)
+  })
+
+  it.each<[string, RawConfig]>([
+    ['plain', {}],
+    ['with biases', { architectures: ['Qwen2ForCausalLM'], model_type: 'qwen2', num_hidden_layers: 2 }],
+  ])('has linears in whole numbers where outputs are in 8 bits too, %s', async (_name, config) => {
+    const from = await integers(await source(config))
+    const { operators } = decoderGraph(from)
+    expect(tflite.supports(from)).toBe(true)
+    expect(operators.filter(({ kind }) => kind === 'FULLY_CONNECTED_INT8')).toHaveLength(7 * from.graph.blocks.length)
+    // The head alone is a product of floats.
+    expect(operators.filter(({ kind }) => kind === 'FULLY_CONNECTED')).toHaveLength(1)
+    const [made, wanted] = [await graphLogits(from, ids), await expectedLogits(from, ids)]
+    const worst = made.reduce((most, value, at) => Math.max(most, Math.abs(value - (wanted[at] ?? Number.NaN))), 0)
+    expect(worst).toBeLessThan(1e-5)
+    const plain = await expectedLogits({ ...from, inputModes: new Map() }, ids)
+    expect(wanted.some((value, at) => Math.abs(value - (plain[at] ?? 0)) > 1e-3)).toBe(true)
   })
 })
 
@@ -176,6 +203,33 @@ describe('tflite', () => {
     }
   })
 
+  it('finds one wrong byte in scales of rows and in biases', async () => {
+    const made = await integers(await source({ architectures: ['Qwen2ForCausalLM'], model_type: 'qwen2' }))
+    const [file] = tflite.layout(made)
+    const bytes = await bytesOf(file, made)
+    expect(bytes).toHaveLength(file?.sizeBytes ?? 0)
+    await file?.verify?.(made, memorySource('m', bytes), { kernels })
+    const { constants } = layoutTflite(decoderGraph(made))
+    for (const { start, sizeBytes } of constants) {
+      // The last byte of the first value, and of the last: the highest of a number.
+      for (const at of [start + Math.min(3, sizeBytes - 1), start + sizeBytes - 1]) {
+        const broken = bytes.slice()
+        broken[at] = 255 - (broken[at] ?? 0)
+        const attempt = file?.verify?.(made, memorySource('m', broken), { kernels }) ?? Promise.resolve()
+        await expect(attempt, `byte ${at}`).rejects.toMatchObject({ code: 'proof-failed' })
+      }
+    }
+  })
+
+  it('says what its linears compute in', async () => {
+    expect(tflite.notes(from).join()).toContain('Activations are floats; smoothquant-w8a8-integer')
+    const made = await integers(from)
+    expect(tflite.notes(made).join()).toContain('Linears of the blocks are 8-bit integers in and out')
+    // DEQUANTIZE of weights is gone from the arena; its settings name each operator once.
+    const settings = new TextDecoder().decode(await bytesOf(tflite.layout(made)[1], made))
+    expect(settings.match(/AddFullyConnected/g)).toHaveLength(1)
+  })
+
   it('reads fewer tokens at a time on a microcontroller, in a smaller arena', async () => {
     const long = await source({ max_position_embeddings: 512 })
     const micro = { ...long, options: { ...long.options, device: 'esp32-s3' } }
@@ -211,6 +265,13 @@ describe('tflite', () => {
     ],
   ])('refuses %o in %o', async (config, encoding, message) => {
     expect(tflite.supports(await source(config, () => encoding))).toMatch(message)
+  })
+
+  it('refuses outputs in 8 bits where rows have no scale of their own', async () => {
+    const grouped = await integers(await source({}, () => ({ encoding: 'affine', bits: 4, group: 32, isSymmetric: true })))
+    expect(tflite.supports(grouped)).toMatch(/one scale for each row of their weights, and model\.layers\.0\.\S+ has none/)
+    const float = await integers(await source({}, (name) => (name.includes('v_proj') ? { encoding: 'source' } : perRow)))
+    expect(tflite.supports(float)).toMatch(/v_proj\.weight has none/)
   })
 
   it('refuses inputs that are rounded token by token, and more weights than a file holds', () => {

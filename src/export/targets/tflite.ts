@@ -1,5 +1,6 @@
 import { largestTfliteBytes, layoutTflite, type TfliteLayout } from '../../formats/tflite/layout.ts'
 import { memorySource } from '../../io/memory-source.ts'
+import { isRequantized } from '../../kernels/contract/activations.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { matricesOf } from '../../quantization/resolve.ts'
 import { int8Run } from '../int8-codes.ts'
@@ -34,6 +35,10 @@ const tflite: ExportTarget = {
       if (columns % run !== 0) return `Rows of ${name} are not a whole number of groups of ${run}. Take one scale a row.`
     }
     if (!isQuantized) return 'Nothing is quantized in this recipe; the original files already hold these weights.'
+    const shared = withSharedRows(facts)
+    if (shared !== null) {
+      return `Kernels that hand on 8 bits have one scale for each row of their weights, and ${shared} has none. Take smoothquant-w8a8-integer, or smoothquant-static on this grid.`
+    }
     if ([...facts.inputModes.values()].some(({ kind }) => kind === 'int8-rows')) {
       return 'This recipe rounds inputs token by token, for which TensorFlow Lite Micro has no operators. Take one static scale (smoothquant-w8a8-static), or float inputs.'
     }
@@ -44,7 +49,7 @@ const tflite: ExportTarget = {
   notes(facts) {
     const tokens = graphTokens(facts)
     return [
-      `The graph reads ${tokens} tokens at a time, whole, and keeps no state between calls; for a microcontroller as the device it is shorter. Activations are floats.`,
+      `The graph reads ${tokens} tokens at a time, whole, and keeps no state between calls; for a microcontroller as the device it is shorter. ${arithmeticOf(facts)}`,
       ...floatNotes(facts),
       ...sourceNotes(facts),
     ]
@@ -59,6 +64,23 @@ const tflite: ExportTarget = {
 }
 
 export default tflite
+
+/** A linear whose output is in 8 bits and whose rows have no scale of their own. */
+function withSharedRows({ graph, encodings, inputModes }: ExportFacts): string | null {
+  const found = graph.blocks
+    .flatMap(({ linears }) => linears)
+    .find(({ weight, inFeatures }) => {
+      const encoding = encodings.get(weight)
+      return isRequantized(inputModes.get(weight)) && (encoding === undefined || int8Run(encoding, inFeatures) !== inFeatures)
+    })
+  return found?.weight ?? null
+}
+
+function arithmeticOf({ inputModes }: ExportFacts): string {
+  return [...inputModes.values()].some(isRequantized)
+    ? 'Linears of the blocks are 8-bit integers in and out (ESP-NN and CMSIS-NN have fast kernels for them); norms, attention and the head are floats.'
+    : 'Activations are floats; smoothquant-w8a8-integer has its linears in 8-bit integers in and out, for which microcontrollers have fast kernels.'
+}
 
 function floatNotes({ graph, encodings }: ExportFacts): string[] {
   const isFloat = !encodings.has(graph.embedding.name)

@@ -29,10 +29,10 @@ extern const unsigned int g_model_data_len;
 
 /** What a program needs beside the model: its operators, an arena, and the sizes of input and output. */
 export function settingsHeader(graph: BuiltGraph): string {
-  const kinds = [...new Set(graph.operators.map(({ kind }) => kind))].sort((a, b) => a.localeCompare(b))
+  const names = [...new Set(graph.operators.map(({ kind }) => operatorKinds[kind].micro))].sort((a, b) => a.localeCompare(b))
   const [tokens = 0] = graph.tensors[graph.inputs[0] ?? 0]?.shape ?? []
   const vocabulary = graph.tensors[graph.outputs[0] ?? 0]?.shape.at(-1) ?? 0
-  const calls = kinds.map((kind) => `  TF_LITE_ENSURE_STATUS(resolver.${operatorKinds[kind].micro}());`)
+  const calls = names.map((name) => `  TF_LITE_ENSURE_STATUS(resolver.${name}());`)
   return `#ifndef MODEL_SETTINGS_H_
 #define MODEL_SETTINGS_H_
 
@@ -47,7 +47,7 @@ constexpr int kVocabularySize = ${vocabulary};
 // From above; interpreter.arena_used_bytes() says what is used.
 constexpr std::size_t kTensorArenaBytes = ${arenaBytes(graph)};
 
-constexpr int kOperatorCount = ${kinds.length};
+constexpr int kOperatorCount = ${names.length};
 
 inline TfLiteStatus RegisterModelOperators(tflite::MicroMutableOpResolver<kOperatorCount>& resolver) {
 ${calls.join('\n')}

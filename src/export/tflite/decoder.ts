@@ -25,7 +25,8 @@ export function graphTokens({ checkpoint, options }: Pick<ExportFacts, 'checkpoi
  *
  * Weights are whole numbers of 8 bits. A linear with one scale a row multiplies by the numbers themselves (DEQUANTIZE with a
  * step of 1) and scales its outputs: TensorFlow Lite Micro's DEQUANTIZE knows one scale a tensor, so this form is exact in
- * both runtimes. Groups are scaled before the product. Activations are floats.
+ * both runtimes. Groups are scaled before the product. Activations are floats, but for linears whose inputs and outputs the recipe
+ * has in 8 bits with one scale each: those are whole numbers throughout, for which microcontrollers have fast kernels.
  */
 export function decoderGraph(facts: ExportFacts): BuiltGraph {
   return new Decoder(facts).build()
@@ -37,8 +38,9 @@ class Decoder {
   readonly #tokens: number
   readonly #graph = new TfliteGraphBuilder()
   readonly #mask: number
-  /** Inputs in 8 bits by input and scale: linears of one input share it. */
-  readonly #rounded = new Map<string, number>()
+  /** Inputs in 8 bits by input and scale, and back in floats by their codes: linears of one input share them. */
+  readonly #codes = new Map<string, number>()
+  readonly #floats = new Map<number, number>()
   readonly #rotations: { readonly q: Rotation; readonly k: Rotation }
 
   constructor(facts: ExportFacts) {
@@ -129,24 +131,38 @@ class Decoder {
     return g.elementwise('MUL', scaled, g.constant([hidden], 'FLOAT32', { kind: 'float', name: gain }))
   }
 
-  #linear(input: number, { weight, bias, outFeatures, inFeatures }: LinearSpec): number {
-    const product = this.#product(this.#roundedInput(input, weight), { weight, rows: outFeatures, columns: inFeatures })
-    if (bias === null) return product
-    return this.#graph.elementwise('ADD', product, this.#graph.constant([outFeatures], 'FLOAT32', { kind: 'float', name: bias }))
+  /** Inputs and outputs are rounded where the recipe found static scales, as the run that is reported did. */
+  #linear(input: number, { weight, bias, outFeatures: rows, inFeatures: columns }: LinearSpec): number {
+    const g = this.#graph
+    const mode = this.#facts.inputModes.get(weight)
+    if (mode?.kind !== 'int8-tensor') return this.#biased(this.#product(input, { weight, rows, columns }), bias)
+    const codes = this.#codesOf(input, mode.scale)
+    if (mode.outputScale === undefined) return this.#biased(this.#product(this.#floatsOf(codes), { weight, rows, columns }), bias)
+    const offset = bias === null ? -1 : g.constant([rows], 'INT32', { kind: 'bias', name: bias, weight, inputScale: mode.scale })
+    const output = { type: 'INT8', scale: mode.outputScale } as const
+    return this.#floatsOf(
+      g.operator('FULLY_CONNECTED_INT8', [codes, g.rowCodes(weight, rows, columns), offset], [this.#tokens, rows], output),
+    )
   }
 
-  /** Where the recipe found a static scale: to 8 bits and back, as the run that is reported did. */
-  #roundedInput(input: number, weight: string): number {
-    const mode = this.#facts.inputModes.get(weight)
-    if (mode?.kind !== 'int8-tensor') return input
-    const key = `${input} ${mode.scale}`
-    const known = this.#rounded.get(key)
-    if (known !== undefined) return known
+  #biased(product: number, bias: string | null): number {
+    if (bias === null) return product
+    const shape = this.#graph.shapeOf(product).slice(-1)
+    return this.#graph.elementwise('ADD', product, this.#graph.constant(shape, 'FLOAT32', { kind: 'float', name: bias }))
+  }
+
+  #codesOf(input: number, scale: number): number {
+    const key = `${input} ${scale}`
     const g = this.#graph
-    const shape = g.shapeOf(input)
-    const rounded = g.operator('DEQUANTIZE', [g.operator('QUANTIZE', [input], shape, { type: 'INT8', scale: mode.scale })], shape)
-    this.#rounded.set(key, rounded)
-    return rounded
+    const codes = this.#codes.get(key) ?? g.operator('QUANTIZE', [input], g.shapeOf(input), { type: 'INT8', scale })
+    this.#codes.set(key, codes)
+    return codes
+  }
+
+  #floatsOf(codes: number): number {
+    const floats = this.#floats.get(codes) ?? this.#graph.operator('DEQUANTIZE', [codes], this.#graph.shapeOf(codes))
+    this.#floats.set(codes, floats)
+    return floats
   }
 
   #product(input: number, matrix: MatrixPlace): number {

@@ -6,11 +6,20 @@ export type ConstantSource =
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
   /** Whole numbers of a stored matrix, and its scales: `int8-codes.ts`. */
   | { readonly kind: 'codes' | 'scales'; readonly name: string }
+  /** A bias in steps of `inputScale` times the scale of its row of `weight`, in i32. */
+  | BiasSource
   /** A tensor that is on no grid, in f32. */
   | { readonly kind: 'float'; readonly name: string }
 
+export interface BiasSource {
+  readonly kind: 'bias'
+  readonly name: string
+  readonly weight: string
+  readonly inputScale: number
+}
+
 export interface BuiltGraph extends TfliteGraph {
-  /** By constant. */
+  /** By constant, then by vector of scales. */
   readonly sources: readonly ConstantSource[]
 }
 
@@ -22,6 +31,7 @@ export class TfliteGraphBuilder {
   readonly #operators: TfliteOperator[] = []
   readonly #sources: ConstantSource[] = []
   readonly #bytes: number[] = []
+  readonly #vectors: { readonly source: ConstantSource; readonly length: number }[] = []
   /** Constants with the same source are stored once, whatever shapes they are seen in. */
   readonly #known = new Map<string, number>()
   readonly #inputs: number[] = []
@@ -37,7 +47,7 @@ export class TfliteGraphBuilder {
   }
 
   /** `scale`: what one step of INT8 codes means. */
-  constant(shape: Shape, type: TensorType, source: ConstantSource, scale: number | null = null): number {
+  constant(shape: Shape, type: TensorType, source: ConstantSource, scale: TfliteTensor['scale'] = null): number {
     const key = keyOf(source, type)
     const known = key === null ? undefined : this.#known.get(key)
     const constant = known ?? this.#sources.length
@@ -48,6 +58,12 @@ export class TfliteGraphBuilder {
     }
     const name = source.kind === 'bytes' ? `constant ${constant}` : `${source.name} (${source.kind})`
     return this.#add({ name, shape, type, constant, scale })
+  }
+
+  /** Codes of a matrix that has one scale a row, as an operator on whole numbers takes them. */
+  rowCodes(name: string, rows: number, columns: number): number {
+    this.#vectors.push({ source: { kind: 'scales', name }, length: rows })
+    return this.constant([rows, columns], 'INT8', { kind: 'codes', name }, { vector: this.#vectors.length - 1 })
   }
 
   floats(shape: Shape, values: Float32Array<ArrayBuffer>): number {
@@ -115,7 +131,8 @@ export class TfliteGraphBuilder {
       inputs: this.#inputs,
       outputs,
       constantBytes: this.#bytes,
-      sources: this.#sources,
+      scaleVectors: this.#vectors.map(({ length }) => length),
+      sources: [...this.#sources, ...this.#vectors.map(({ source }) => source)],
     }
   }
 

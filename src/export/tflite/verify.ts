@@ -12,7 +12,7 @@ import { sameInt8 } from '../same-int8.ts'
 import { shapeOf } from '../shapes.ts'
 import { tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
-import type { BuiltGraph } from './graph-builder.ts'
+import type { BiasSource, BuiltGraph } from './graph-builder.ts'
 
 /**
  * Parses the written file with the reader of `formats/tflite`, then compares its tables and every constant with what was meant:
@@ -47,18 +47,23 @@ export async function verifyTflite(
         proveEqual(`Tensor ${from.name}`, found, await source.readFloat(from.name, range, signal), range.rowStart * columns)
       }
     } else if (from.kind === 'codes') {
+      const own = rowScales(file, from.name)
       const scaleIndex = graph.sources.findIndex((each) => each.kind === 'scales' && each.name === from.name)
-      const run = placeOf(index).sizeBytes / (placeOf(scaleIndex).sizeBytes / 4)
+      const run = placeOf(index).sizeBytes / (own?.length ?? placeOf(scaleIndex).sizeBytes / 4)
       for await (const { rowStart, tile } of tilesOf(source, from.name, signal)) {
         const first = rowStart * tile.columns
         const last = first + tile.rows * tile.columns
         const codes = new Int8Array((await bytesOf(index, first, last)).buffer)
-        const scales = await floatsOf(scaleIndex, first / run, last / run)
+        const scales = own?.slice(first / run, last / run) ?? (await floatsOf(scaleIndex, first / run, last / run))
         // Equal codes and scales are equal weights.
         if (sameInt8({ codes, scales, run }, tile)) continue
         const wanted = await storage.get(tile.encoding).dequantize(tile, kernels, signal)
         proveEqual(`Tensor ${from.name}`, positiveZeros(int8Values({ codes, scales, run })), positiveZeros(wanted), first)
       }
+    } else if (from.kind === 'bias') {
+      const steps = new Int32Array((await bytesOf(index)).buffer)
+      const wanted = await source.readFloat(from.name, { rowStart: 0, rowEnd: 1 }, signal)
+      proveBias(from, { steps, wanted, scales: rowScales(file, from.weight) ?? new Float32Array() })
     }
   }
 }
@@ -95,4 +100,23 @@ function proveTables(file: TfliteFile, graph: BuiltGraph): void {
     })
   if (!areTensors || !areOperators || !areBuffers || !same(file.inputs, graph.inputs) || !same(file.outputs, graph.outputs))
     throw proofFailed('The graph', 'has other tensors or operators after reading back')
+}
+
+/** Scales in the quantization of a matrix itself, as operators on whole numbers read them; `null` where they are a constant. */
+function rowScales(file: TfliteFile, name: string): Float32Array<ArrayBuffer> | null {
+  const found = file.tensors.find((tensor) => tensor.name === `${name} (codes)` && tensor.scales.length > 1)
+  return found === undefined ? null : Float32Array.from(found.scales)
+}
+
+/** A bias is rounded to a step of its row, the product of what one code of the input and of the weight mean. */
+function proveBias(
+  { name, inputScale }: BiasSource,
+  { steps, wanted, scales }: { readonly steps: Int32Array; readonly wanted: Float32Array; readonly scales: Float32Array },
+): void {
+  const isWrong = (value: number, row: number): boolean => {
+    const step = inputScale * (scales[row] ?? Number.NaN)
+    return !(Math.abs((steps[row] ?? Number.NaN) * step - value) <= 0.51 * step)
+  }
+  const row = wanted.findIndex(isWrong)
+  if (steps.length !== wanted.length || row >= 0) throw proofFailed(`Tensor ${name}`, `is not its bias in row ${row}`)
 }

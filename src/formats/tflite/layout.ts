@@ -16,6 +16,7 @@ import {
 /** `force_align` of Buffer.data; micro-controllers read weights in place. */
 const dataAlignment = 16
 const u32Bytes = 4
+const f32Bytes = 4
 
 /** Largest offset of a flatbuffer, which readers take as signed. */
 export const largestTfliteBytes = 2 ** 31 - 1
@@ -23,22 +24,26 @@ export const largestTfliteBytes = 2 ** 31 - 1
 export interface TfliteLayout {
   /** Everything but the constants' bytes: the start of the file. */
   readonly head: Uint8Array<ArrayBuffer>
-  /** Where each constant's bytes lie, in file order; before them stand zeros from the end of what precedes, and their length as u32. */
-  readonly constants: readonly { readonly start: number; readonly sizeBytes: number }[]
+  /**
+   * Where the bytes of each constant lie, then those of each vector of scales, in file order; before them stand zeros from the end of
+   * what precedes, and their count of elements as u32.
+   */
+  readonly constants: readonly { readonly start: number; readonly sizeBytes: number; readonly count: number }[]
   readonly sizeBytes: number
 }
 
 /**
- * A flatbuffer whose constants stand behind everything else, so that it can be streamed: the builder makes the tables with an
- * empty place for each constant's offset, and offsets may point forward as far as they like.
+ * A flatbuffer whose constants and vectors of scales stand behind everything else, so that it can be streamed: the builder makes
+ * the tables with an empty place for each one's offset, and offsets may point forward as far as they like.
  */
 export function layoutTflite(graph: TfliteGraph): TfliteLayout {
   const builder = new Builder(1024)
   const tables = graph.constantBytes.map(() => bufferTable(builder))
   const buffers = offsets(builder, [emptyTable(builder), ...tables])
+  const scales = new ScaleTables(builder, graph.scaleVectors)
   const tensors = offsets(
     builder,
-    graph.tensors.map((tensor) => tensorTable(builder, tensor)),
+    graph.tensors.map((tensor) => tensorTable(builder, tensor, scales)),
   )
   const kinds = [...new Set(graph.operators.map(({ kind }) => kind))]
   const operators = offsets(
@@ -62,21 +67,27 @@ export function layoutTflite(graph: TfliteGraph): TfliteLayout {
   const head = new Uint8Array(builder.asUint8Array())
   const view = new DataView(head.buffer)
   let end = head.length
-  const constants = graph.constantBytes.map((sizeBytes, index) => {
+  const wanted = [
+    ...graph.constantBytes.map((sizeBytes, index) => ({ sizeBytes, count: sizeBytes, tables: tables.slice(index, index + 1) })),
+    ...graph.scaleVectors.map((count, index) => ({ sizeBytes: f32Bytes * count, count, tables: scales.ofVector(index) })),
+  ]
+  const constants = wanted.map(({ sizeBytes, count, tables }) => {
     const start = Math.ceil((end + u32Bytes) / dataAlignment) * dataAlignment
-    // The builder counts from the end; a table starts with the offset of its vtable, its one field follows.
-    const field = head.length - (tables[index] ?? 0) + u32Bytes
-    view.setUint32(field, start - u32Bytes - field, true)
+    for (const table of tables) {
+      // The builder counts from the end; a table starts with the offset of its vtable, the field that was added last follows.
+      const field = head.length - table + u32Bytes
+      view.setUint32(field, start - u32Bytes - field, true)
+    }
     end = start + sizeBytes
-    return { start, sizeBytes }
+    return { start, sizeBytes, count }
   })
   return { head, constants, sizeBytes: end }
 }
 
 /** What stands between the end of what precedes a constant and its first byte: zeros and its length. */
-export function constantPrefix(previousEnd: number, { start, sizeBytes }: TfliteLayout['constants'][number]): Uint8Array<ArrayBuffer> {
+export function constantPrefix(previousEnd: number, { start, count }: TfliteLayout['constants'][number]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(start - previousEnd)
-  new DataView(bytes.buffer).setUint32(bytes.length - u32Bytes, sizeBytes, true)
+  new DataView(bytes.buffer).setUint32(bytes.length - u32Bytes, count, true)
   return bytes
 }
 
@@ -92,10 +103,56 @@ function bufferTable(builder: Builder): number {
   return builder.endObject()
 }
 
-function tensorTable(builder: Builder, { name, shape, type, constant, scale }: TfliteTensor): number {
+/** QuantizationParameters; those with a scale for each row get their offset when the vectors have their places. */
+class ScaleTables {
+  readonly #builder: Builder
+  readonly #lengths: readonly number[]
+  readonly #tables: number[][]
+  /** Zero points by their count, which tensors share. */
+  readonly #zeros = new Map<number, number>()
+
+  constructor(builder: Builder, lengths: readonly number[]) {
+    this.#builder = builder
+    this.#lengths = lengths
+    this.#tables = lengths.map(() => [])
+  }
+
+  add(scale: NonNullable<TfliteTensor['scale']>): number {
+    const builder = this.#builder
+    const isOne = typeof scale === 'number'
+    const zeroPoints = this.#zeroPoints(isOne ? 1 : (this.#lengths[scale.vector] ?? 0))
+    const one = isOne ? floats(builder, [scale]) : 0
+    const { quantization } = fields
+    builder.startObject(4)
+    builder.addFieldOffset(quantization.zeroPoint, zeroPoints, 0)
+    if (isOne) builder.addFieldOffset(quantization.scale, one, 0)
+    // Only has to differ from the default.
+    else builder.addFieldInt32(quantization.scale, 1, 0)
+    const table = builder.endObject()
+    if (!isOne) this.#tables[scale.vector]?.push(table)
+    return table
+  }
+
+  ofVector(vector: number): readonly number[] {
+    return this.#tables[vector] ?? []
+  }
+
+  #zeroPoints(count: number): number {
+    const builder = this.#builder
+    const known = this.#zeros.get(count)
+    if (known !== undefined) return known
+    builder.startVector(8, count, 8)
+    for (let index = 0; index < count; index++) builder.addInt64(0n)
+    const made = builder.endVector()
+    this.#zeros.set(count, made)
+    return made
+  }
+}
+
+function tensorTable(builder: Builder, { name, shape, type, constant, scale }: TfliteTensor, scales: ScaleTables): number {
   const text = builder.createString(name)
   const extents = integers(builder, shape)
-  const quantization = scale === null ? 0 : quantizationTable(builder, scale)
+  const quantization = scale === null ? 0 : scales.add(scale)
   const { tensor } = fields
   builder.startObject(5)
   builder.addFieldOffset(tensor.shape, extents, 0)
@@ -104,19 +161,6 @@ function tensorTable(builder: Builder, { name, shape, type, constant, scale }: T
   builder.addFieldInt32(tensor.buffer, constant === null ? 0 : constant + 1, 0)
   builder.addFieldOffset(tensor.name, text, 0)
   builder.addFieldOffset(tensor.quantization, quantization, 0)
-  return builder.endObject()
-}
-
-function quantizationTable(builder: Builder, scale: number): number {
-  builder.startVector(4, 1, 4)
-  builder.addFloat32(scale)
-  const scales = builder.endVector()
-  builder.startVector(8, 1, 8)
-  builder.addInt64(0n)
-  const zeroPoints = builder.endVector()
-  builder.startObject(4)
-  builder.addFieldOffset(fields.quantization.scale, scales, 0)
-  builder.addFieldOffset(fields.quantization.zeroPoint, zeroPoints, 0)
   return builder.endObject()
 }
 
@@ -174,6 +218,12 @@ function subgraphTable(builder: Builder, graph: TfliteGraph, parts: { readonly t
 function integers(builder: Builder, values: readonly number[]): number {
   builder.startVector(4, values.length, 4)
   for (const value of [...values].reverse()) builder.addInt32(value)
+  return builder.endVector()
+}
+
+function floats(builder: Builder, values: readonly number[]): number {
+  builder.startVector(4, values.length, 4)
+  for (const value of [...values].reverse()) builder.addFloat32(value)
   return builder.endVector()
 }
 

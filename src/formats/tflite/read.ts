@@ -37,20 +37,12 @@ export async function readTflite(source: ByteSource, headBytes: number, signal?:
     if (subgraph === undefined || more.length > 0) throw new RangeError('it has not one subgraph')
     const buffers: { start: number; end: number }[] = []
     for (const buffer of model.tables(4)) buffers.push(await extentOf(buffer, source, signal))
+    const tensors: TfliteFile['tensors'][number][] = []
+    for (const tensor of subgraph.tables(0)) tensors.push(await tensorOf(tensor, source, signal))
     return {
       version: model.integer(0, 0),
       operatorCodes: model.tables(1).map((code) => ({ code: code.integer(3, 0), version: code.integer(2, 1) })),
-      tensors: subgraph.tables(0).map((tensor) => {
-        const quantization = tensor.table(4)
-        return {
-          name: tensor.text(3),
-          shape: tensor.integers(0),
-          type: tensor.byte(1),
-          buffer: tensor.integer(2, 0),
-          scales: quantization?.floats(2) ?? [],
-          zeroPoints: quantization?.longs(3) ?? [],
-        }
-      }),
+      tensors,
       operators: subgraph.tables(3).map((operator) => ({
         opcodeIndex: operator.integer(0, 0),
         inputs: operator.integers(1),
@@ -71,14 +63,38 @@ export async function readTflite(source: ByteSource, headBytes: number, signal?:
   }
 }
 
-/** The data vector of a Buffer lies behind the head: its length is read where the field points. */
+async function tensorOf(tensor: Table, source: ByteSource, signal?: AbortSignal): Promise<TfliteFile['tensors'][number]> {
+  const quantization = tensor.table(4)
+  return {
+    name: tensor.text(3),
+    shape: tensor.integers(0),
+    type: tensor.byte(1),
+    buffer: tensor.integer(2, 0),
+    scales: quantization === null ? [] : await floatsOf(quantization, 2, source, signal),
+    zeroPoints: quantization?.longs(3) ?? [],
+  }
+}
+
 async function extentOf(buffer: Table, source: ByteSource, signal?: AbortSignal): Promise<{ start: number; end: number }> {
   const at = buffer.target(0)
-  if (at === null) return { start: 0, end: 0 }
-  if (at + 4 > source.sizeBytes) throw new RangeError('a buffer lies outside')
+  return at === null ? { start: 0, end: 0 } : vectorAt(at, 1, source, signal)
+}
+
+async function floatsOf(table: Table, id: number, source: ByteSource, signal?: AbortSignal): Promise<number[]> {
+  const at = table.target(id)
+  if (at === null) return []
+  const { start, end } = await vectorAt(at, 4, source, signal)
+  const view = new DataView((await source.read(start, end, signal)).buffer)
+  return Array.from({ length: (end - start) / 4 }, (_, index) => view.getFloat32(4 * index, true))
+}
+
+/** Buffers and vectors of scales lie behind the head: their length is read where the field points. */
+async function vectorAt(at: number, itemBytes: number, source: ByteSource, signal?: AbortSignal): Promise<{ start: number; end: number }> {
+  if (at + 4 > source.sizeBytes) throw new RangeError('a vector lies outside')
   const length = new DataView((await source.read(at, at + 4, signal)).buffer).getUint32(0, true)
-  if (at + 4 + length > source.sizeBytes) throw new RangeError('a buffer ends outside')
-  return { start: at + 4, end: at + 4 + length }
+  const end = at + 4 + itemBytes * length
+  if (end > source.sizeBytes) throw new RangeError('a vector ends outside')
+  return { start: at + 4, end }
 }
 
 /** One table: fields by id, absent ones by their default. Offsets outside the view throw `RangeError`, as DataView does. */
@@ -135,10 +151,6 @@ class Table {
 
   integers(id: number): number[] {
     return this.#vector(id, 4, (at) => this.#view.getInt32(at, true))
-  }
-
-  floats(id: number): number[] {
-    return this.#vector(id, 4, (at) => this.#view.getFloat32(at, true))
   }
 
   longs(id: number): number[] {

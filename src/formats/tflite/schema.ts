@@ -21,6 +21,8 @@ export const operatorKinds = {
   CONCATENATION: { code: 2, version: 1, options: 10, micro: 'AddConcatenation' },
   DEQUANTIZE: { code: 6, version: 2, options: 38, micro: 'AddDequantize' },
   FULLY_CONNECTED: { code: 9, version: 1, options: 8, micro: 'AddFullyConnected' },
+  /** The same with input, weights and output in INT8, a bias in INT32. */
+  FULLY_CONNECTED_INT8: { code: 9, version: 4, options: 8, micro: 'AddFullyConnected' },
   LOGISTIC: { code: 14, version: 1, options: 0, micro: 'AddLogistic' },
   MUL: { code: 18, version: 1, options: 21, micro: 'AddMul' },
   RESHAPE: { code: 22, version: 1, options: 17, micro: 'AddReshape' },
@@ -66,8 +68,11 @@ export interface TfliteTensor {
   readonly type: TensorType
   /** Index among the constants; `null` for a tensor that is computed. */
   readonly constant: number | null
-  /** Value of one step of an INT8 tensor (zero point 0); `null`: whole numbers without a meaning of their own. */
-  readonly scale: number | null
+  /**
+   * Value of one step of an INT8 tensor (zero point 0), or the index of the vector that has a step for each row; `null`: whole
+   * numbers without a meaning of their own.
+   */
+  readonly scale: number | { readonly vector: number } | null
 }
 
 export interface TfliteOperator {
@@ -87,4 +92,6 @@ export interface TfliteGraph {
   readonly outputs: readonly number[]
   /** Bytes of each constant. */
   readonly constantBytes: readonly number[]
+  /** Length of each vector of f32 scales; its values come later, as those of constants. */
+  readonly scaleVectors: readonly number[]
 }

@@ -15,6 +15,8 @@ const graph: TfliteGraph = {
     { name: 'order', shape: [1], type: 'INT32', constant: 1, scale: null },
     { name: 'y', shape: [2, 5], type: 'FLOAT32', constant: null, scale: null },
     { name: 'z', shape: [2, 1], type: 'FLOAT32', constant: null, scale: null },
+    { name: 'v', shape: [3, 5], type: 'INT8', constant: 0, scale: { vector: 0 } },
+    { name: 'u', shape: [3, 5], type: 'INT8', constant: 0, scale: { vector: 0 } },
   ],
   operators: [
     { kind: 'DEQUANTIZE', inputs: [1], outputs: [2], options: [] },
@@ -24,12 +26,20 @@ const graph: TfliteGraph = {
     { kind: 'SOFTMAX', inputs: [5], outputs: [5], options: [{ id: 0, type: 'f32', value: 1 }] },
     { kind: 'SPLIT', inputs: [5], outputs: [5], options: [{ id: 0, type: 'i32', value: 2 }] },
     { kind: 'RSQRT', inputs: [5], outputs: [5], options: [] },
+    { kind: 'FULLY_CONNECTED', inputs: [0, 2, -1], outputs: [4], options: [] },
+    { kind: 'FULLY_CONNECTED_INT8', inputs: [6, 7, -1], outputs: [6], options: [] },
   ],
   inputs: [0],
   outputs: [5],
   constantBytes: [15, 4],
+  scaleVectors: [3],
 }
-const contents = [Uint8Array.from({ length: 15 }, (_, i) => 240 + i), Uint8Array.of(1, 0, 0, 0)]
+const rowScales = [0.5, -0.25, 2]
+const contents = [
+  Uint8Array.from({ length: 15 }, (_, i) => 240 + i),
+  Uint8Array.of(1, 0, 0, 0),
+  new Uint8Array(Float32Array.from(rowScales).buffer),
+]
 
 function written(): Uint8Array<ArrayBuffer> {
   const layout = layoutTflite(graph)
@@ -55,8 +65,8 @@ describe('a TensorFlow Lite file', () => {
         shape,
         type: tensorTypes[type].code,
         buffer: constant === null ? 0 : constant + 1,
-        scales: scale === null ? [] : [scale],
-        zeroPoints: scale === null ? [] : [0],
+        scales: scale === null ? [] : typeof scale === 'number' ? [scale] : rowScales,
+        zeroPoints: scale === null ? [] : typeof scale === 'number' ? [0] : [0, 0, 0],
       })),
     )
     expect(file.operators.map(({ opcodeIndex }) => file.operatorCodes[opcodeIndex])).toEqual(
@@ -67,7 +77,7 @@ describe('a TensorFlow Lite file', () => {
     )
     expect([file.inputs, file.outputs]).toEqual([[0], [5]])
     expect(file.buffers[0]).toEqual({ start: 0, end: 0 })
-    for (const [index, wanted] of contents.entries()) {
+    for (const [index, wanted] of contents.slice(0, 2).entries()) {
       const { start, end } = file.buffers[index + 1] ?? { start: 0, end: 0 }
       expect(start % 16).toBe(0)
       expect(bytes.slice(start, end)).toEqual(wanted)
@@ -108,7 +118,11 @@ describe('a TensorFlow Lite file', () => {
     }
     await expect(attempt((all) => all.fill(0, 4, 8))).rejects.toThrow(/m\.tflite cannot be read: it is not marked TFL3/)
     await expect(attempt((all) => all.fill(255, 0, 3))).rejects.toMatchObject({ code: 'file-damaged' })
-    await expect(attempt(() => undefined, bytes.length - 1)).rejects.toThrow(/a buffer ends outside/)
-    await expect(attempt(() => undefined, head)).rejects.toThrow(/a buffer lies outside/)
+    // The scales of rows are last.
+    await expect(attempt(() => undefined, bytes.length - 1)).rejects.toThrow(/a vector ends outside/)
+    await expect(attempt(() => undefined, bytes.length - 12 - 4)).rejects.toThrow(/a vector lies outside/)
+    const [first] = layoutTflite(graph).constants
+    await expect(attempt(() => undefined, (first?.start ?? 0) + 3)).rejects.toThrow(/a vector ends outside/)
+    await expect(attempt(() => undefined, head)).rejects.toThrow(/a vector lies outside/)
   })
 })

@@ -8,11 +8,12 @@ type Floats = Float32Array<ArrayBuffer>
 /** Least range of an input (smoothquant `fake_quant.py`). */
 const leastRange = 1e-5
 
-/** How inputs will be rounded, before calibration has found the scale of `tensor`. */
+/** How inputs will be rounded, before calibration has found the scales of `tensor` and `integer`. */
 export const plannedModes: Readonly<Record<SmoothQuantSettings['activations'], InputRounding | null>> = {
   float: null,
   token: { kind: 'int8-rows', outlierThreshold: null },
   tensor: { kind: 'int8-tensor', scale: Number.NaN },
+  integer: { kind: 'int8-tensor', scale: Number.NaN, outputScale: Number.NaN },
 }
 
 /** How inputs are rounded whose columns reach `largest` once they are divided by `scales`. */
@@ -22,11 +23,20 @@ export function inputMode(activations: SmoothQuantSettings['activations'], large
       return { kind: 'none' }
     case 'token':
       return { kind: 'int8-rows', outlierThreshold: null }
-    case 'tensor': {
+    case 'tensor':
+    case 'integer': {
       const range = largest.reduce((most, value, i) => Math.max(most, value / (scales?.[i] ?? 1)), leastRange)
       return { kind: 'int8-tensor', scale: Math.fround(range / int8Levels) }
     }
   }
+}
+
+/**
+ * The same with the output of the linear in 8 bits as well, which reaches `largest` in the float model. Smoothing changes what goes
+ * into a linear and its weights, and so not what comes out.
+ */
+export function withOutput(mode: ActivationMode, largest: number): ActivationMode {
+  return mode.kind === 'int8-tensor' ? { ...mode, outputScale: Math.fround(Math.max(largest, leastRange) / int8Levels) } : mode
 }
 
 /** What rounding does to inputs: rounded minus given, [rows, columns]. `int8-rows` without columns that stay float. */
@@ -37,7 +47,7 @@ export function roundingErrors({ data, rows, columns }: Matrix, mode: Activation
     const values = data.subarray(row * columns, (row + 1) * columns)
     const step = mode.kind === 'int8-tensor' ? mode.scale : largestOf(values) / int8Levels
     for (const [i, value] of values.entries()) {
-      const code = Math.min(Math.max(roundHalfEven(value / step), -int8Levels), int8Levels)
+      const code = Math.min(Math.max(roundHalfEven(value / step), -int8Levels - 1), int8Levels)
       errors[row * columns + i] = code * step - value
     }
   }

@@ -4,7 +4,7 @@ import { approximator, madeBlock, madeInputs } from '../../testing/scaled-cases.
 import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
 import smoothquant from '../transforms/smoothquant.ts'
 import { searchAlpha } from './alpha-search.ts'
-import { inputMode, roundingErrors } from './rounded-inputs.ts'
+import { inputMode, roundingErrors, withOutput } from './rounded-inputs.ts'
 import { columnLargest, smoothingScales } from './smoothing.ts'
 
 const kernels = createReferenceKernels()
@@ -41,9 +41,15 @@ describe('rounded inputs', () => {
     const mode = inputMode('tensor', Float32Array.of(4, 6), Float32Array.of(1, 3))
     expect(mode).toEqual({ kind: 'int8-tensor', scale: Math.fround(4 / 127) })
     if (mode.kind !== 'int8-tensor') throw new TypeError('a scale was expected')
-    // Twice the range is clamped to it.
+    // Twice the range is clamped to one step beyond it.
     const [error = 0] = roundingErrors({ data: Float32Array.of(8), rows: 1, columns: 1 }, mode)
-    expect(error).toBeCloseTo(-4, 5)
+    const [below = 0] = roundingErrors({ data: Float32Array.of(-8), rows: 1, columns: 1 }, mode)
+    expect([error, below]).toEqual([expect.closeTo(-4, 5), expect.closeTo(8 - (128 * 4) / 127, 5)])
+    expect(withOutput(inputMode('integer', Float32Array.of(4, 6), Float32Array.of(1, 3)), 2.54)).toEqual({
+      ...mode,
+      outputScale: Math.fround(2.54 / 127),
+    })
+    expect(withOutput(mode, 0)).toMatchObject({ outputScale: Math.fround(1e-5 / 127) })
     expect(inputMode('token', Float32Array.of(1), null)).toEqual({ kind: 'int8-rows', outlierThreshold: null })
     expect(inputMode('float', Float32Array.of(1), null)).toEqual({ kind: 'none' })
     expect([...roundingErrors({ data: Float32Array.of(8), rows: 1, columns: 1 }, { kind: 'none' })]).toEqual([0])
@@ -98,6 +104,17 @@ describe('SmoothQuant on a block', () => {
     expect(Object.keys(made.modes)).toEqual(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
     expect(made.tensors['o']).toBe(tensors['o'])
     expect(made.tensors['attnIn']).not.toEqual(tensors['attnIn'])
+    const outputs = new Map(block.linears.map(({ role }, index) => [role, 1.27 * (index + 1)]))
+    const integer = await smoothquant.apply(block, tensors, {
+      settings: { alpha: 0.5, activations: 'integer' },
+      config,
+      inputs,
+      outputs,
+      grids,
+      kernels,
+    })
+    expect(integer.modes['q']).toEqual({ ...made.modes['q'], outputScale: Math.fround(0.01) })
+    expect(integer.modes['down']).toEqual({ ...made.modes['down'], outputScale: Math.fround((7 * 1.27) / 127) })
     const broken = new Map(inputs)
     const tap = inputs.get('attnIn')
     if (tap === undefined) throw new RangeError('no inputs')
@@ -116,7 +133,13 @@ describe('SmoothQuant on a block', () => {
 
   it('refuses settings it does not know by name', () => {
     expect(() => smoothquant.parse({ kind: 'smoothquant', alpha: 2 })).toThrow('The alpha of SmoothQuant is not possible')
-    for (const label of ['smoothquant', 'smoothquant-alpha0.85', 'smoothquant-search-static', 'smoothquant-a16']) {
+    for (const label of [
+      'smoothquant',
+      'smoothquant-alpha0.85',
+      'smoothquant-search-static',
+      'smoothquant-a16',
+      'smoothquant-alpha0.4-integer',
+    ]) {
       const choice = smoothquant.fromLabel(label)
       if (choice === null) throw new TypeError(label)
       expect(smoothquant.label(smoothquant.parse(choice))).toBe(label)

@@ -22,6 +22,7 @@ describe('ids of recipes with a transform', () => {
     ['nf4+hadamard-seed1', { transform: { kind: 'hadamard', seed: 1 }, grid: { kind: 'codebook', book: 'nf4' } }],
     ['smoothquant-w8a8', { transform: { kind: 'smoothquant' }, grid: int8 }],
     ['smoothquant-w8a8-alpha0.85-static', { transform: { kind: 'smoothquant', alpha: 0.85, activations: 'tensor' }, grid: int8 }],
+    ['smoothquant-w8a8-integer', { transform: { kind: 'smoothquant', activations: 'integer' }, grid: int8 }],
     ['smoothquant-search-8bit-channel-sym', { transform: { kind: 'smoothquant', alpha: 'search' }, grid: int8 }],
   ])('%s', (id, parts) => {
     expect(parseRecipe(id)).toMatchObject({ id, ...parts })

@@ -4,7 +4,7 @@ import { namesOf, normGroups, type ScaleGroup } from '../scaling/groups.ts'
 import { ScaledBlock } from '../scaling/scaled-block.ts'
 import { unusableInputs } from '../scaling/unusable-inputs.ts'
 import { alphaOperations, searchAlpha } from '../smoothquant/alpha-search.ts'
-import { inputMode, plannedModes } from '../smoothquant/rounded-inputs.ts'
+import { inputMode, plannedModes, withOutput } from '../smoothquant/rounded-inputs.ts'
 import {
   parseSmoothQuant,
   type SmoothQuantSettings,
@@ -33,10 +33,11 @@ const smoothquant: Transform<SmoothQuantSettings> = {
     const transform = smoothQuantFromLabel(name, familiarName)
     return transform === null ? null : { transform, grid: int8Weights }
   },
-  exampleNames: [familiarName, `${familiarName}-static`, `${familiarName}-search`],
+  exampleNames: [familiarName, `${familiarName}-static`, `${familiarName}-integer`, `${familiarName}-search`],
   // Every family so far has norms without a shift before its linears.
   supports: () => true,
   needsInputs: true,
+  needsOutputs: ({ activations }) => activations === 'integer',
   roundsInputs: ({ activations }) => activations !== 'float',
   plannedMode: ({ activations }) => plannedModes[activations],
   changes: (block) => namesOf(block, normGroups(block)),
@@ -75,13 +76,14 @@ async function smooth(scaled: ScaledBlock, group: ScaleGroup, options: Transform
 function modesOf(
   scaled: ScaledBlock,
   block: BlockSpec,
-  { settings, inputs, grids }: TransformOptions<SmoothQuantSettings>,
+  { settings, inputs, outputs, grids }: TransformOptions<SmoothQuantSettings>,
 ): Readonly<Record<string, ActivationMode>> {
   return Object.fromEntries(
     block.linears.flatMap(({ role, tap }) => {
       const seen = inputs.get(tap)
       if (settings.activations === 'float' || seen === undefined || !grids.has(role) || unusableInputs(seen) !== null) return []
-      return [[role, inputMode(settings.activations, seen.largest, scaled.inputScales(tap))]]
+      const mode = inputMode(settings.activations, seen.largest, scaled.inputScales(tap))
+      return [[role, settings.activations === 'integer' ? withOutput(mode, outputs?.get(role) ?? Number.NaN) : mode]]
     }),
   )
 }

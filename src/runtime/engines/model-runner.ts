@@ -1,11 +1,13 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-web'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
+import { isRequantized } from '../../kernels/contract/activations.ts'
 import type { BlockSpec, ModelGraph } from '../../models/model-graph.ts'
 import { ropeTables } from '../../models/rope-tables.ts'
-import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../engine.ts'
+import type { Activations, BlockCache, BlockTaps, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../engine.ts'
 import { type BlockActivationModes, inputScale, modesKey } from '../graphs/activations.ts'
 import { type BlockVariant, blockGraph, blockInputs, blockOutputs } from '../graphs/block.ts'
 import { headGraph, headInputs, headOutput } from '../graphs/head.ts'
+import { requantizeInputs, requantizer, rowScales } from '../graphs/requantize.ts'
 import { attentionParts, partLengths } from '../memory.ts'
 import type { Feeds, OnnxSessions, ResidentTensor } from './sessions.ts'
 
@@ -43,11 +45,11 @@ export class OnnxModelRunner implements ModelRunner {
   }
 
   async loadBlock(weights: BlockWeights, modes: BlockActivationModes = {}): Promise<LoadedBlock> {
-    const scales = this.#scalesOf(modes)
+    const scales = this.#scalesOf(modes, weights)
     const resident = await this.#makeResident(blockShapes(this.#block), weights)
     const loaded = { feeds: { ...tensorsOf(resident), ...scales }, modes }
     return {
-      run: (input, options) => this.#runBlock(loaded, input, options?.taps === true),
+      run: (input, { taps = false, ranges = false } = {}) => this.#runBlock(loaded, input, ranges ? 'ranges' : taps ? 'taps' : 'plain'),
       step: (input, cache) => this.#stepBlock(loaded, input, cache as OnnxBlockCache | null),
       release: () => releaseAll(resident),
     }
@@ -79,14 +81,17 @@ export class OnnxModelRunner implements ModelRunner {
   async #runBlock(
     loaded: Loaded,
     input: Activations,
-    hasTaps: boolean,
-  ): Promise<{ readonly output: Activations; readonly taps?: Readonly<Record<string, Float32Array<ArrayBuffer>>> }> {
+    variant: 'plain' | 'taps' | 'ranges',
+  ): Promise<{ readonly output: Activations } & BlockTaps> {
     const parts = attentionParts(input.length)
-    const results = await this.#runVariant({ variant: hasTaps ? 'taps' : 'plain', parts }, loaded, this.#inputsOf(input, 0, parts))
+    const results = await this.#runVariant({ variant, parts }, loaded, this.#inputsOf(input, 0, parts))
     const output = { ...input, data: floatsOf(results, blockOutputs.hidden) }
-    if (!hasTaps) return { output }
-    const names = new Set(this.#block.linears.map((linear) => linear.tap))
-    return { output, taps: Object.fromEntries([...names].map((tap) => [tap, floatsOf(results, blockOutputs.tap(tap))])) }
+    if (variant === 'plain') return { output }
+    const { linears } = this.#block
+    const names = new Set(linears.map(({ tap }) => tap))
+    const taps = Object.fromEntries([...names].map((tap) => [tap, floatsOf(results, blockOutputs.tap(tap))]))
+    if (variant === 'taps') return { output, taps }
+    return { output, taps, ranges: Object.fromEntries(linears.map(({ role }) => [role, floatsOf(results, blockOutputs.range(role))])) }
   }
 
   async #stepBlock(
@@ -114,14 +119,26 @@ export class OnnxModelRunner implements ModelRunner {
     return this.#sessions.run(`${variant} in ${String(parts)} ${modesKey(modes)}`, graph, { ...feeds, ...inputs })
   }
 
-  #scalesOf(modes: BlockActivationModes): Feeds {
+  #scalesOf(modes: BlockActivationModes, weights: BlockWeights): Feeds {
     const scales: Record<string, Tensor> = {}
     for (const [role, mode] of Object.entries(modes)) {
       if (mode.kind !== 'int8-tensor') continue
-      if (!(mode.scale > 0 && mode.scale < Infinity)) throw new RangeError(`The input scale of "${role}" is ${String(mode.scale)}.`)
-      scales[inputScale(role)] = this.#sessions.floats(Float32Array.of(mode.scale), [1])
+      scales[inputScale(role)] = this.#scale(mode.scale, `input scale of "${role}"`)
+      if (!isRequantized(mode)) continue
+      const names = requantizeInputs(role)
+      scales[names.scale] = this.#scale(mode.outputScale, `output scale of "${role}"`)
+      const rows = this.#block.linears.find((linear) => linear.role === role)?.outFeatures ?? 0
+      const { step, factor, power } = requantizer(mode, weights[rowScales(role)], rows)
+      scales[names.step] = this.#sessions.floats(step, [rows])
+      scales[names.factor] = this.#sessions.floats(factor, [rows])
+      scales[names.power] = this.#sessions.floats(power, [rows])
     }
     return scales
+  }
+
+  #scale(value: number, what: string): Tensor {
+    if (!(value > 0 && value < Infinity)) throw new RangeError(`The ${what} is ${String(value)}.`)
+    return this.#sessions.floats(Float32Array.of(value), [1])
   }
 
   /** Everything a block takes that is not a weight. */

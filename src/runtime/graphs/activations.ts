@@ -1,7 +1,8 @@
 import type { GraphBuilder } from '../../formats/onnx/builder.ts'
-import { type ActivationMode, int8Levels } from '../../kernels/contract/activations.ts'
+import { type ActivationMode, int8Levels, isRequantized } from '../../kernels/contract/activations.ts'
+import { requantized } from './requantize.ts'
 
-/** How the input of each linear is rounded, by its role; linears that are not named take floats. */
+/** How the input of each linear is rounded, and its output where that is asked for, by its role; linears that are not named take floats. */
 export type BlockActivationModes = Readonly<Record<string, ActivationMode>>
 
 /** Graph input with the scale of a linear in mode `int8-tensor`, float [1]. */
@@ -17,11 +18,12 @@ export function modesKey(modes: BlockActivationModes): string {
 }
 
 function modeKey(mode: ActivationMode): string {
-  return mode.kind === 'int8-rows' ? `${mode.kind} ${String(mode.outlierThreshold)}` : mode.kind
+  if (mode.kind === 'int8-rows') return `${mode.kind} ${String(mode.outlierThreshold)}`
+  return isRequantized(mode) ? `${mode.kind} and output` : mode.kind
 }
 
-/** Rounds inputs of linears; several of one input and mode share the work. */
-export class InputRounding {
+/** Rounds inputs and outputs of linears; several of one input and mode share the work. */
+export class LinearRounding {
   readonly #builder: GraphBuilder
   readonly #modes: BlockActivationModes
   readonly #made = new Map<string, string>()
@@ -31,8 +33,8 @@ export class InputRounding {
     this.#modes = modes
   }
 
-  /** `value` is [tokens, width]. */
-  round(value: string, role: string): string {
+  /** The input of a linear, [tokens, width]. */
+  input(value: string, role: string): string {
     const mode = this.#modes[role] ?? { kind: 'none' }
     switch (mode.kind) {
       case 'none':
@@ -48,11 +50,16 @@ export class InputRounding {
     }
   }
 
+  /** The output of a linear, [tokens, rows]. */
+  output(value: string, role: string, rows: number): string {
+    return isRequantized(this.#modes[role]) ? requantized(this.#builder, value, role, rows) : value
+  }
+
   #byTensor(value: string, role: string): string {
     const builder = this.#builder
     const scale = builder.input(inputScale(role), 'float', [1])
     const steps = builder.node('Round', [builder.node('Div', [value, scale])])
-    return builder.node('Mul', [builder.node('Clip', [steps, this.#scalar(-int8Levels), this.#scalar(int8Levels)]), scale])
+    return builder.node('Mul', [builder.node('Clip', [steps, this.#scalar(-int8Levels - 1), this.#scalar(int8Levels)]), scale])
   }
 
   #byRow(value: string, outlierThreshold: number | null): string {

@@ -1,13 +1,13 @@
 import { GraphBuilder } from '../../formats/onnx/builder.ts'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
 import type { BlockSpec, ModelConfig } from '../../models/model-graph.ts'
-import { type BlockActivationModes, InputRounding } from './activations.ts'
+import { type BlockActivationModes, LinearRounding } from './activations.ts'
 
 /**
- * What a session of the block computes: `plain` the output alone, `taps` also the inputs of the linears, `start` also keys
- * and values, `step` the same with earlier keys and values in front.
+ * What a session of the block computes: `plain` the output alone, `taps` also the inputs of the linears, `ranges` both and how
+ * far the linears' outputs reach, `start` also keys and values, `step` the same with earlier keys and values in front.
  */
-export type BlockVariant = 'plain' | 'taps' | 'start' | 'step'
+export type BlockVariant = 'plain' | 'taps' | 'ranges' | 'start' | 'step'
 
 export interface BlockGraphOptions {
   readonly variant: BlockVariant
@@ -42,6 +42,8 @@ export const blockInputs = {
 export const blockOutputs = {
   hidden: 'output',
   tap: (tap: string): string => `tap.${tap}`,
+  /** [tokens]: the largest magnitude in each token's output of a linear, before it is rounded. */
+  range: (role: string): string => `range.${role}`,
   keys: 'keys',
   values: 'values',
 } as const
@@ -68,8 +70,9 @@ export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, par
   const withWidth = (...tail: number[]): string => builder.node('Concat', [batchAndLength, builder.integers(tail)], { axis: { int: 0 } })
   const flat = (value: string, width: number): string => builder.node('Reshape', [value, builder.integers([-1, width])])
   const taps = new Map<string, string>()
-  const rounding = new InputRounding(builder, modes)
-  const linear = (value: string, role: string): string => addLinear({ builder, block, taps, rounding }, value, role)
+  const products = new Map<string, string>()
+  const rounding = new LinearRounding(builder, modes)
+  const linear = (value: string, role: string): string => addLinear({ builder, block, taps, products, rounding }, value, role)
 
   const attentionIn = flat(rmsNorm(builder, input, 'attnIn', normEps), hidden)
   const rotated = (role: string, count: number): string =>
@@ -107,10 +110,16 @@ export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, par
   const output = builder.node('Add', [middle, builder.node('Reshape', [down, withWidth(hidden)])])
 
   builder.output(output, blockOutputs.hidden, ['batch', 'length', hidden])
-  if (variant === 'taps') {
+  if (variant === 'taps' || variant === 'ranges') {
     for (const [tap, value] of taps) {
       const width = block.linears.find((spec) => spec.tap === tap)?.inFeatures ?? 0
       builder.output(value, blockOutputs.tap(tap), ['tokens', width])
+    }
+  }
+  if (variant === 'ranges') {
+    for (const [role, value] of products) {
+      const largest = builder.node('ReduceMax', [builder.node('Abs', [value]), builder.integers([1])], { keepdims: { int: 0 } })
+      builder.output(largest, blockOutputs.range(role), ['tokens'])
     }
   }
   if (variant === 'start' || variant === 'step') {
@@ -132,17 +141,21 @@ interface LinearContext {
   readonly builder: GraphBuilder
   readonly block: BlockSpec
   readonly taps: Map<string, string>
-  readonly rounding: InputRounding
+  /** By role. */
+  readonly products: Map<string, string>
+  readonly rounding: LinearRounding
 }
 
-/** Taps are the inputs before they are rounded. */
-function addLinear({ builder, block, taps, rounding }: LinearContext, value: string, role: string): string {
+/** Taps and products are the inputs and outputs before they are rounded. */
+function addLinear({ builder, block, taps, products, rounding }: LinearContext, value: string, role: string): string {
   const spec = block.linears.find((linear) => linear.role === role)
   if (spec === undefined) throw new RangeError(`The block has no linear "${role}".`)
   taps.set(spec.tap, value)
-  const inputs = [rounding.round(value, role), builder.input(role, 'float', [spec.outFeatures, spec.inFeatures])]
+  const inputs = [rounding.input(value, role), builder.input(role, 'float', [spec.outFeatures, spec.inFeatures])]
   if (spec.bias !== null) inputs.push(builder.input(`${role}.bias`, 'float', [spec.outFeatures]))
-  return builder.node('Gemm', inputs, { transB: { int: 1 } })
+  const product = builder.node('Gemm', inputs, { transB: { int: 1 } })
+  products.set(role, product)
+  return rounding.output(product, role, spec.outFeatures)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { isRequantized } from '../../../kernels/contract/activations.ts'
 import { textFile } from '../../text-files.ts'
 import { fileEnding, type Guide, type GuideScene, shell } from '../guide.ts'
 
@@ -20,7 +21,7 @@ function python(): string {
   )}`
 }
 
-function micro({ device, files }: GuideScene): string {
+function micro({ device, facts, files }: GuideScene): string {
   const build =
     device === null || device.id.startsWith('esp32')
       ? `\n\n${shell('idf.py add-dependency "espressif/esp-tflite-micro"', 'idf.py build flash monitor')}`
@@ -28,8 +29,14 @@ function micro({ device, files }: GuideScene): string {
   const sources = hasSources(files)
     ? 'model_data.cc holds the same bytes as an array, and model_settings.h the operators, the arena and the sizes'
     : 'model_settings.h holds the operators, the arena and the sizes for TensorFlow Lite Micro; the model is read from storage'
-  return `## On a microcontroller\n\n${sources}:\n\n${['```cpp', ...program, '```'].join('\n')}${build}`
+  const isInteger = [...facts.inputModes.values()].some(isRequantized)
+  return `## On a microcontroller\n\n${sources}:\n\n${['```cpp', ...program, '```'].join('\n')}${build}\n\n${isInteger ? integers : floats}`
 }
+
+const integers =
+  'The linears of the blocks take and give 8 bits with a scale for each row of their weights, for which ESP-NN (in esp-tflite-micro) and CMSIS-NN have integer kernels. Take a runtime of the middle of 2025 or later: kernels before knew one scale for a whole matrix and give wrong numbers without a word. LiteRT runs the file too, but rounds once where these kernels round twice: its text may differ.'
+const floats =
+  'The linears compute in floats. Integer kernels (ESP-NN, CMSIS-NN) are used where inputs and outputs have 8 bits as well: the recipe smoothquant-w8a8-integer.'
 
 const hasSources = (files: GuideScene['files']): boolean => files.some(({ path }) => path === 'model_data.cc')
 
