@@ -1,4 +1,5 @@
-// The built page in Chromium, driven as a person drives it: drop a folder, quantize without measuring, write and check a GGUF.
+// The built page in Chromium, driven as a person drives it: choose the recipe; then, with the clock running, drop a folder, quantize it
+// without measuring, write and check a GGUF.
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,6 +24,7 @@ export async function quantizeInChromium({ address, model, recipe, folder, outpu
     const page = context.pages()[0] ?? (await context.newPage())
     await page.goto(address)
     await page.getByRole('heading', { level: 1 }).waitFor()
+    await choose(page, recipe)
     const processes = processesBelow(`--user-data-dir=${profile}`)
     const processorSeconds = () => processes.reduce((sum, { id }) => sum + processorSecondsOf(id), 0)
     const [renderer] = processes
@@ -44,24 +46,32 @@ export async function quantizeInChromium({ address, model, recipe, folder, outpu
   }
 }
 
-async function dropToProof(page, { model, recipe }) {
-  const goTo = (step) => page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name: step }).click()
-  await page.locator('input[data-picker="folder"]').first().setInputFiles(model)
-  await page.waitForURL(/#inspect/, { timeout })
-  await goTo(/Recipes/)
+const goTo = (page, step) => page.getByRole('navigation', { name: 'Steps' }).getByRole('link', { name: step }).click()
+
+/** Before the model is there, as a command line has its options. */
+async function choose(page, recipe) {
+  await goTo(page, /Recipes/)
   await page.getByRole('button', { name: 'Paste recipe' }).click()
   const dialog = page.getByRole('dialog')
   await dialog.getByRole('textbox').fill(recipe)
   await dialog.locator('button[type="submit"]').click()
   await dialog.waitFor({ state: 'hidden' })
+  await goTo(page, /Open/)
+}
+
+async function dropToProof(page, { model, recipe }) {
+  await page.locator('input[data-picker="folder"]').first().setInputFiles(model)
+  await page.waitForURL(/#inspect/, { timeout })
+  await goTo(page, /Recipes/)
   await page.getByLabel('Measure', { exact: true }).selectOption('none')
   await page.getByRole('button', { name: /^Run 1 / }).click()
   const end = page.getByRole('heading', { name: /quantized in|^The run ended/ })
   await appears(end)
   const headline = await end.innerText()
   if (!headline.includes('quantized in')) throw new Error(`${headline}: ${await page.getByRole('alert').allInnerTexts()}`)
-  await goTo(/Export/)
+  await goTo(page, /Export/)
   const cell = page.getByRole('checkbox', { name: new RegExp(`^${recipe} as GGUF`) })
+  await appears(cell)
   if ((await cell.getAttribute('aria-checked')) !== 'true') await cell.click()
   await page.getByRole('button', { name: /^Write and check/ }).click()
   await appears(page.getByRole('button', { name: /^Save \d+ file/ }))

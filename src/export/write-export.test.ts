@@ -196,7 +196,10 @@ describe('a hasher in another thread', () => {
   /** This thread in the place of another one. */
   function hasherOf(store: MemoryFileStore, change: Partial<FileHasher> = {}) {
     const seen = { closed: 0 }
-    const hasher: FileHasher = { ...hashHere((path) => opened(store, path)), close: () => void seen.closed++, ...change }
+    const close = (): void => {
+      seen.closed++
+    }
+    const hasher: FileHasher = { ...hashHere((path) => opened(store, path)), close, ...change }
     return { startHasher: () => hasher, seen }
   }
 

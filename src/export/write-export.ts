@@ -69,7 +69,8 @@ export async function writeExport(
   const closed: string[] = []
   const total = planned.reduce((sum, file) => sum + file.sizeBytes, 0)
   const tell = (step: WriteProgress['step'], path: string, bytesDone: number) => onProgress({ step, path, bytesDone, bytes: total })
-  const hasher = total < leastBytesOfThread ? hashHere(job.openWritten) : (job.startHasher?.() ?? hashHere(job.openWritten))
+  const inThread = total < leastBytesOfThread ? undefined : job.startHasher?.()
+  const hasher = inThread ?? hashHere((path) => job.openWritten(path))
   try {
     const written: { readonly file: ExportedFile; readonly hashes: FileHashes }[] = []
     let done = 0

@@ -27,6 +27,9 @@ export function opfsHandle(file: FileSystemFileHandle): OpfsFileHandle {
 
 /** Opening a sync access handle takes as long as reading so much. */
 const leastHandleBytes = 2 ** 18
+/** Milliseconds that a handle stays open for the next read of the file; it locks the file for so long (`whenUnlocked`). */
+const idleMs = 20
+const mostTries = 25
 
 /**
  * A file of OPFS. Large reads go through a sync access handle, where this thread has one and nobody else locks the file: the
@@ -34,20 +37,35 @@ const leastHandleBytes = 2 ** 18
  */
 export function opfsSource(path: string, file: FileSystemFileHandle, blob: Blob): ByteSource {
   const slow = blobSource(path, blob)
+  let held: Promise<SyncHandle | null> | null = null
+  let idle: ReturnType<typeof setTimeout> | undefined
   const fill = async (into: Uint8Array, start: number, signal: AbortSignal | undefined): Promise<void> => {
     throwIfAborted(signal)
     assertRange(path, blob.size, start, start + into.length)
-    const handle = into.length < leastHandleBytes ? null : await openSync(file, blob.size)
-    if (handle === null) return readInto(slow, into, start, signal)
+    if (into.length < leastHandleBytes) return readInto(slow, into, start, signal)
+    clearTimeout(idle)
+    held ??= openSync(file, blob.size)
+    const handle = await held
+    const letGo = (): void => {
+      held = null
+      handle?.close()
+    }
+    if (handle === null) {
+      letGo()
+      return readInto(slow, into, start, signal)
+    }
+    clearTimeout(idle)
     try {
       for (let filled = 0; filled < into.length; ) {
         const bytes = handle.read(into.subarray(filled), { at: start + filled })
         if (bytes === 0) assertRange(path, start + filled, start, start + into.length) // the file became shorter
         filled += bytes
       }
-    } finally {
-      handle.close()
+    } catch (error) {
+      letGo()
+      throw error
     }
+    idle = setTimeout(letGo, idleMs)
   }
   return {
     name: path,
@@ -60,6 +78,23 @@ export function opfsSource(path: string, file: FileSystemFileHandle, blob: Blob)
       return bytes
     },
     readInto: fill,
+  }
+}
+
+/**
+ * Does what a lock forbids, such as deleting a file: again after a while, for readers of this or another thread keep a handle a
+ * little longer than they read.
+ */
+export async function whenUnlocked(work: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await work()
+      return
+    } catch (cause) {
+      const isLocked = cause instanceof Error && cause.name === 'NoModificationAllowedError'
+      if (!isLocked || tries === mostTries) throw cause
+      await new Promise((resolve) => setTimeout(resolve, idleMs))
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import type { ByteSink } from './byte-sink.ts'
 import type { ByteSource } from './byte-source.ts'
 import type { FileStore, StoredFile } from './file-store.ts'
-import { opfsHandle, opfsSource } from './opfs-source.ts'
+import { opfsHandle, opfsSource, whenUnlocked } from './opfs-source.ts'
 import { partialSuffix, splitStorePath, storageError, storageFull } from './store-path.ts'
 
 /**
@@ -67,7 +67,7 @@ export class OpfsFileStore implements FileStore {
     const parts = [...this.#parts, ...(path === '' ? [] : splitStorePath(path))]
     try {
       const folder = await descend(parts.slice(0, -1), false)
-      await folder?.removeEntry(parts.at(-1) ?? '', { recursive: true })
+      await whenUnlocked(async () => folder?.removeEntry(parts.at(-1) ?? '', { recursive: true }))
     } catch (cause) {
       if (!isAbsent(cause)) throw storageError('Deleting', path, cause)
     }
@@ -137,7 +137,7 @@ async function partialSink({ path, name, folder, partial }: PartialFile): Promis
       isOpen = false
       try {
         await appender.finish()
-        await opfsHandle(partial).move(folder, name)
+        await whenUnlocked(() => opfsHandle(partial).move(folder, name))
       } catch (cause) {
         await discard()
         throw storageError('Writing', path, cause)

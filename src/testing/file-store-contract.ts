@@ -74,6 +74,27 @@ export const storeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'replaces and deletes a file that was read just now',
+    async run(store) {
+      const write = async (path: string, value: number): Promise<void> => {
+        const sink = await store.create(path)
+        await sink.write(new Uint8Array(2 ** 20).fill(value))
+        await sink.close()
+      }
+      const read = async (path: string): Promise<number | undefined> => (await (await store.open(path))?.read(0, 2 ** 20))?.at(-1)
+      await write('a/x', 1)
+      same(await read('a/x'), 1)
+      await write('a/x', 2)
+      same(await read('a/x'), 2)
+      await store.delete('a/x')
+      same(await store.open('a/x'), null)
+      await write('a/x', 3)
+      same(await read('a/x'), 3)
+      await store.delete('a')
+      same(await store.list(''), [])
+    },
+  },
+  {
     name: 'has no file before it is closed, nor after an abort',
     async run(store) {
       const sink = await store.create('x')

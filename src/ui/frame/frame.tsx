@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core'
 import type { ReactNode } from 'react'
-import { lazy, Suspense, useEffect, useRef } from 'react'
+import { Suspense, useEffect, useRef } from 'react'
 import { useStore } from 'zustand'
 import { modelStore } from '../../state/model-store.ts'
 import { runStore } from '../../state/run-store.ts'
@@ -16,6 +16,7 @@ import { useScheme } from '../theme/use-scheme.ts'
 import { ErrorBoundary } from './error-boundary.tsx'
 import { Header } from './header.tsx'
 import { KeysSheet } from './keys-sheet.tsx'
+import { laterScreen } from './later-screen.tsx'
 import { Notices } from './notices.tsx'
 import { PrivacySheet } from './privacy-sheet.tsx'
 import { SettingsSheet } from './settings-sheet.tsx'
@@ -25,24 +26,18 @@ import { useKeyboard } from './use-keyboard.ts'
 import './frame.css'
 import '../parts/parts.css'
 
-const loadInspect = () => import('../features/inspect/inspect-screen.tsx')
-const loadRecipes = () => import('../features/recipes/recipes-screen.tsx')
-const loadRun = () => import('../features/run/run-screen.tsx')
-const loadCompare = () => import('../features/compare/compare-screen.tsx')
-const loadExport = () => import('../features/export/export-screen.tsx')
-
 // Open is there at first sight; the others, with the chart library, come while one reads it.
-const InspectScreen = lazy(async () => ({ default: (await loadInspect()).InspectScreen }))
-const RecipesScreen = lazy(async () => ({ default: (await loadRecipes()).RecipesScreen }))
-const RunScreen = lazy(async () => ({ default: (await loadRun()).RunScreen }))
-const CompareScreen = lazy(async () => ({ default: (await loadCompare()).CompareScreen }))
-const ExportScreen = lazy(async () => ({ default: (await loadExport()).ExportScreen }))
+const inspect = laterScreen(async () => (await import('../features/inspect/inspect-screen.tsx')).InspectScreen)
+const recipes = laterScreen(async () => (await import('../features/recipes/recipes-screen.tsx')).RecipesScreen)
+const run = laterScreen(async () => (await import('../features/run/run-screen.tsx')).RunScreen)
+const compare = laterScreen(async () => (await import('../features/compare/compare-screen.tsx')).CompareScreen)
+const exporting = laterScreen(async () => (await import('../features/export/export-screen.tsx')).ExportScreen)
 
 /** The page works offline once it is loaded: every screen is fetched at its start, one after the other. */
 function useAllScreens(): void {
   useEffect(() => {
     const loadAll = async (): Promise<void> => {
-      for (const load of [loadRecipes, loadInspect, loadCompare, loadRun, loadExport]) await load()
+      for (const { fetch } of [recipes, inspect, compare, run, exporting]) await fetch()
     }
     // A screen that cannot be fetched says so when it is opened (error boundary).
     void loadAll().catch(() => undefined)
@@ -51,11 +46,11 @@ function useAllScreens(): void {
 
 const screens: Readonly<Record<Step, () => ReactNode>> = {
   open: () => <OpenScreen />,
-  inspect: () => <InspectScreen />,
-  recipes: () => <RecipesScreen />,
-  run: () => <RunScreen />,
+  inspect: () => <inspect.Screen />,
+  recipes: () => <recipes.Screen />,
+  run: () => <run.Screen />,
   compare: () => <ComparePlace />,
-  export: () => <ExportScreen />,
+  export: () => <exporting.Screen />,
 }
 
 /** Compare, and the wait for its first block: the empty state would point away from a run that is on. */
@@ -63,7 +58,7 @@ function ComparePlace() {
   const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
   const hasCells = useStore(runStore, (state) => Object.keys(state.cells).length > 0)
   const phase = useStore(runStore, (state) => runPhase(state.progress, state.status))
-  if (!isRunning || hasCells) return <CompareScreen />
+  if (!isRunning || hasCells) return <compare.Screen />
   return (
     <EmptyState
       title="The first block is being measured"
