@@ -21,7 +21,8 @@ export type CodeRows =
 export interface LoadedMatrix {
   readonly values: DecodeRows
   /**
-   * The same rows as codes, scales and zero points; whoever reads all of a matrix reads its rows in order. `null` where no grid of
+   * The same rows as codes, scales and zero points, in memory that is used again: they hold until other rows are asked for. Whoever
+   * reads all of a matrix reads its rows in order. `null` where no grid of
    * the kernels says the same, as where columns name their groups in another order.
    */
   readonly codes: ((rows: RowRange, signal?: AbortSignal) => Promise<CodeRows>) | null

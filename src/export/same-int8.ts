@@ -30,7 +30,10 @@ export function sameInt8(found: Int8InFile, stored: QuantizedTensor): boolean {
   }
 }
 
-function sameAffine({ codes, scales, run }: Int8InFile, { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor): boolean {
+function sameAffine(
+  { codes, scales, run }: Int8InFile,
+  { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor,
+): boolean {
   if (bits !== 8 || !isSymmetric || stored.length !== codes.length) return false
   for (let at = 0; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
   // Each stored group is a whole number of runs.

@@ -48,8 +48,11 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
       }
     },
     async prove({ source, read, kernels, signal }) {
+      const scratch = new Scratch()
       const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
-        readLines({ lines: columns, lineBytes: rows, start, end }, async (into, at) => into.set(await read(codes, at, at + into.length))),
+        readLines({ lines: columns, lineBytes: rows, start, end }, scratch, async (into, at) =>
+          into.set(await read(codes, at, at + into.length)),
+        ),
       )
       for await (const { rowStart, tile } of tilesOf(source, name, signal, unit)) {
         const range = { rowStart, rowEnd: rowStart + tile.rows }

@@ -265,8 +265,7 @@ describe('ONNX refusals and notes', () => {
       name.startsWith('model.layers') ? { encoding: 'ggml', type: 'Q8_0' } : { encoding: 'source' },
     )
     const [, data] = onnx.layout(source)
-    const attempt =
-      data === undefined ? Promise.resolve() : bytesOf(data, { ...source, readTiles: (name) => blocks.readTiles(name) })
+    const attempt = data === undefined ? Promise.resolve() : bytesOf(data, { ...source, readTiles: (name) => blocks.readTiles(name) })
     await expect(attempt).rejects.toMatchObject({ code: 'storage-fault' })
   })
 })
