@@ -175,7 +175,7 @@ function readStrip(
 }
 
 /** Packed codes that a strip of rows holds at most. */
-const stripBytes = 48 * 2 ** 20
+const largestStrip = 48 * 2 ** 20
 
 /** Rows of a matrix that were read together. */
 export interface Strip<Parts> extends RowRange {
@@ -187,7 +187,12 @@ export interface Strip<Parts> extends RowRange {
  * kept. `rowBytes` are the packed bytes of a row; strips begin at multiples of `unit` rows, and none crosses two.
  */
 export function inStrips<Parts>(
-  { rows, rowBytes, unit }: { readonly rows: number; readonly rowBytes: number; readonly unit: number },
+  {
+    rows,
+    rowBytes,
+    unit,
+    stripBytes = largestStrip,
+  }: { readonly rows: number; readonly rowBytes: number; readonly unit: number; readonly stripBytes?: number },
   read: (rows: RowRange, signal?: AbortSignal) => Promise<Parts>,
 ): (range: RowRange, signal?: AbortSignal) => AsyncGenerator<Strip<Parts>> {
   const step = unit * Math.max(1, Math.floor(stripBytes / (rowBytes * unit)))

@@ -6,7 +6,7 @@ import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { unpackRow } from '../code-rows.ts'
 import { flipSigns } from '../eight-bits.ts'
 import { blocksPerRow, type NBits, plainBlocks, zeroRowBytes } from './nbits.ts'
-import { widenCodes } from './widen-codes.ts'
+import { widenCodes, widenTrits } from './widen-codes.ts'
 
 /** A stored matrix as the operator sees it: value = (code - zero) * scale. */
 export interface CodeMatrix {
@@ -89,7 +89,7 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
     scaleAt: (row, column) => step * (scales[groupAt(row, column)] ?? 0),
     zeroAt: (row, column) => (tensor.isSymmetric ? (levels - 1) / 2 : (zeroPoints[groupAt(row, column)] ?? 0)),
     packed() {
-      if (levels === 3) return null
+      if (levels === 3) return setting.zero === 'default' ? widenTrits(codes, columns) : null
       const widening = { from: Math.log2(levels), to: setting.bits, factor, shift }
       return widening.from === setting.bits && factor === 1 && shift === 0 ? codes : widenCodes(codes, widening)
     },

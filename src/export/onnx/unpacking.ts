@@ -5,7 +5,7 @@ export interface NBitsInFile {
   readonly bits: number
   readonly block: number
   readonly codes: Uint8Array<ArrayBuffer>
-  readonly scales: Float32Array
+  readonly scales: Float32Array<ArrayBuffer>
   /** Packed codes, floats, or 2^(bits - 1) everywhere. */
   readonly zeros: Uint8Array | Float32Array | null
 }
