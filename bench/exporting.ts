@@ -1,6 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { makeSyntheticCheckpoint, shapes } from '../scripts/synthetic-checkpoint.mjs'
 import { openCheckpoint } from '../src/checkpoint/open.ts'
@@ -8,7 +10,6 @@ import { hashInThread } from '../src/export/hash-thread.ts'
 import { type ExportJob, writeExport } from '../src/export/write-export.ts'
 import { nodeFileSource, nodeFolderFiles } from '../src/headless/node-source.ts'
 import { NodeFileStore, nodeFileSink } from '../src/headless/node-store.ts'
-import type { Kernels } from '../src/kernels/contract/kernels.ts'
 import { createKernelPool } from '../src/kernels/pool.ts'
 import { nodeWorkerPort } from '../src/kernels/port.ts'
 import { EngineSupply } from '../src/pipeline/engine-supply.ts'
@@ -17,105 +18,224 @@ import { exportTarget } from '../src/pipeline/export-run.ts'
 import { exportSource, requireResult } from '../src/pipeline/run-result.ts'
 import { parseRecipe } from '../src/quantization/parse-recipe.ts'
 import { createTokenizer } from '../src/runtime/engines/tokenizer.ts'
+import { median } from './rounds.ts'
+
+/** One matrix of it is 512 MiB in f32, so that 256 MiB are a bound on what is in memory, not on what there is. */
+const tallShape = { ...shapes.tinyllama, layers: 1, intermediate: 65_536, vocab: 320 }
+
+interface ExportCase {
+  readonly target: string
+  readonly recipe: string
+  /** Inputs of linears in 8 bits, with a made-up scale: no text is run. */
+  readonly roundsInputs?: true
+}
+
+const everywhere = JSON.stringify({
+  id: 'int8-everywhere',
+  grid: { kind: 'affine', bits: 8, group: 'channel', symmetric: true },
+  embedding: 'grid',
+  head: 'grid',
+})
+
+/** Every format, and every width and grid that it packs in a way of its own. */
+const cases: readonly ExportCase[] = [
+  { target: 'gguf', recipe: 'Q4_K' },
+  { target: 'gguf', recipe: 'Q8_0' },
+  { target: 'gptq', recipe: 'nearest-2bit-g32' },
+  { target: 'gptq', recipe: 'nearest-3bit-g32' },
+  { target: 'gptq-v2', recipe: 'nearest-4bit-g32' },
+  { target: 'gptq-v2', recipe: 'int8-everywhere' },
+  { target: 'awq', recipe: 'nearest-4bit-g32' },
+  { target: 'bitsandbytes', recipe: 'nf4' },
+  { target: 'bitsandbytes', recipe: 'nf4-double' },
+  { target: 'bitsandbytes', recipe: 'int8-rows' },
+  { target: 'compressed-tensors', recipe: 'nearest-4bit-g32' },
+  { target: 'compressed-tensors', recipe: 'nearest-8bit-channel-sym', roundsInputs: true },
+  { target: 'onnx', recipe: 'nearest-2bit-g32' },
+  { target: 'onnx', recipe: 'nearest-3bit-g32' },
+  { target: 'onnx', recipe: 'nearest-4bit-g32' },
+  { target: 'onnx', recipe: 'nearest-5bit-g32' },
+  { target: 'onnx', recipe: 'nearest-1.58bit-g64' },
+  { target: 'onnx', recipe: 'nearest-8bit-channel-sym' },
+  { target: 'onnx', recipe: 'nf4' },
+  { target: 'onnx', recipe: 'int8-rows' },
+  { target: 'onnx', recipe: 'Q8_0' },
+  { target: 'onnx-qdq', recipe: 'nearest-8bit-channel-sym', roundsInputs: true },
+  { target: 'tflite', recipe: 'nearest-8bit-channel-sym' },
+  { target: 'tflite', recipe: 'Q8_0' },
+  { target: 'llama2c', recipe: 'int8-everywhere' },
+]
 
 export interface ExportSpeed {
+  /** Of all files. */
   readonly bytes: number
-  /** Until the file is written, read back, parsed, compared and hashed. */
-  readonly seconds: number
-  readonly processorSeconds: number
-  /** Most resident memory during the export above that before it. */
+  /** Until the files are written, read back, parsed, compared and hashed; by round. */
+  readonly seconds: readonly number[]
+  readonly processorSeconds: readonly number[]
+  /** Most resident memory of the process above that before the first export: of all threads, buffers and heap. */
   readonly extraBytes: number
 }
 
-const layers = 8
-const recipe = 'Q4_K_M'
-const sampleMs = 10
+interface Workers {
+  readonly kernel: URL
+  readonly hash: URL
+}
 
-/** Exports a finished run of a synthetic model with the shapes of TinyLlama-1.1B as GGUF, again and again. */
-export async function benchExport({
-  threads,
-  workers,
-  rounds = 5,
-}: {
-  readonly threads: number
-  readonly workers: { readonly kernel: URL; readonly hash: URL }
-  readonly rounds?: number
-}): Promise<ExportSpeed[]> {
+const sampleMs = 5
+
+/** The cases whose `target` or `target:recipe` is named, or all. */
+function casesNamed(names: readonly string[]): ExportCase[] {
+  return cases.filter(({ target, recipe }) => names.length === 0 || names.includes(target) || names.includes(`${target}:${recipe}`))
+}
+
+/**
+ * Quantizes a synthetic model by every recipe in one walk, then exports it in each format, each in a process of its own, so that
+ * memory is counted from a fresh start.
+ */
+export async function benchExport(
+  main: URL,
+  {
+    threads,
+    workers,
+    rounds = 3,
+    only = [],
+  }: { readonly threads: number; readonly workers: Workers; readonly rounds?: number; readonly only?: readonly string[] },
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'studio-export-'))
-  const kernels = await createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(workers.kernel)) })
   try {
-    const place = (path: string): string => join(folder, 'out', path)
-    const job: ExportJob = {
-      target: exportTarget('gguf'),
-      source: await finishedRun(folder, kernels),
-      kernels,
-      createSink: (path) => nodeFileSink(place(path), { isDurable: false }),
-      openWritten: (path) => nodeFileSource(place(path)),
-      removeWritten: (path) => rm(place(path), { force: true }),
-      startHasher: () => hashInThread(nodeWorkerPort(new Worker(workers.hash)), place),
+    const wanted = casesNamed(only)
+    const planHash = await finishedRun(folder, [...new Set(wanted.map(({ recipe }) => recipe))], { threads, workers })
+    const rows: string[][] = []
+    for (const each of wanted) {
+      const args = [main.pathname, 'export-case', '--folder', folder, '--label', planHash, '--only', `${each.target}:${each.recipe}`]
+      const { stdout } = await promisify(execFile)(process.execPath, [...args, '--threads', String(threads), '--rounds', String(rounds)])
+      rows.push(rowOf(each, JSON.parse(stdout) as ExportSpeed))
     }
-    const speeds: ExportSpeed[] = []
-    for (let round = 0; round < rounds; round++) speeds.push(await exportOnce(job))
-    return speeds
+    return exportTable(rows, rounds)
   } finally {
-    await kernels.close()
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function finishedRun(folder: string, kernels: Kernels): Promise<ExportJob['source']> {
+async function finishedRun(
+  folder: string,
+  recipes: readonly string[],
+  { threads, workers }: { readonly threads: number; readonly workers: Workers },
+): Promise<string> {
   const model = join(folder, 'model')
-  makeSyntheticCheckpoint({ out: model, shape: { ...shapes.tinyllama, layers }, dtype: 'BF16' })
-  const checkpoint = await openCheckpoint({ name: 'synthetic', originKind: 'files', files: await nodeFolderFiles(model) })
-  const store = new NodeFileStore(join(folder, 'runs'), { isDurable: false })
-  const request = { recipes: [parseRecipe(recipe)], evaluation: null, calibration: null, importance: null, seed: 0 }
-  const report = await executeRun(
-    {
-      model: { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) },
-      request,
-      machine: { store, threads: kernels.threads, memoryLimitBytes: 4e9, rates: [] },
-      tools: {
-        kernels,
-        engines: new EngineSupply([], checkpoint.graph),
-        versions: { version: 'bench', onnxruntime: 'none' },
-        now: () => performance.now(),
-        memoryBytes: () => null,
+  makeSyntheticCheckpoint({ out: model, shape: tallShape, dtype: 'BF16' })
+  const kernels = await createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(workers.kernel)) })
+  try {
+    const { checkpoint, store } = await openFolder(folder)
+    const parsed = recipes.map((recipe) => parseRecipe(recipe === 'int8-everywhere' ? JSON.parse(everywhere) : recipe))
+    const request = { recipes: parsed, evaluation: null, calibration: null, importance: null, seed: 0 }
+    const report = await executeRun(
+      {
+        model: { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) },
+        request,
+        machine: { store, threads, memoryLimitBytes: 8e9, rates: [] },
+        tools: {
+          kernels,
+          engines: new EngineSupply([], checkpoint.graph),
+          versions: { version: 'bench', onnxruntime: 'none' },
+          now: () => performance.now(),
+          memoryBytes: () => null,
+        },
       },
-    },
-    () => undefined,
-    new AbortController().signal,
-  )
-  return exportSource(store, checkpoint, await requireResult(store, report.planHash), recipe)
+      () => undefined,
+      new AbortController().signal,
+    )
+    return report.planHash
+  } finally {
+    await kernels.close()
+  }
 }
 
-async function exportOnce(job: ExportJob): Promise<ExportSpeed> {
+async function openFolder(folder: string) {
+  const files = await nodeFolderFiles(join(folder, 'model'))
+  const checkpoint = await openCheckpoint({ name: 'synthetic', originKind: 'files', files })
+  return { checkpoint, store: new NodeFileStore(join(folder, 'runs'), { isDurable: false }) }
+}
+
+/** Exports one case again and again; the whole of a process. Returns an `ExportSpeed` as JSON. */
+export async function benchExportCase({
+  folder,
+  planHash,
+  name,
+  threads,
+  workers,
+  rounds,
+}: {
+  readonly folder: string
+  readonly planHash: string
+  readonly name: string
+  readonly threads: number
+  readonly workers: Workers
+  readonly rounds: number
+}): Promise<string> {
+  const [only] = casesNamed([name])
+  if (only === undefined) throw new Error(`no export case ${name}`)
+  const { checkpoint, store } = await openFolder(folder)
+  const kernels = await createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(workers.kernel)) })
+  const place = (path: string): string => join(folder, 'out', path)
+  const source = exportSource(store, checkpoint, await requireResult(store, planHash), only.recipe)
+  const linears = checkpoint.graph.blocks.flatMap((block) => block.linears.map(({ weight }) => weight))
+  const inputModes = new Map(linears.map((weight) => [weight, { kind: 'int8-tensor', scale: 1 / 64 }] as const))
+  const job: ExportJob = {
+    target: exportTarget(only.target),
+    source: only.roundsInputs === true ? { ...source, inputModes } : source,
+    kernels,
+    createSink: (path) => nodeFileSink(place(path), { isDurable: false }),
+    openWritten: (path) => nodeFileSource(place(path)),
+    removeWritten: (path) => rm(place(path), { force: true }),
+    startHasher: () => hashInThread(nodeWorkerPort(new Worker(workers.hash)), place),
+  }
   const before = process.memoryUsage().rss
   let most = before
   const timer = setInterval(() => {
     most = Math.max(most, process.memoryUsage().rss)
   }, sampleMs)
-  const used = process.cpuUsage()
-  const startedAt = performance.now()
-  try {
+  const seconds: number[] = []
+  const processorSeconds: number[] = []
+  let bytes = 0
+  for (let round = 0; round < rounds; round++) {
+    const used = process.cpuUsage()
+    const startedAt = performance.now()
     const { files } = await writeExport(job, () => undefined)
-    const seconds = (performance.now() - startedAt) / 1000
+    seconds.push((performance.now() - startedAt) / 1000)
     const { user, system } = process.cpuUsage(used)
-    const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-    return { bytes, seconds, processorSeconds: (user + system) / 1e6, extraBytes: most - before }
-  } finally {
-    clearInterval(timer)
+    processorSeconds.push((user + system) / 1e6)
+    bytes = files.reduce((sum, file) => sum + file.bytes, 0)
   }
+  clearInterval(timer)
+  await kernels.close()
+  await rm(join(folder, 'out'), { recursive: true, force: true })
+  const speed: ExportSpeed = { bytes, seconds, processorSeconds, extraBytes: Math.max(most, await peakBytes()) - before }
+  return JSON.stringify(speed)
+}
+
+/** The most resident memory of the process so far, where the system tells (Linux): nothing is missed between two samples. */
+async function peakBytes(): Promise<number> {
+  const status = await readFile('/proc/self/status', 'utf8').catch(() => '')
+  return 1024 * Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0)
+}
+
+function rowOf({ target, recipe }: ExportCase, { bytes, seconds, processorSeconds, extraBytes }: ExportSpeed): string[] {
+  const rate = (values: readonly number[]): string => (bytes / 1e6 / median(values)).toFixed(0)
+  return [target, recipe, (bytes / 1e6).toFixed(0), rate(seconds), rate(processorSeconds), (extraBytes / 2 ** 20).toFixed(0)]
 }
 
 /** Median speeds and the largest extra memory. */
-export function exportTable(speeds: readonly ExportSpeed[]): string {
-  const bytes = speeds[0]?.bytes ?? 0
-  const middle = (field: 'seconds' | 'processorSeconds'): number =>
-    speeds.map((speed) => speed[field]).toSorted((a, b) => a - b)[Math.floor(speeds.length / 2)] ?? 0
-  const rate = (seconds: number): string => `${(bytes / 1e6 / seconds).toFixed(0)} MB`
+function exportTable(rows: readonly (readonly string[])[], rounds: number): string {
+  const head = ['format', 'recipe', 'MB', 'MB/s', 'MB/s CPU', 'MiB more']
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  const line = (row: readonly string[]): string =>
+    `  ${row.map((text, column) => (column < 2 ? text.padEnd(widths[column] ?? 0) : text.padStart(widths[column] ?? 0))).join('  ')}`
   return [
-    `Export of ${(bytes / 1e6).toFixed(0)} MB as GGUF (${recipe}, ${layers} layers of TinyLlama), from stored tensors to a proved file, median of ${speeds.length}:`,
-    `  ${rate(middle('seconds'))}/s, ${rate(middle('processorSeconds'))} a second of processor time,`,
-    `  at most ${(Math.max(...speeds.map(({ extraBytes }) => extraBytes)) / 2 ** 20).toFixed(0)} MiB of memory beyond that before`,
+    `Export from stored tensors to proved files: bytes of the files by the seconds until they are written, read back, compared and hashed,`,
+    `and by the processor seconds of all threads; median of ${rounds}. Memory beyond that before the first, at its highest.`,
+    `One layer of a Llama with a hidden size of ${tallShape.hidden} and ${tallShape.intermediate} in between: three matrices of 512 MiB in f32.`,
+    line(head),
+    ...rows.map(line),
   ].join('\n')
 }

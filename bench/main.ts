@@ -2,7 +2,7 @@ import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { GgmlType } from '../src/kernels/contract/ggml.ts'
 import { benchConformance } from './conformance.ts'
-import { benchExport, exportTable } from './exporting.ts'
+import { benchExport, benchExportCase } from './exporting.ts'
 import { benchForward, forwardTable } from './forward.ts'
 import { benchGraphics } from './graphics.ts'
 import { benchKernels, benchScaling, kernelTable, scalingTable } from './kernels.ts'
@@ -16,6 +16,8 @@ const { positionals, values: options } = parseArgs({
     rounds: { type: 'string' },
     type: { type: 'string', multiple: true },
     markdown: { type: 'boolean', default: false },
+    // of exports: formats, or format:recipe
+    only: { type: 'string', multiple: true, default: [] },
     // where scripts/native-ggml.mjs put the native library
     folder: { type: 'string', default: '' },
     library: { type: 'string', default: '' },
@@ -45,9 +47,12 @@ async function conformance(): Promise<string> {
   return text
 }
 
-async function exporting(): Promise<string> {
-  const workers = { kernel: new URL('./kernel-worker.mjs', import.meta.url), hash: new URL('./hash-worker.mjs', import.meta.url) }
-  return exportTable(await benchExport({ threads, workers, ...rounds }))
+const workers = { kernel: new URL('./kernel-worker.mjs', import.meta.url), hash: new URL('./hash-worker.mjs', import.meta.url) }
+
+/** One export in a process of its own, started by the part `export`. */
+function exportCase(): Promise<string> {
+  const { folder, label: planHash, only } = options
+  return benchExportCase({ folder, planHash, name: only[0] ?? '', threads, workers, rounds: rounds.rounds ?? 1 })
 }
 
 const parts: Readonly<Record<string, () => Promise<string>>> = {
@@ -56,7 +61,8 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   graphics,
   kernels: async () => kernelTable(await benchKernels(rounds)),
   scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
-  export: exporting,
+  export: () => benchExport(new URL(import.meta.url), { threads, workers, only: options.only, ...rounds }),
+  'export-case': exportCase,
   forward: async () => forwardTable(await benchForward({ threads, ...rounds })),
 }
 

@@ -3,6 +3,7 @@ import { StudioError } from '../core/errors.ts'
 import { widenValues } from '../core/widen.ts'
 import type { SafetensorsDType } from '../formats/safetensors/dtype.ts'
 import { readInto } from '../io/read-into.ts'
+import { Scratch } from '../io/scratch.ts'
 import type { RowRange } from './checkpoint.ts'
 import type { FindTensor } from './source-format.ts'
 import { isFloatTensor, type StoredTensor } from './stored-tensor.ts'
@@ -86,13 +87,19 @@ export async function readFloatStrip(
   return widenValues(part.dtype, await readStrip(part, { lineBytes: width * lineElements, start: width * start, end: width * end }, signal))
 }
 
-/** Words of a strip of lines of `lineWords` words each. */
+/** Words of a strip of lines of `lineWords` words each, in `scratch` if there is one. */
 export async function readWordStrip(
   part: StoredTensor,
-  { lineWords, start, end }: { readonly lineWords: number; readonly start: number; readonly end: number },
+  {
+    lineWords,
+    start,
+    end,
+    ...rest
+  }: { readonly lineWords: number; readonly start: number; readonly end: number; readonly scratch?: Scratch },
   signal?: AbortSignal,
 ): Promise<Uint32Array<ArrayBuffer>> {
-  return new Uint32Array((await readStrip(part, { lineBytes: 4 * lineWords, start: 4 * start, end: 4 * end }, signal)).buffer)
+  const bytes = await readStrip(part, { lineBytes: 4 * lineWords, start: 4 * start, end: 4 * end, ...rest }, signal)
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
 }
 
 /** Elements [start, end) of a part of floats, default all, widened to f32. */
@@ -109,6 +116,10 @@ export async function readFloats(
 
 /** Lines that are asked for at once where a strip of each is read. */
 const linesAtOnce = 16
+/** What is left out of a line costs less to read than another request does, unless it is longer. */
+const leastSkip = 256 * 2 ** 10
+/** Whole lines that are read at a time, for strips of them. */
+const wholeBytes = 8 * 2 ** 20
 
 /** Bytes [start, end) of each of `lines` lines of `lineBytes`, one behind the other. */
 export interface LineStrip {
@@ -118,15 +129,28 @@ export interface LineStrip {
   readonly end: number
 }
 
-/** Reads a strip of every line; `read` fills memory with the bytes from a place among all lines on. */
+/** Reads a strip of every line into `scratch`; `read` fills memory with the bytes from a place among all lines on. */
 export async function readLines(
   { lines, lineBytes, start, end }: LineStrip,
+  scratch: Scratch,
   read: (into: Uint8Array<ArrayBuffer>, at: number) => Promise<void>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const width = end - start
-  const bytes = new Uint8Array(lines * width)
+  const bytes = scratch.take(lines * width)
   if (width === lineBytes) {
     await read(bytes, 0)
+    return bytes
+  }
+  if (lineBytes - width < leastSkip) {
+    const atOnce = Math.max(1, Math.floor(wholeBytes / lineBytes))
+    const whole = new Uint8Array(Math.min(lines, atOnce) * lineBytes)
+    for (let first = 0; first < lines; first += atOnce) {
+      const count = Math.min(atOnce, lines - first)
+      await read(whole.subarray(0, count * lineBytes), first * lineBytes)
+      for (let line = 0; line < count; line++) {
+        bytes.set(whole.subarray(line * lineBytes + start, line * lineBytes + end), (first + line) * width)
+      }
+    }
     return bytes
   }
   for (let first = 0; first < lines; first += linesAtOnce) {
@@ -143,15 +167,15 @@ export async function readLines(
 /** Bytes [start, end) of every line of a part that is lines of `lineBytes`. */
 function readStrip(
   part: StoredTensor,
-  { lineBytes, start, end }: Omit<LineStrip, 'lines'>,
+  { lineBytes, start, end, scratch = new Scratch() }: Omit<LineStrip, 'lines'> & { readonly scratch?: Scratch },
   signal?: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const lines = (part.end - part.start) / lineBytes
-  return readLines({ lines, lineBytes, start, end }, (into, at) => readInto(part.source, into, part.start + at, signal))
+  return readLines({ lines, lineBytes, start, end }, scratch, (into, at) => readInto(part.source, into, part.start + at, signal))
 }
 
 /** Packed codes that a strip of rows holds at most. */
-const stripBytes = 48 * 2 ** 20
+const largestStrip = 48 * 2 ** 20
 
 /** Rows of a matrix that were read together. */
 export interface Strip<Parts> extends RowRange {
@@ -163,7 +187,12 @@ export interface Strip<Parts> extends RowRange {
  * kept. `rowBytes` are the packed bytes of a row; strips begin at multiples of `unit` rows, and none crosses two.
  */
 export function inStrips<Parts>(
-  { rows, rowBytes, unit }: { readonly rows: number; readonly rowBytes: number; readonly unit: number },
+  {
+    rows,
+    rowBytes,
+    unit,
+    stripBytes = largestStrip,
+  }: { readonly rows: number; readonly rowBytes: number; readonly unit: number; readonly stripBytes?: number },
   read: (rows: RowRange, signal?: AbortSignal) => Promise<Parts>,
 ): (range: RowRange, signal?: AbortSignal) => AsyncGenerator<Strip<Parts>> {
   const step = unit * Math.max(1, Math.floor(stripBytes / (rowBytes * unit)))

@@ -21,7 +21,8 @@ export type CodeRows =
 export interface LoadedMatrix {
   readonly values: DecodeRows
   /**
-   * The same rows as codes, scales and zero points; whoever reads all of a matrix reads its rows in order. `null` where no grid of
+   * The same rows as codes, scales and zero points, in memory that is used again: they hold until other rows are asked for. Whoever
+   * reads all of a matrix reads its rows in order. `null` where no grid of
    * the kernels says the same, as where columns name their groups in another order.
    */
   readonly codes: ((rows: RowRange, signal?: AbortSignal) => Promise<CodeRows>) | null
@@ -32,7 +33,7 @@ export interface QuantizedMatrix {
   /** Tensors of the files that it is made of. */
   readonly parts: readonly StoredTensor[]
   /**
-   * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as `stripBytes` hold are read
+   * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as 48 MiB hold are read
    * together and kept until others are asked for. Throws `file-damaged` when the parts contradict each other.
    */
   load(signal?: AbortSignal): Promise<LoadedMatrix>

@@ -1,5 +1,4 @@
 import type { Scratch } from '../io/scratch.ts'
-import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { inPieces } from './float-pieces.ts'
 import type { StoredTile } from './stored-tiles.ts'
 
@@ -28,7 +27,7 @@ export type MatrixPart =
   | LinePart
 
 /** Bytes of lines that are put together from all tiles at a time: larger parts take several readings of the matrix. */
-const bandBytes = 112 * 2 ** 20
+const largestBand = 112 * 2 ** 20
 
 /**
  * The bytes of parts that follow each other in a file. No more than a tile and `bandBytes`, which lie in `scratch`, are in memory,
@@ -37,24 +36,29 @@ const bandBytes = 112 * 2 ** 20
 export async function* partPieces(
   parts: readonly MatrixPart[],
   tiles: () => AsyncIterable<StoredTile>,
-  scratch: Scratch,
+  { scratch, bandBytes = largestBand }: { readonly scratch: Scratch; readonly bandBytes?: number },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  const memory = { scratch, bandBytes }
   let lines: LinePart[] = []
   for (const part of parts) {
     if (part.kind === 'lines') {
       lines.push(part)
       continue
     }
-    yield* linePieces(lines, tiles, scratch)
+    yield* linePieces(lines, tiles, memory)
     lines = []
     if (part.kind === 'fixed') yield part.bytes()
     else for await (const tile of tiles()) yield* inPieces(part.bytesOf(tile))
   }
-  yield* linePieces(lines, tiles, scratch)
+  yield* linePieces(lines, tiles, memory)
 }
 
-async function* linePieces(parts: readonly LinePart[], tiles: () => AsyncIterable<StoredTile>, scratch: Scratch) {
-  for (const bands of intoBands(parts)) {
+async function* linePieces(
+  parts: readonly LinePart[],
+  tiles: () => AsyncIterable<StoredTile>,
+  { scratch, bandBytes }: { readonly scratch: Scratch; readonly bandBytes: number },
+) {
+  for (const bands of intoBands(parts, bandBytes)) {
     const sizes = bands.map(({ part, lineStart, lineEnd }) => (lineEnd - lineStart) * part.lineBytes)
     const memory = scratch.take(sizes.reduce((sum, size) => sum + size, 0))
     let at = 0
@@ -74,7 +78,7 @@ interface BandPlace {
 }
 
 /** Lists of bands, each of `bandBytes` at most and at least a line: a list is made of one reading of the matrix. */
-function intoBands(parts: readonly LinePart[]): BandPlace[][] {
+function intoBands(parts: readonly LinePart[], bandBytes: number): BandPlace[][] {
   const lists: BandPlace[][] = []
   let left = 0
   for (const part of parts) {
@@ -90,9 +94,4 @@ function intoBands(parts: readonly LinePart[]): BandPlace[][] {
     }
   }
   return lists
-}
-
-/** The part of rows that its bytes are taken from as they are. */
-export function rowsPart(bytesOf: (tensor: QuantizedTensor, rowStart: number) => Uint8Array<ArrayBuffer>): MatrixPart {
-  return { kind: 'rows', bytesOf: ({ tile, rowStart }) => bytesOf(tile, rowStart) }
 }

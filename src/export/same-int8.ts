@@ -6,7 +6,7 @@ import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 /** Rows of a file as whole numbers of 8 bits: value = code * scale of its run. */
 export interface Int8InFile {
   /** [rows, columns]. */
-  readonly codes: Int8Array
+  readonly codes: Int8Array<ArrayBuffer>
   /** [rows, columns / run]. */
   readonly scales: Float32Array
   /** Columns that share a scale. */
@@ -34,8 +34,7 @@ function sameAffine(
   { codes, scales, run }: Int8InFile,
   { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor,
 ): boolean {
-  if (bits !== 8 || !isSymmetric || stored.length !== codes.length) return false
-  for (let at = 0; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
+  if (bits !== 8 || !isSymmetric || !areFlipped(codes, stored)) return false
   // Each stored group is a whole number of runs.
   const width = typeof group === 'number' ? Math.min(group, columns) : columns
   if (width % run !== 0) return false
@@ -46,6 +45,20 @@ function sameRows({ codes, scales, run }: Int8InFile, { columns, codes: stored, 
   if (stored.length !== codes.length) return false
   for (let at = 0; at < codes.length; at++) if (codes[at] !== stored[at]) return false
   return scales.every((scale, index) => scale === Math.fround((largest[Math.floor((index * run) / columns)] ?? 0) / 127))
+}
+
+/** Whether codes in two's complement are those around 128. */
+function areFlipped(codes: Int8Array<ArrayBuffer>, stored: Uint8Array): boolean {
+  if (codes.length !== stored.length) return false
+  let at = 0
+  if (codes.byteOffset % 4 === 0 && stored.byteOffset % 4 === 0) {
+    const count = codes.length >>> 2
+    const [left, right] = [new Int32Array(codes.buffer, codes.byteOffset, count), new Int32Array(stored.buffer, stored.byteOffset, count)]
+    for (let word = 0; word < count; word++) if (((left[word] ?? 0) ^ (right[word] ?? 0)) !== 0x80808080 - 2 ** 32) return false
+    at = 4 * count
+  }
+  for (; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
+  return true
 }
 
 /** Q8_0: a half, then 32 codes. */

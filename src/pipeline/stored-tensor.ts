@@ -35,10 +35,12 @@ export class StoredTensorWriter {
   readonly #path: string
   readonly #tensors = new Map<string, { readonly tensor: Omit<StoredTensor, 'tiles'>; readonly tiles: StoredTile[] }>()
   readonly #scratch = new Scratch()
+  readonly #largestTile: number
   #offset = 0
 
-  constructor(sink: ByteSink, path: string) {
+  constructor(sink: ByteSink, path: string, largestTile = largestStoredTile) {
     this.#sink = sink
+    this.#largestTile = largestTile
     this.#path = path
   }
 
@@ -50,7 +52,7 @@ export class StoredTensorWriter {
       tiles: [],
     }
     this.#tensors.set(tile.name, entry)
-    const step = rowsOfStoredTile(tile.rows, tile.columns, entry.tensor.encoding)
+    const step = rowsOfStoredTile(tile, entry.tensor.encoding, this.#largestTile)
     for (let start = 0; start < tile.rows; start += step) {
       const end = Math.min(tile.rows, start + step)
       const bytes = this.#gather(member.parts(step < tile.rows ? member.rows(tile, start, end) : tile))
@@ -134,10 +136,10 @@ export async function readStored(store: Pick<FileStore, 'open'>, stored: StoredT
 /** What is read at once is at most this, or the fewest rows that can be cut off: a tile that was quantized whole is stored in several. */
 const largestStoredTile = 16 * 2 ** 20
 
-function rowsOfStoredTile(rows: number, columns: number, encoding: GridEncoding): number {
+function rowsOfStoredTile({ rows, columns }: QuantizedTensor, encoding: GridEncoding, largest: number): number {
   const step = encodings.get(encoding.encoding).cutStep({ rows, columns }, encoding)
   const bytes = storedBytes(step, columns, encoding)
-  return Math.min(rows, step * Math.max(1, Math.floor(largestStoredTile / bytes)))
+  return Math.min(rows, step * Math.max(1, Math.floor(largest / bytes)))
 }
 
 /** Bytes a matrix or tile takes in storage. */

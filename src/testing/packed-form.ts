@@ -10,15 +10,19 @@ import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { tilesOf } from './export-source.ts'
 
 /** Bytes of each tensor that stands for a matrix, by name. */
-export async function packedBytes(form: PackedForm, stored: QuantizedTensor): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-  const scratch = new Scratch()
+export async function packedBytes(
+  form: PackedForm,
+  stored: QuantizedTensor,
+  bandBytes?: number,
+): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const memory = { scratch: new Scratch(), ...(bandBytes === undefined ? {} : { bandBytes }) }
   const tiles = () => storedTiles({ readTiles: () => tilesOf(stored) }, { name: stored.name, encoding: stored.encoding, unit: form.unit })
   const packed = new Map<string, Uint8Array<ArrayBuffer>>()
   for (const { name } of form.specs) {
     const part = form.parts.get(name)
     if (part === undefined) throw new Error(`no part ${name}`)
     const pieces: Uint8Array<ArrayBuffer>[] = []
-    for await (const piece of partPieces([part], tiles, scratch)) pieces.push(piece.slice())
+    for await (const piece of partPieces([part], tiles, memory)) pieces.push(piece.slice())
     packed.set(name, joinBytes(pieces))
   }
   return packed

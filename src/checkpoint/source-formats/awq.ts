@@ -1,3 +1,4 @@
+import { Scratch } from '../../io/scratch.ts'
 import type { RowRange } from '../checkpoint.ts'
 import { inStrips, moduleOf, readFloatStrip, readWordStrip, requirePart, unsupportedForm } from '../quantized-parts.ts'
 import type { CodeRows, QuantizedMatrix, SourceFormat } from '../source-format.ts'
@@ -59,10 +60,11 @@ const awq: SourceFormat = {
     return {
       parts: [qweight, qzeros, scales],
       async load() {
+        const memory = { strip: new Scratch(), codes: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
         const strips = inStrips({ rows, rowBytes: columns / 2, unit }, async ({ rowStart: start, rowEnd: end }, signal): Promise<Strip> => {
           const words = { lineWords: rows / unit, start: start / unit, end: end / unit }
           return {
-            weights: await readWordStrip(qweight, words, signal),
+            weights: await readWordStrip(qweight, { ...words, scratch: memory.strip }, signal),
             zeros: await readWordStrip(qzeros, words, signal),
             scales: await readFloatStrip(scales, { lineElements: rows, start, end }, signal),
           }
@@ -72,9 +74,9 @@ const awq: SourceFormat = {
           const [first, last] = [Math.floor(range.rowStart / unit) * unit, Math.ceil(range.rowEnd / unit) * unit]
           const count = last - first
           const into = {
-            codes: new Uint8Array(count * Math.ceil(columns / 2)),
-            zeros: new Uint8Array(count * groups),
-            scales: new Float32Array(count * groups),
+            codes: memory.codes.take(count * Math.ceil(columns / 2)),
+            zeros: memory.zeros.take(count * groups),
+            scales: new Float32Array(memory.scales.take(4 * count * groups).buffer, 0, count * groups),
           }
           const whole = { rowStart: first, rowEnd: last }
           for await (const strip of strips(whole, signal)) turnRows(strip.parts, strip, form, { range: whole, into })
@@ -111,6 +113,7 @@ function turnRows(
   const stripWords = stripRows / unit
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
   const places = new Int32Array(unit)
+  const { codes } = into
   for (let firstColumn = 0; firstColumn < columns; firstColumn += turned) {
     const lastColumn = Math.min(columns, firstColumn + turned)
     for (let row = start; row < end; row += unit) {
@@ -120,7 +123,6 @@ function turnRows(
         places[4 + byte] = (row - range.rowStart + (highOutputs[byte] ?? 0)) * rowBytes
       }
       const [l0 = 0, l1 = 0, l2 = 0, l3 = 0, h0 = 0, h1 = 0, h2 = 0, h3 = 0] = places
-      const { codes } = into
       for (let column = firstColumn; column < lastColumn; column += 2) {
         const one = weights[column * stripWords + word] ?? 0
         const next = column + 1 < columns ? (weights[(column + 1) * stripWords + word] ?? 0) : 0

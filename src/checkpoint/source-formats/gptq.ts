@@ -1,3 +1,4 @@
+import { Scratch } from '../../io/scratch.ts'
 import type { RowRange } from '../checkpoint.ts'
 import {
   damagedPart,
@@ -76,12 +77,13 @@ const gptq: SourceFormat = {
         const groupOf = index === null ? inOrder : new Int32Array((await readWords(index, signal)).buffer)
         const wrong = groupOf.find((group) => group < 0 || group >= groups)
         if (wrong !== undefined) throw damagedPart(index ?? qzeros, `names group ${wrong} of ${groups}`)
+        const memory = { strip: new Scratch(), weights: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
         const strips = inStrips(
           { rows, rowBytes: 4 * words, unit },
           async ({ rowStart: start, rowEnd: end }, stripSignal): Promise<Strip> => {
             const zeroWords = { lineWords: (rows * bits) / 32, start: (start * bits) / 32, end: Math.ceil((end * bits) / 32) }
             return {
-              weights: await readWordStrip(qweight, { lineWords: rows, start, end }, stripSignal),
+              weights: await readWordStrip(qweight, { lineWords: rows, start, end, scratch: memory.strip }, stripSignal),
               zeros: await readWordStrip(qzeros, zeroWords, stripSignal),
               scales: await readFloatStrip(scales, { lineElements: rows, start, end }, stripSignal),
             }
@@ -90,9 +92,9 @@ const gptq: SourceFormat = {
         const read = async (range: RowRange, rowSignal?: AbortSignal): Promise<Rows> => {
           const count = range.rowEnd - range.rowStart
           const into = {
-            weights: new Uint32Array(count * words),
-            zeros: new Uint8Array(count * groups),
-            scales: new Float32Array(count * groups),
+            weights: new Uint32Array(memory.weights.take(4 * count * words).buffer, 0, count * words),
+            zeros: memory.zeros.take(count * groups),
+            scales: new Float32Array(memory.scales.take(4 * count * groups).buffer, 0, count * groups),
           }
           for await (const strip of strips(range, rowSignal)) turnRows(strip.parts, strip, form, { range, into })
           return into
@@ -113,7 +115,10 @@ function matrixOf(form: Form, groupOf: Int32Array, read: (range: RowRange, signa
   const codes = async (range: RowRange, signal?: AbortSignal): Promise<CodeRows> => {
     const { weights, zeros, scales } = await read(range, signal)
     const shape = { rows: range.rowEnd - range.rowStart, columns, bits, isSymmetric: false, group: groups === 1 ? ('row' as const) : size }
-    return { encoding: 'affine', affine: { ...shape, codes: new Uint8Array(weights.buffer), scales, zeroPoints: zeros } }
+    return {
+      encoding: 'affine',
+      affine: { ...shape, codes: new Uint8Array(weights.buffer, 0, weights.byteLength), scales, zeroPoints: zeros },
+    }
   }
   return {
     values: async (range, signal) => decode(await read(range, signal), form, groupOf),
@@ -128,6 +133,7 @@ function turnRows(
   { bits, words, groups, zeroShift }: Form,
   { range, into }: { readonly range: RowRange; readonly into: Rows },
 ): void {
+  const { weights: streams } = into
   const stripRows = strip.rowEnd - strip.rowStart
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
   for (let firstRow = start; firstRow < end; firstRow += turned) {
@@ -136,7 +142,7 @@ function turnRows(
       const lastWord = Math.min(words, firstWord + turned)
       for (let row = firstRow; row < lastRow; row++) {
         const [from, to] = [row - strip.rowStart, (row - range.rowStart) * words]
-        for (let word = firstWord; word < lastWord; word++) into.weights[to + word] = weights[word * stripRows + from] ?? 0
+        for (let word = firstWord; word < lastWord; word++) streams[to + word] = weights[word * stripRows + from] ?? 0
       }
     }
   }

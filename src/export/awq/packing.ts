@@ -1,7 +1,7 @@
 import { type AffineTensor, packedRowBytes } from '../../kernels/contract/affine.ts'
 import type { RowPlace } from '../gptq/packing.ts'
 import type { Band } from '../matrix-parts.ts'
-import { zeroPointOf } from '../safetensors/affine-values.ts'
+import { zeroPointsOf } from '../safetensors/affine-values.ts'
 import { wordsIn } from '../turn-words.ts'
 
 /**
@@ -60,9 +60,10 @@ function transpose(square: Uint32Array): void {
 export function putZeros(tensor: AffineTensor, { rows, rowStart }: RowPlace, { lineStart, lineEnd, bytes }: Band): void {
   const lineWords = rows / wordOutputs
   const into = wordsIn(bytes)
+  const zeroOf = zeroPointsOf(tensor)
   for (let index = lineStart; index < lineEnd; index++) {
     for (let row = 0; row < tensor.rows; row += wordOutputs) {
-      const word = outputOf.reduce<number>((sum, output, nibble) => sum | (zeroPointOf(tensor, row + output, index) << (4 * nibble)), 0)
+      const word = outputOf.reduce<number>((sum, output, nibble) => sum | (zeroOf(row + output, index) << (4 * nibble)), 0)
       into[(index - lineStart) * lineWords + (rowStart + row) / wordOutputs] = word
     }
   }

@@ -3,7 +3,7 @@ import { ownBytes } from '../../core/shared-memory.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { unpackRow } from '../code-rows.ts'
 import { flipSigns } from '../eight-bits.ts'
-import { zeroPointOf } from '../safetensors/affine-values.ts'
+import { zeroPointsOf } from '../safetensors/affine-values.ts'
 
 /**
  * compressed-tensors (`compressors/pack_quantized/helpers.py`): a signed code q of b bits is stored as q + 2^(b-1), which is the
@@ -43,11 +43,12 @@ export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
   const { rows, columns, bits, group } = tensor
   const groups = groupsPerRow(columns, group)
   const words = new Uint32Array(wordsFor(rows, bits) * groups)
+  const zeroOf = zeroPointsOf(tensor)
   for (let row = 0; row < rows; row++) {
     const bit = row * bits
     for (let index = 0; index < groups; index++) {
       const at = (bit >>> 5) * groups + index
-      words[at] = (words[at] ?? 0) | (zeroPointOf(tensor, row, index) << (bit & 31))
+      words[at] = (words[at] ?? 0) | (zeroOf(row, index) << (bit & 31))
     }
   }
   return new Uint8Array(words.buffer)
@@ -57,8 +58,9 @@ export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
 export function signedZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
   const groups = groupsPerRow(tensor.columns, tensor.group)
   const middle = 2 ** (tensor.bits - 1)
+  const zeroOf = zeroPointsOf(tensor)
   const signed = Int8Array.from({ length: tensor.rows * groups }, (_, at) => {
-    return zeroPointOf(tensor, Math.floor(at / groups), at % groups) - middle
+    return zeroOf(Math.floor(at / groups), at % groups) - middle
   })
   return new Uint8Array(signed.buffer)
 }

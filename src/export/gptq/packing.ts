@@ -1,6 +1,6 @@
 import type { AffineTensor } from '../../kernels/contract/affine.ts'
 import type { Band } from '../matrix-parts.ts'
-import { zeroPointOf } from '../safetensors/affine-values.ts'
+import { zeroPointsOf } from '../safetensors/affine-values.ts'
 import { turnWords, wordsIn } from '../turn-words.ts'
 
 /**
@@ -44,13 +44,14 @@ export function putWeights({ columns, bits, codes }: AffineTensor, place: RowPla
  */
 export function putZeros(tensor: AffineTensor, { rows, rowStart }: RowPlace, band: Band, less: 0 | 1): void {
   const { bits } = tensor
+  const zeroOf = zeroPointsOf(tensor)
   const mask = 2 ** bits - 1
   const words = wordsIn(band.bytes)
   for (let index = band.lineStart; index < band.lineEnd; index++) {
     const start = (index - band.lineStart) * zeroWords(rows, bits) + zeroWords(rowStart, bits)
     words.fill(0, start, start + zeroWords(tensor.rows, bits))
     for (let out = 0; out < tensor.rows; out++) {
-      const field = (zeroPointOf(tensor, out, index) - less) & mask
+      const field = (zeroOf(out, index) - less) & mask
       const bit = out * bits
       const word = start + Math.floor(bit / 32)
       const shift = bit % 32

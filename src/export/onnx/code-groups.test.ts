@@ -1,4 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
+import type { AffineParams } from '../../kernels/contract/affine.ts'
+import type { RealAffineParams } from '../../kernels/contract/real-affine.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { QuantizedTensor, TensorEncoding } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
@@ -18,39 +20,55 @@ import type { ReadBack, WeightGroup } from './weight-groups.ts'
 vi.setConfig({ testTimeout: 60_000 })
 
 const kernels = createReferenceKernels()
-const [rows, columns] = [24, 100]
-const data = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 13)) * 0.01)
+const rows = 24
+/** Rows that end within a block, and rows of whole blocks, which are packed and compared many codes at a time. */
+const widths = [100, 256] as const
+const dataOf = (columns: number): Float32Array<ArrayBuffer> =>
+  Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7) * (1 + (i % 13)) * 0.01)
 
-const stored: Readonly<Record<string, () => Promise<QuantizedTensor>>> = {
-  'NF4 in blocks of 64': async () => codeBook('nf4', 64),
-  'FP4 in blocks of 1024, which the operator has not': async () => codeBook('fp4', 1024),
-  'int8 rows': async () => ({
+const stored: Readonly<Record<string, (columns: number) => Promise<QuantizedTensor>>> = {
+  'NF4 in blocks of 64': (columns) => codeBook('nf4', 64, columns),
+  'FP4 in blocks of 1024, which the operator has not': (columns) => codeBook('fp4', 1024, columns),
+  'int8 rows': async (columns) => ({
     name: 'w',
     rows,
     columns,
     encoding: 'int8-rows',
-    int8Rows: await kernels.quantizeInt8Rows({ rows, columns, data }),
+    int8Rows: await kernels.quantizeInt8Rows({ rows, columns, data: dataOf(columns) }),
   }),
-  'two values around 0': () => realAffine(2, true, 32),
-  'three values around 0': () => realAffine(3, true, 32),
-  'two values with a zero point': () => realAffine(2, false, 32),
-  'sixteen values with fractional zero points': () => realAffine(16, false, 64),
+  'two values around 0': (columns) => realAffine({ levels: 2, isSymmetric: true, group: 32 }, columns),
+  'three values around 0': (columns) => realAffine({ levels: 3, isSymmetric: true, group: 32 }, columns),
+  'two values with a zero point': (columns) => realAffine({ levels: 2, isSymmetric: false, group: 32 }, columns),
+  'sixteen values with fractional zero points': (columns) => realAffine({ levels: 16, isSymmetric: false, group: 64 }, columns),
+  ...Object.fromEntries(
+    [2, 3, 4, 5, 7, 8].flatMap((bits) =>
+      [true, false].map((isSymmetric) => [
+        `${bits} bits ${isSymmetric ? 'around 0' : 'with zero points'}`,
+        (columns: number) => affine({ bits, isSymmetric, group: 32 }, columns),
+      ]),
+    ),
+  ),
 }
 
-async function codeBook(book: 'nf4' | 'fp4', blockSize: number): Promise<QuantizedTensor> {
+async function codeBook(book: 'nf4' | 'fp4', blockSize: number, columns: number): Promise<QuantizedTensor> {
+  const codeBookTensor = await kernels.quantizeCodeBook({ rows, columns, data: dataOf(columns) }, { book, blockSize })
+  return { name: 'w', rows, columns, encoding: 'codebook', codeBook: codeBookTensor, nested: null }
+}
+
+async function realAffine(params: RealAffineParams, columns: number): Promise<QuantizedTensor> {
+  const fit = { ...params, fit: params.levels <= 3 ? 'mean' : 'half-quadratic' } as const
+  const tensor = await kernels.quantizeRealAffine({ rows, columns, data: dataOf(columns) }, fit)
+  return { name: 'w', rows, columns, encoding: 'real-affine', realAffine: tensor }
+}
+
+async function affine(params: AffineParams, columns: number): Promise<QuantizedTensor> {
   return {
     name: 'w',
     rows,
     columns,
-    encoding: 'codebook',
-    codeBook: await kernels.quantizeCodeBook({ rows, columns, data }, { book, blockSize }),
-    nested: null,
+    encoding: 'affine',
+    affine: await kernels.quantizeAffine({ rows, columns, data: dataOf(columns) }, params),
   }
-}
-
-async function realAffine(levels: number, isSymmetric: boolean, group: number): Promise<QuantizedTensor> {
-  const fit = { levels, isSymmetric, group, fit: levels <= 3 ? 'mean' : 'half-quadratic' } as const
-  return { name: 'w', rows, columns, encoding: 'real-affine', realAffine: await kernels.quantizeRealAffine({ rows, columns, data }, fit) }
 }
 
 /** A source that holds one matrix, `w`. */
@@ -62,6 +80,7 @@ async function sourceOf(tensor: QuantizedTensor): Promise<ExportSource> {
 }
 
 function groupOf(tensor: QuantizedTensor): WeightGroup {
+  const { columns } = tensor
   const encoding = storage.get(tensor.encoding).encodingOf(tensor)
   if (encoding.encoding === 'codebook' && encoding.book !== 'log2')
     return bnb4Group({ name: 'w', rows, columns, form: 'bnb4', book: encoding.book, block: Math.min(256, encoding.blockSize) }, 'float')
@@ -71,28 +90,31 @@ function groupOf(tensor: QuantizedTensor): WeightGroup {
 }
 
 describe('a group of weights', () => {
-  it.each(Object.entries(stored))('of %s has its sizes, is proved, and catches one wrong byte', async (_case, make) => {
-    const tensor = await make()
-    const source = await sourceOf(tensor)
-    const group = groupOf(tensor)
-    const parts = new Map<string, Uint8Array<ArrayBuffer>>()
-    for await (const { tensor: part, bytes } of group.write(source)) {
-      const before = parts.get(part.name) ?? new Uint8Array()
-      parts.set(part.name, new Uint8Array([...before, ...bytes]))
-    }
-    for (const { name, sizeBytes } of group.tensors) expect(parts.get(name)?.length, name).toBe(sizeBytes)
-    const readFrom =
-      (files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>): ReadBack =>
-      ({ name }, start, end) =>
-        Promise.resolve(files.get(name)?.slice(start, end) ?? new Uint8Array())
-    await group.prove({ source, read: readFrom(parts), kernels })
-    for (const { name, sizeBytes } of group.tensors) {
-      const broken = new Map([...parts].map(([key, bytes]) => [key, bytes.slice()]))
-      const bytes = broken.get(name)
-      if (bytes !== undefined) bytes[Math.floor(sizeBytes / 3)] = 255 - (bytes[Math.floor(sizeBytes / 3)] ?? 0)
-      await expect(group.prove({ source, read: readFrom(broken), kernels }), name).rejects.toMatchObject({ code: 'proof-failed' })
-    }
-  })
+  it.each(Object.entries(stored).flatMap(([name, make]) => widths.map((columns) => [name, columns, make] as const)))(
+    'of %s, rows of %i, has its sizes, is proved, and catches one wrong byte',
+    async (_case, columns, make) => {
+      const tensor = await make(columns)
+      const source = await sourceOf(tensor)
+      const group = groupOf(tensor)
+      const parts = new Map<string, Uint8Array<ArrayBuffer>>()
+      for await (const { tensor: part, bytes } of group.write(source)) {
+        const before = parts.get(part.name) ?? new Uint8Array()
+        parts.set(part.name, new Uint8Array([...before, ...bytes]))
+      }
+      for (const { name, sizeBytes } of group.tensors) expect(parts.get(name)?.length, name).toBe(sizeBytes)
+      const readFrom =
+        (files: ReadonlyMap<string, Uint8Array<ArrayBuffer>>): ReadBack =>
+        ({ name }, start, end) =>
+          Promise.resolve(files.get(name)?.slice(start, end) ?? new Uint8Array())
+      await group.prove({ source, read: readFrom(parts), kernels })
+      for (const { name, sizeBytes } of group.tensors) {
+        const broken = new Map([...parts].map(([key, bytes]) => [key, bytes.slice()]))
+        const bytes = broken.get(name)
+        if (bytes !== undefined) bytes[Math.floor(sizeBytes / 3)] = 255 - (bytes[Math.floor(sizeBytes / 3)] ?? 0)
+        await expect(group.prove({ source, read: readFrom(broken), kernels }), name).rejects.toMatchObject({ code: 'proof-failed' })
+      }
+    },
+  )
 
   it('fills the last block of a row with its zero point', () => {
     const matrix: CodeMatrix = {
@@ -108,7 +130,7 @@ describe('a group of weights', () => {
   })
 
   it('throws for an encoding that has no codes around a zero point', async () => {
-    const tensor = await codeBook('nf4', 64)
+    const tensor = await codeBook('nf4', 64, 100)
     expect(() => codeMatrix(tensor, { bits: 4, block: 64, zero: 'default' })).toThrow(/no codes around a zero point/)
   })
 })

@@ -7,7 +7,7 @@ import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { unpackRow } from '../code-rows.ts'
 import { flipSigns } from '../eight-bits.ts'
 import { blocksPerRow, type NBits, plainBlocks, zeroRowBytes } from './nbits.ts'
-import { widenCodes } from './widen-codes.ts'
+import { widenCodes, widenTrits } from './widen-codes.ts'
 
 /** A stored matrix as the operator sees it: value = (code - zero) * scale. */
 export interface CodeMatrix {
@@ -85,12 +85,12 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
     readCodes(row, into) {
       if (levels === 3) unpackTrits(codes.subarray(row * rowBytes, (row + 1) * rowBytes), columns, into)
       else unpackRow(codes, { at: row * rowBytes, bits: Math.log2(levels), columns }, into)
-      for (let column = 0; column < columns; column++) into[column] = factor * (into[column] ?? 0) + shift
+      if (factor !== 1 || shift !== 0) for (let column = 0; column < columns; column++) into[column] = factor * (into[column] ?? 0) + shift
     },
     scaleAt: (row, column) => step * (scales[groupAt(row, column)] ?? 0),
     zeroAt: (row, column) => (tensor.isSymmetric ? (levels - 1) / 2 : (zeroPoints[groupAt(row, column)] ?? 0)),
     packed() {
-      if (levels === 3) return null
+      if (levels === 3) return setting.zero === 'default' ? widenTrits(codes, columns) : null
       const widening = { from: Math.log2(levels), to: setting.bits, factor, shift }
       return widening.from === setting.bits && factor === 1 && shift === 0 ? ownBytes(codes) : widenCodes(codes, widening)
     },
@@ -129,8 +129,13 @@ function blockCodes({ rows, columns, type, blocks }: QuantizedTensor<'ggml'>, { 
 
 /** Five codes of 0 to 2 a byte, the first least significant. */
 function unpackTrits(codes: Uint8Array, columns: number, into: Uint8Array): void {
-  for (let column = 0; column < columns; column++) {
-    into[column] = Math.floor((codes[Math.floor(column / 5)] ?? 0) / 3 ** (column % 5)) % 3
+  for (let column = 0, byte = 0; column < columns; byte++) {
+    let five = codes[byte] ?? 0
+    for (const end = Math.min(columns, column + 5); column < end; column++) {
+      const rest = Math.trunc(five / 3)
+      into[column] = five - 3 * rest
+      five = rest
+    }
   }
 }
 

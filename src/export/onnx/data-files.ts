@@ -1,9 +1,11 @@
 import { throwIfAborted } from '../../core/errors.ts'
 import type { OnnxExternalPlace } from '../../formats/onnx/model.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { readInto } from '../../io/read-into.ts'
+import { Scratch } from '../../io/scratch.ts'
 import { proofFailed } from '../proof.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
-import type { WeightGroup, WeightTensor } from './weight-groups.ts'
+import type { ReadBack, WeightGroup, WeightTensor } from './weight-groups.ts'
 
 /** Where a tensor lies: the path of its file beside the model, and its place there. */
 export interface PlacedWeight {
@@ -75,9 +77,9 @@ export function dataFiles(layout: DataLayout, folder: string): ExportedFile[] {
     sizeBytes: file.sizeBytes,
     write: (source, signal) => writeAll(file, source, signal),
     async verify(source, written, { kernels, signal }) {
-      const read = readerOf(file, written, signal)
       for (const group of file.groups) {
         throwIfAborted(signal)
+        const read = readerOf(file, written, signal)
         await group.prove({ source, read, kernels, ...(signal === undefined ? {} : { signal }) })
       }
     },
@@ -106,10 +108,15 @@ async function* writeAll(
   }
 }
 
-function readerOf({ places }: DataFile, written: ByteSource, signal?: AbortSignal) {
-  return async ({ name }: WeightTensor, start: number, end: number): Promise<Uint8Array<ArrayBuffer>> => {
+function readerOf({ places }: DataFile, written: ByteSource, signal?: AbortSignal): ReadBack {
+  const memory = new Map<string, Scratch>()
+  return async ({ name }, start, end, into) => {
     const place = places.get(name)
     if (place === undefined) throw proofFailed(`Tensor ${name}`, 'is in another file')
-    return written.read(place.offset + start, place.offset + end, signal)
+    const scratch = memory.get(name) ?? new Scratch()
+    memory.set(name, scratch)
+    const bytes = into ?? scratch.take(end - start)
+    await readInto(written, bytes, place.offset + start, signal)
+    return bytes
   }
 }

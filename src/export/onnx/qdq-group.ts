@@ -42,14 +42,17 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
   return {
     tensors: [codes, scales],
     async *write(source, signal) {
-      const scratch = new Scratch()
+      const memory = { scratch: new Scratch() }
       for (const [tensor, part] of parts) {
-        for await (const bytes of partPieces([part], () => tilesOf(source, name, signal, unit), scratch)) yield { tensor, bytes }
+        for await (const bytes of partPieces([part], () => tilesOf(source, name, signal, unit), memory)) yield { tensor, bytes }
       }
     },
     async prove({ source, read, kernels, signal }) {
+      const scratch = new Scratch()
       const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
-        readLines({ lines: columns, lineBytes: rows, start, end }, async (into, at) => into.set(await read(codes, at, at + into.length))),
+        readLines({ lines: columns, lineBytes: rows, start, end }, scratch, async (into, at) => {
+          await read(codes, at, at + into.length, into)
+        }),
       )
       for await (const { rowStart, tile } of tilesOf(source, name, signal, unit)) {
         const range = { rowStart, rowEnd: rowStart + tile.rows }

@@ -18,6 +18,8 @@ interface StoredCodes {
   readonly scales: Float32Array
   /** [rows, groups], or `null`: the middle of the range everywhere. */
   readonly zeros: Uint8Array | Float32Array | null
+  /** Two and three values around 0: the operator's code is `factor` * code + 1, its scale `step` * scale; three in five a byte. */
+  readonly around?: { readonly factor: number; readonly step: number; readonly areTrits: boolean }
 }
 
 /**
@@ -30,7 +32,7 @@ export function areSame(found: NBitsInFile, stored: QuantizedTensor): boolean {
   if (stored.encoding === 'ggml') return stored.type === 'Q8_0' && sameBlocks(found, stored.blocks)
   const own = codesOf(stored)
   if (own === null) return false
-  const codes = narrowed(found, own.bits)
+  const codes = own.around?.areTrits === true ? trits(found) : narrowed(found, own)
   return codes !== null && equalBytes(codes, own.codes) && sameSteps(found, own)
 }
 
@@ -42,9 +44,11 @@ function codesOf(stored: QuantizedTensor): StoredCodes | null {
   }
   if (stored.encoding === 'real-affine') {
     const { columns, levels, group, codes, scales, zeroPoints, isSymmetric } = stored.realAffine
-    const bits = Math.log2(levels)
-    if (isSymmetric || !Number.isInteger(bits)) return null
-    return { codes, bits, width: group === 'row' ? columns : group, scales, zeros: zeroPoints }
+    const width = group === 'row' ? columns : group
+    if (!isSymmetric) return levels === 3 ? null : { codes, bits: Math.log2(levels), width, scales, zeros: zeroPoints }
+    if (levels > 3) return null
+    const around = levels === 2 ? { factor: 2, step: 0.5, areTrits: false } : { factor: 1, step: 1, areTrits: true }
+    return { codes, bits: levels - 1, width, scales, zeros: null, around }
   }
   return null
 }
@@ -53,11 +57,44 @@ function codesOf(stored: QuantizedTensor): StoredCodes | null {
  * Codes of a file as a bit stream of `to` bits a code; `null` where one is out of their range or rows do not fill bytes. Without zero
  * points the operator's codes lie around the middle of its own range.
  */
-function narrowed({ codes, columns, bits, zeros }: NBitsInFile, to: number): Uint8Array<ArrayBuffer> | null {
+function narrowed({ codes, columns, bits, zeros }: NBitsInFile, { bits: to, around }: StoredCodes): Uint8Array<ArrayBuffer> | null {
   if (bits === to) return codes
-  const moved = zeros === null ? 2 ** (bits - 1) - 2 ** (to - 1) : 0
+  const moved = around !== undefined ? 1 : zeros === null ? 2 ** (bits - 1) - 2 ** (to - 1) : 0
   if (columns % 8 !== 0) return null
-  return bits === 8 ? narrowBytes(codes, moved, to) : narrowWords(codes, { bits, moved, to })
+  return bits === 8 ? narrowBytes(codes, moved, to) : narrowWords(codes, { bits, moved, factor: around?.factor ?? 1, to })
+}
+
+/** By five codes of two bits: they in base 3, or -1. */
+const byFive = Int16Array.from({ length: 1024 }, (_, five) => {
+  let byte = 0
+  for (let i = 0; i < 5; i++) {
+    const code = (Math.floor(five / 4 ** i) % 4) - 1
+    if (code < 0 || code > 2) return -1
+    byte += code * 3 ** i
+  }
+  return byte
+})
+
+/** Codes of two bits around 2 as they are stored, five to a byte; what fills the last byte of a row up is 0, code 1 of the operator. */
+function trits({ rows, columns, bits, codes }: NBitsInFile): Uint8Array<ArrayBuffer> | null {
+  if (bits !== 2 || columns % 4 !== 0) return null
+  const rowBytes = Math.ceil(columns / 5)
+  const packed = new Uint8Array(rows * rowBytes)
+  let wrong = 0
+  for (let row = 0, to = 0; row < rows; row++) {
+    const start = (row * columns) / 4
+    for (let first = 0; first < columns; first += 5, to++) {
+      const at = start + (first >>> 2)
+      const word = (codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8) | ((codes[at + 2] ?? 0) << 16)
+      let five = (word >>> (2 * (first & 3))) & 0x3ff
+      const left = columns - first
+      if (left < 5) five = (five & (4 ** left - 1)) | (0x155 & ~(4 ** left - 1))
+      const byte = byFive[five] ?? -1
+      wrong |= byte
+      packed[to] = byte
+    }
+  }
+  return wrong < 0 ? null : packed
 }
 
 /** A byte a code. */
@@ -85,6 +122,7 @@ function narrowBytes(codes: Uint8Array, moved: number, to: number): Uint8Array<A
 interface Narrowing {
   readonly bits: number
   readonly moved: number
+  readonly factor: number
   readonly to: number
 }
 
@@ -92,8 +130,8 @@ const tables = new Map<string, Int16Array>()
 
 /** Two bytes at a time through a table. */
 function narrowWords(codes: Uint8Array<ArrayBuffer>, narrowing: Narrowing): Uint8Array<ArrayBuffer> | null {
-  const { bits, moved, to } = narrowing
-  const key = `${bits} ${moved} ${to}`
+  const { bits, moved, factor, to } = narrowing
+  const key = `${bits} ${moved} ${factor} ${to}`
   const table = tables.get(key) ?? tableOf(narrowing)
   tables.set(key, table)
   const perWord = (16 / bits) * to
@@ -110,12 +148,12 @@ function narrowWords(codes: Uint8Array<ArrayBuffer>, narrowing: Narrowing): Uint
 }
 
 /** By two bytes of the file: their codes in `to` bits each, or -1. */
-function tableOf({ bits, moved, to }: Narrowing): Int16Array {
+function tableOf({ bits, moved, factor, to }: Narrowing): Int16Array {
   return Int16Array.from({ length: 2 ** 16 }, (_, word) => {
     let narrow = 0
     for (let i = 0; i < 16 / bits; i++) {
-      const code = (Math.floor(word / 2 ** (i * bits)) % 2 ** bits) - moved
-      if (code < 0 || code >= 2 ** to) return -1
+      const code = ((Math.floor(word / 2 ** (i * bits)) % 2 ** bits) - moved) / factor
+      if (!Number.isInteger(code) || code < 0 || code >= 2 ** to) return -1
       narrow += code * 2 ** (i * to)
     }
     return narrow
@@ -127,10 +165,15 @@ function sameSteps({ rows, columns, block, bits, scales, zeros }: NBitsInFile, o
   const blocks = columns / block
   const groups = groupsPerRow(columns, own.width)
   const zeroBytes = zeros instanceof Uint8Array ? zeros.length / rows : 0
+  const step = own.around?.step ?? 1
+  // A block a group: scales stand one by one as they are stored.
+  const areAligned = own.width === block && step === 1
+  if (areAligned && !equalFloats(scales, own.scales)) return false
+  if (areAligned && zeros === null) return true
   for (let row = 0; row < rows; row++) {
     for (let index = 0; index < blocks; index++) {
       const group = row * groups + Math.floor((index * block) / own.width)
-      if (!Object.is(scales[row * blocks + index], own.scales[group])) return false
+      if (!areAligned && !Object.is(scales[row * blocks + index], step * (own.scales[group] ?? Number.NaN))) return false
       if (zeros === null) continue
       const zero =
         zeros instanceof Float32Array

@@ -10,8 +10,16 @@ export interface WeightTensor {
   readonly sizeBytes: number
 }
 
-/** Reads bytes [start, end) of a tensor of a group back, both within it. */
-export type ReadBack = (tensor: WeightTensor, start: number, end: number) => Promise<Uint8Array<ArrayBuffer>>
+/**
+ * Reads bytes [start, end) of a tensor of a group back, both within it; they hold until bytes of the same tensor are read again. With
+ * `into` they lie there, and several reads may be under way.
+ */
+export type ReadBack = (
+  tensor: WeightTensor,
+  start: number,
+  end: number,
+  into?: Uint8Array<ArrayBuffer>,
+) => Promise<Uint8Array<ArrayBuffer>>
 
 export interface ProofTools {
   readonly source: ExportSource

@@ -40,6 +40,29 @@ function widenTriples(codes: Uint8Array, table: Uint16Array): Uint8Array<ArrayBu
   return new Uint8Array(wide.buffer)
 }
 
+/** Five codes of 0 to 2 a byte, in base 3, as fields of two bits with 1 added; rows of `columns` fill bytes of the result. */
+export function widenTrits(codes: Uint8Array, columns: number): Uint8Array<ArrayBuffer> {
+  const rowBytes = Math.ceil(columns / 5)
+  const rows = codes.length / rowBytes
+  const wide = new Uint8Array((rows * columns) / 4)
+  for (let row = 0, from = 0, to = 0; row < rows; row++) {
+    let held = 0
+    let count = 0
+    for (let left = columns; left > 0; left -= 5) {
+      held |= (fiveCodes[codes[from++] ?? 0] ?? 0) << count
+      count += 2 * Math.min(5, left)
+      for (; count >= 8; count -= 8, held >>>= 8) wide[to++] = held
+    }
+  }
+  return wide
+}
+
+const fiveCodes = Uint16Array.from({ length: 3 ** 5 }, (_, byte) => {
+  let wide = 0
+  for (let i = 0; i < 5; i++) wide |= ((Math.floor(byte / 3 ** i) % 3) + 1) << (2 * i)
+  return wide
+})
+
 const tables = new Map<string, Uint16Array>()
 
 /** By `bits` bits of codes: the same codes in fields of `to` bits. */

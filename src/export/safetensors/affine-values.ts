@@ -26,9 +26,10 @@ export function affineValues({ rows, columns, bits, group, codes, scales, zeroPo
   return values
 }
 
-/** Zero point of group `index` of row `out`. */
-export function zeroPointOf({ columns, group, zeroPoints }: AffineTensor, out: number, index: number): number {
-  return (group === 'tensor' ? zeroPoints[0] : zeroPoints[out * groupsPerRow(columns, group) + index]) ?? 0
+/** Zero points by row and group. */
+export function zeroPointsOf({ columns, group, zeroPoints }: AffineTensor): (row: number, index: number) => number {
+  const groups = group === 'tensor' ? 0 : groupsPerRow(columns, group)
+  return (row, index) => zeroPoints[row * groups + index] ?? 0
 }
 
 /** Scales [groups, rows] in half precision, which the stored ones already have: as GPTQ and AWQ order them. */

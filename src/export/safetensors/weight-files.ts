@@ -73,7 +73,7 @@ async function* writeAll(
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield layout.headerBytes.slice()
-  const scratch = new Scratch()
+  const memory = { scratch: new Scratch() }
   for (const { tensor, names } of inRuns(layout, tensors)) {
     throwIfAborted(signal)
     if (tensor.kind === 'checkpoint' || tensor.kind === 'float') {
@@ -83,7 +83,7 @@ async function* writeAll(
     const { name, encoding } = tensor
     const unit = tensor.kind === 'packed' ? tensor.form.unit : 1
     const parts = tensor.kind === 'packed' ? names.map((part) => partNamed(tensor.form, part)) : [plainPart]
-    yield* partPieces(parts, () => storedTiles(source, { name, encoding: encoding.encoding, unit }, signal), scratch)
+    yield* partPieces(parts, () => storedTiles(source, { name, encoding: encoding.encoding, unit }, signal), memory)
   }
 }
 

@@ -85,6 +85,19 @@ describe.each(examples)('$id', ({ id, encoding: kind, bits, step, group }) => {
     expect(() => member.join([], { name: 'w', ...shape })).toThrow('w has no tiles')
   })
 
+  it('is cut into rows that stand alone and make it whole again', async () => {
+    const whole = await quantized(0, 12)
+    const values = await member.dequantize(whole, kernels)
+    const unit = member.cutStep(shape, encoding)
+    const parts = []
+    for (let start = 0; start < 12; start += unit) {
+      const part = member.rows(whole, start, Math.min(12, start + unit))
+      expect(await member.dequantize(part, kernels)).toEqual(values.slice(start * 64, (start + unit) * 64))
+      parts.push(part)
+    }
+    expect(member.join(parts, { name: 'w', ...shape })).toEqual(whole)
+  })
+
   it('dequantizes to values near the weights', async () => {
     const values = await member.dequantize(await quantized(0, 12), kernels)
     const error = values.reduce((sum, value, i) => sum + (value - (data[i] ?? 0)) ** 2, 0)

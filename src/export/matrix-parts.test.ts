@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { createReferenceKernels } from '../kernels/reference/index.ts'
+import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import { packedBytes, readBack } from '../testing/packed-form.ts'
+import { awqForm } from './awq/form.ts'
+import { gptqForm } from './gptq/form.ts'
+import { turnBytes } from './turn-bytes.ts'
+
+const kernels = createReferenceKernels()
+const [rows, columns] = [64, 96]
+
+async function stored(bits: number): Promise<QuantizedTensor<'affine'>> {
+  const data = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7) - 0.3)
+  const affine = await kernels.quantizeAffine({ rows, columns, data }, { bits, isSymmetric: false, group: 32 })
+  return { name: 'p.weight', rows, columns, encoding: 'affine', affine }
+}
+
+const spec = { name: 'p.weight', shape: [rows, columns] }
+const encodingOf = (bits: number) => ({ encoding: 'affine', bits, isSymmetric: false, group: 32 }) as const
+
+describe('parts whose lines cross the rows', () => {
+  // One line of the codes; a few, the last band short; all of them.
+  it.each([1, 1000, 2 ** 20])('are the same in bands of %i bytes', async (bandBytes) => {
+    for (const bits of [3, 4]) {
+      const tensor = await stored(bits)
+      const form = gptqForm(spec, encodingOf(bits), 'gptq')
+      if (form === null) throw new Error('not packable')
+      expect(await packedBytes(form, tensor, bandBytes)).toEqual(await packedBytes(form, tensor))
+    }
+    const form = awqForm(spec, encodingOf(4))
+    if (form === null) throw new Error('not packable')
+    const tensor = await stored(4)
+    expect(await packedBytes(form, tensor, bandBytes)).toEqual(await packedBytes(form, tensor))
+    expect(await (await readBack(form, tensor))({ rowStart: 0, rowEnd: rows })).toEqual(await kernels.dequantizeAffine(tensor.affine))
+  })
+})
+
+describe('turnBytes', () => {
+  it.each([
+    [8, 12, 4, 4, 12],
+    [7, 9, 2, 1, 8],
+  ])('gives %i rows of %i bytes their places in the lines of all rows', (count, width, rowStart, first, last) => {
+    const all = count + 2 * rowStart
+    const from = Uint8Array.from({ length: count * width }, (_, i) => (i * 37) % 256)
+    const into = new Uint8Array((last - first) * all)
+    turnBytes(from, { rows: all, columns: width, rowStart }, into, { first, last, flip: 0x80 })
+    const wanted = new Uint8Array(into.length)
+    for (let row = 0; row < count; row++) {
+      for (let column = first; column < last; column++) {
+        wanted[(column - first) * all + rowStart + row] = (from[row * width + column] ?? 0) ^ 0x80
+      }
+    }
+    expect(into).toEqual(wanted)
+  })
+})
