@@ -60,6 +60,7 @@ test('and on WebGPU', async ({ studio, page, folder }) => {
 test('activations in f16 are chosen for one recipe, refused for another, and run with halves', async ({ studio, page }) => {
   await studio.open()
   await studio.dropFolder(sample)
+  await expect(page).toHaveURL(/#inspect/)
   await studio.goTo('Recipes')
   for (const recipe of ['nearest-4bit-g32', 'nf4']) await studio.pasteRecipes(recipe)
   await page.getByLabel('Measure', { exact: true }).selectOption('none')

@@ -27,11 +27,3 @@ export interface TargetOption {
 export function chosenValue({ chosen }: ExportOptions, { id, values }: TargetOption): string {
   return chosen?.[id] ?? values[0]
 }
-
-/** Whether both make the same files. */
-export function isSameOptions(one: ExportOptions, other: ExportOptions): boolean {
-  const ids = [...new Set([one, other].flatMap(({ chosen }) => Object.keys(chosen ?? {})))]
-  return (
-    one.maxFileBytes === other.maxFileBytes && one.device === other.device && ids.every((id) => one.chosen?.[id] === other.chosen?.[id])
-  )
-}

@@ -1,5 +1,5 @@
 import { createStore } from 'zustand/vanilla'
-import { defaultExportOptions, type ExportOptions, isSameOptions, type TargetOption } from '../export/options.ts'
+import type { ExportOptions, TargetOption } from '../export/options.ts'
 import type { ExportProgress, ExportResult } from '../rpc/contract.ts'
 import type { Fault } from './fault.ts'
 
@@ -35,7 +35,7 @@ export interface ExportsState {
 export const initialExportsState: ExportsState = {
   chosen: [],
   jobs: [],
-  options: defaultExportOptions,
+  options: { maxFileBytes: null, device: null },
   formatOptions: [],
   asked: null,
 }
@@ -75,6 +75,13 @@ export function chooseFormatOption(choice: ExportChoice, { id, values }: TargetO
 /** Everything that a recipe in a format would be written with now. */
 export function optionsOf({ options, formatOptions }: ExportsState, choice: ExportChoice): ExportOptions {
   return { ...options, chosen: formatOptions.find((other) => isSameChoice(choice, other))?.chosen ?? {} }
+}
+
+function isSameOptions(one: ExportOptions, other: ExportOptions): boolean {
+  const ids = [one, other].flatMap(({ chosen }) => Object.keys(chosen ?? {}))
+  return (
+    one.maxFileBytes === other.maxFileBytes && one.device === other.device && ids.every((id) => one.chosen?.[id] === other.chosen?.[id])
+  )
 }
 
 /** The finished export that is what would be written now, if there is one. */

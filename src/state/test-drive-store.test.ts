@@ -1,12 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { defaultExportOptions } from '../export/options.ts'
 import type { ExportJob } from './exports-store.ts'
 import { agreement, drivableJobs, spread } from './test-drive-store.ts'
 
 const job: ExportJob = {
   recipeId: 'a',
   targetId: 'onnx',
-  options: defaultExportOptions,
+  options: { maxFileBytes: null, device: null },
   status: 'done',
   progress: null,
   result: null,

@@ -26,7 +26,8 @@ def load(folder: Path, expected: dict):
         if module.bias is not None:
             linear.bias = torch.nn.Parameter(module.bias.float(), requires_grad=False)
         model.set_submodule(name, linear)
-    return results(model, ["gptqmodel"])
+    forward, versions = results(model, ["gptqmodel"])
+    return forward, {"transformers": versions["transformers"], "GPTQModel's unpacking": versions["gptqmodel"]}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import { chosenValue, type ExportOptions, type TargetOption } from '../options.t
 export const activationsOption: TargetOption = {
   id: 'activations',
   label: 'Computes in',
-  explanation: 'f32 runs everywhere and computes what was measured here; f16 is smaller and faster on graphics cards that have halves.',
+  explanation: 'f32 runs everywhere and computes what was measured here; f16 is smaller and meant for graphics cards that have halves.',
   values: ['f32', 'f16'],
 }
 

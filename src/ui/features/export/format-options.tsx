@@ -1,5 +1,5 @@
 import { useStore } from 'zustand'
-import { chosenValue, type TargetOption } from '../../../export/options.ts'
+import type { TargetOption } from '../../../export/options.ts'
 import type { RecipePlan } from '../../../pipeline/plan.ts'
 import type { CatalogueTarget } from '../../../rpc/contract.ts'
 import { chooseFormatOption, type ExportChoice, exportsStore, optionsOf } from '../../../state/exports-store.ts'
@@ -17,7 +17,7 @@ interface FormatOptionProps {
 }
 
 function FormatOption({ choice, target, option, plan }: FormatOptionProps) {
-  const value = useStore(exportsStore, (state) => chosenValue(optionsOf(state, choice), option))
+  const value = useStore(exportsStore, (state) => optionsOf(state, choice).chosen?.[option.id] ?? option.values[0])
   const planned = plan?.targets.find(({ id }) => id === target.id)?.options.find(({ id }) => id === option.id)?.values ?? []
   const name = `${choice.recipeId} as ${target.title}`
   return (
