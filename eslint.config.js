@@ -5,7 +5,13 @@ import tseslint from 'typescript-eslint'
 const numericRooms = ['src/kernels/**/*.ts', 'src/quantization/**/*.ts']
 const offsetRooms = ['src/io/**/*.ts', 'src/formats/**/*.ts', 'src/export/**/*.ts']
 /** Codes and fields within bytes and words, never offsets of files: the formats are defined on them. */
-const bitFiles = ['src/export/**/packing.ts', 'src/export/code-rows.ts', 'src/export/onnx/code-matrix.ts']
+const bitFiles = [
+  'src/export/**/{packing,unpacking}.ts',
+  'src/export/**/same-*.ts',
+  'src/export/{code-rows,eight-bits,turn-bytes}.ts',
+  'src/export/matrix-parts.test.ts',
+  'src/export/onnx/{code-matrix,widen-codes}.ts',
+]
 const noIdLiterals = {
   selector:
     "BinaryExpression[operator=/^[!=]==$/][left.property.name='id'][right.type='Literal'], SwitchStatement[discriminant.property.name='id']",

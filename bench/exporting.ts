@@ -16,7 +16,7 @@ import { EngineSupply } from '../src/pipeline/engine-supply.ts'
 import { executeRun } from '../src/pipeline/execute-run.ts'
 import { exportTarget } from '../src/pipeline/export-run.ts'
 import { exportSource, requireResult } from '../src/pipeline/run-result.ts'
-import { parseRecipe } from '../src/quantization/parse-recipe.ts'
+import { findRecipe } from '../src/quantization/presets.ts'
 import { createTokenizer } from '../src/runtime/engines/tokenizer.ts'
 import { median } from './rounds.ts'
 
@@ -29,13 +29,6 @@ interface ExportCase {
   /** Inputs of linears in 8 bits, with a made-up scale: no text is run. */
   readonly roundsInputs?: true
 }
-
-const everywhere = JSON.stringify({
-  id: 'int8-everywhere',
-  grid: { kind: 'affine', bits: 8, group: 'channel', symmetric: true },
-  embedding: 'grid',
-  head: 'grid',
-})
 
 /** Every format, and every width and grid that it packs in a way of its own. */
 const cases: readonly ExportCase[] = [
@@ -127,8 +120,7 @@ async function finishedRun(
   const kernels = await createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(workers.kernel)) })
   try {
     const { checkpoint, store } = await openFolder(folder)
-    const parsed = recipes.map((recipe) => parseRecipe(recipe === 'int8-everywhere' ? JSON.parse(everywhere) : recipe))
-    const request = { recipes: parsed, evaluation: null, calibration: null, importance: null, seed: 0 }
+    const request = { recipes: recipes.map(findRecipe), evaluation: null, calibration: null, importance: null, seed: 0 }
     const report = await executeRun(
       {
         model: { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) },

@@ -37,9 +37,9 @@ describe('parts whose lines cross the rows', () => {
 
 describe('turnBytes', () => {
   it.each([
-    [8, 12, 4, 4, 12],
-    [7, 9, 2, 1, 8],
-  ])('gives %i rows of %i bytes their places in the lines of all rows', (count, width, rowStart, first, last) => {
+    { count: 8, width: 12, rowStart: 4, first: 4, last: 12 },
+    { count: 7, width: 9, rowStart: 2, first: 1, last: 8 },
+  ])('gives $count rows of $width bytes their places in the lines of all rows', ({ count, width, rowStart, first, last }) => {
     const all = count + 2 * rowStart
     const from = Uint8Array.from({ length: count * width }, (_, i) => (i * 37) % 256)
     const into = new Uint8Array((last - first) * all)

@@ -25,7 +25,10 @@ export function sameInt8(found: Int8InFile, stored: QuantizedTensor): boolean {
       return sameRows(found, stored.int8Rows)
     case 'ggml':
       return stored.type === 'Q8_0' && sameBlocks(found, stored.blocks)
-    default:
+    case 'codebook':
+    case 'k-means':
+    case 'real-affine':
+    case 'float':
       return false
   }
 }

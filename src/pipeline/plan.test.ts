@@ -68,11 +68,9 @@ describe('the plan', () => {
     expect(four?.options.map(({ id }) => id)).toEqual(['activations'])
     expect(f32).toEqual({ value: 'f32', support: true, bytes: four?.bytes })
     expect(f16?.bytes).toBeLessThan(four?.bytes ?? 0)
-    expect(eight?.options[0]?.values[1]).toEqual({
-      value: 'f16',
-      support: expect.stringMatching(/no name for a file of 8-bit weights/),
-      bytes: 0,
-    })
+    const refused = eight?.options[0]?.values[1]
+    expect(refused).toMatchObject({ value: 'f16', bytes: 0 })
+    expect(refused?.support).toMatch(/no name for a file of 8-bit weights/)
     expect(made.recipes.every(({ targets }) => targets.find(({ id }) => id === 'gguf')?.options.length === 0)).toBe(true)
   })
 
