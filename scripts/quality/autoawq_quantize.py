@@ -5,7 +5,8 @@
 SETTING is the studio's recipe id after `awq`: -4bit-g128, -4bit-g128-sym, -noclip-3bit-g64, -plain-4bit-channel (`plain`: scales
 follow inputs alone, AutoAWQ's duo_scaling off). `OUT/awq-SETTING/model.safetensors` gets matrices and norms as an AWQ file holds them: codes times
 scales rounded to halves. The walk, the searches for scales and ranges and the rounding are the package's; only its last step, which
-packs 4-bit codes for CUDA kernels, is replaced by keeping the values.
+packs 4-bit codes for CUDA kernels, is replaced by keeping the values. Its search for ranges refuses matrices whose rows are no multiple of 64
+(stories260K: use `noclip`).
 """
 
 import os
@@ -29,6 +30,14 @@ class Family:
 
 
 class Quantizer(AwqQuantizer):
+    def _search_best_scale(self, module, prev_op, layers, *rest, **named):
+        """With a whole row as group the package's search would divide by a group size of -1."""
+        group, self.group_size = self.group_size, layers[0].in_features if self.group_size == -1 else self.group_size
+        try:
+            return super()._search_best_scale(module, prev_op, layers, *rest, **named)
+        finally:
+            self.group_size = group
+
     def _apply_quant(self, module, named_linears):
         for linear in named_linears.values():
             weight = linear.weight.data
