@@ -38,6 +38,15 @@ class Quantizer(AwqQuantizer):
         finally:
             self.group_size = group
 
+    def _compute_best_scale(self, x, w_mean, x_mean, module2inspect, *rest, **named):
+        """The search puts weights back from what `.cpu()` made of them, which is a copy only where they came from a GPU."""
+        values = {name: value.clone() for name, value in module2inspect.state_dict().items()}
+        module2inspect.state_dict = lambda: values
+        try:
+            return super()._compute_best_scale(x, w_mean, x_mean, module2inspect, *rest, **named)
+        finally:
+            del module2inspect.state_dict
+
     def _apply_quant(self, module, named_linears):
         for linear in named_linears.values():
             weight = linear.weight.data
