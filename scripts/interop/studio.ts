@@ -41,12 +41,13 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
       calibration: { type: 'string' },
       'calibration-tokens': { type: 'string', default: '8192' },
       'max-tokens': { type: 'string', default: '1024' },
+      seed: { type: 'string', default: '0' },
     },
   })
   const [folder] = positionals
   if (folder === undefined || values.recipe.length === 0 || values.text === undefined) {
     throw new Error(
-      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
+      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--seed N] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
     )
   }
   const signal = new AbortController().signal
@@ -75,7 +76,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
           },
           calibration: await calibrationOf(values.calibration, Number(values['calibration-tokens'])),
           importance: null,
-          seed: 0,
+          seed: Number(values.seed),
         },
         machine: { store, threads: 2, memoryLimitBytes: totalmem(), rates: [] },
         tools: { kernels, engines, versions: { version: packageFile.version, onnxruntime: '' }, now, memoryBytes: () => null },

@@ -69,9 +69,10 @@ def quantize(folder, windows, setting):
     return stored
 
 
-model_folder, windows_file, out, *settings = sys.argv[1:]
-calibration = load_windows(windows_file, "calibration")
-for setting in settings:
-    start = time.process_time()
-    save_weights(f"{out}/gptq-{setting}", quantize(model_folder, calibration, setting))
-    print(f"gptq-{setting}: {time.process_time() - start:.1f} s of processor time", flush=True)
+if __name__ == "__main__":
+    model_folder, windows_file, out, *settings = sys.argv[1:]
+    calibration = load_windows(windows_file, "calibration")
+    for setting in settings:
+        start = time.process_time()
+        save_weights(f"{out}/gptq-{setting}", quantize(model_folder, calibration, setting))
+        print(f"gptq-{setting}: {time.process_time() - start:.1f} s of processor time", flush=True)

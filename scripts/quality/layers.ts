@@ -1,0 +1,41 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Matrix } from '../../src/kernels/contract/kernels.ts'
+import { createWasmKernels } from '../../src/kernels/wasm/index.ts'
+import { activationsOf } from '../../src/pipeline/learning.ts'
+import { dequantize } from '../../src/pipeline/weights.ts'
+import { parseRecipe } from '../../src/quantization/parse-recipe.ts'
+import { grids, roundings } from '../../src/quantization/registry.ts'
+
+interface Layer {
+  readonly name: string
+  readonly rows: number
+  readonly columns: number
+  readonly tokens: number
+}
+
+/** For each layer of FOLDER: G of its inputs, and its weights after the recipe's rounding and after nearest rounding, all f32. */
+export async function main([folder = '', recipeId = '']: readonly string[]): Promise<void> {
+  const { signal } = new AbortController()
+  const kernels = await createWasmKernels()
+  const recipe = parseRecipe(recipeId)
+  const grid = grids.get(recipe.grid.kind)
+  const gridSettings = grid.parse(recipe.grid)
+  const rounding = roundings.get(recipe.rounding.kind)
+  const layers: Layer[] = JSON.parse(await readFile(join(folder, 'layers.json'), 'utf8'))
+  for (const { name, rows, columns, tokens } of layers) {
+    const matrix = async (kind: string, height: number): Promise<Matrix> => {
+      const bytes = await readFile(join(folder, `${name}.${kind}`))
+      return { data: new Float32Array(new Uint8Array(bytes).buffer), rows: height, columns }
+    }
+    const weight = await matrix('weight', rows)
+    const gram = await kernels.accumulateGram(new Float32Array(columns * columns), await matrix('inputs', tokens))
+    const activations = activationsOf(gram, tokens)
+    const settings = rounding.parse(recipe.rounding)
+    const rounded = await rounding.quantize(name, weight, { settings, grid, gridSettings, activations, importance: null, kernels })
+    const nearest = await grid.quantizeNearest(name, weight, { settings: gridSettings, kernels })
+    await writeFile(join(folder, `${name}.gram`), gram)
+    await writeFile(join(folder, `${name}.studio`), await dequantize(kernels, rounded, signal))
+    await writeFile(join(folder, `${name}.nearest`), await dequantize(kernels, nearest, signal))
+  }
+}
