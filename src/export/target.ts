@@ -61,7 +61,7 @@ export interface ExportedFile {
   readonly sizeBytes: number
   /** The model once more in another form; it does not count when the size of a recipe is told. */
   readonly isCopy?: true
-  /** Streams the file in order; pieces of at most 64 MiB. */
+  /** Streams the file in order; pieces of at most 64 MiB, each of which holds until the next one is asked for. */
   write(source: ExportSource, signal?: AbortSignal): AsyncIterable<Uint8Array<ArrayBuffer>>
   /**
    * Reads the written file back: parses it anew and compares every tensor with the stored one, by its bytes or by

@@ -152,7 +152,7 @@ describe('a transform in a run', () => {
     const graph = decoderGraph(source)
     const layout = layoutTflite(graph)
     const pieces: Uint8Array<ArrayBuffer>[] = []
-    for await (const piece of tfliteBytes(layout, graph.sources, source)) pieces.push(piece)
+    for await (const piece of tfliteBytes(layout, graph.sources, source)) pieces.push(piece.slice())
     const bytes = new Uint8Array(await new Blob(pieces).arrayBuffer())
     const constants = layout.constants.map(({ start, sizeBytes }) => bytes.slice(start, start + sizeBytes))
     const [tokens = 0] = graph.tensors[graph.inputs[0] ?? 0]?.shape ?? []
