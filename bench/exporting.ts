@@ -30,14 +30,14 @@ interface ExportCase {
   readonly roundsInputs?: true
 }
 
-/** Every format, and every width and grid that it packs in a way of its own. */
+/** Every format but llama2.c, which refuses the synthetic tokenizer, and every width and grid that it packs in a way of its own. */
 const cases: readonly ExportCase[] = [
   { target: 'gguf', recipe: 'Q4_K' },
   { target: 'gguf', recipe: 'Q8_0' },
   { target: 'gptq', recipe: 'nearest-2bit-g32' },
   { target: 'gptq', recipe: 'nearest-3bit-g32' },
   { target: 'gptq-v2', recipe: 'nearest-4bit-g32' },
-  { target: 'gptq-v2', recipe: 'int8-everywhere' },
+  { target: 'gptq-v2', recipe: 'nearest-8bit-g32-sym' },
   { target: 'awq', recipe: 'nearest-4bit-g32' },
   { target: 'bitsandbytes', recipe: 'nf4' },
   { target: 'bitsandbytes', recipe: 'nf4-double' },
@@ -56,7 +56,6 @@ const cases: readonly ExportCase[] = [
   { target: 'onnx-qdq', recipe: 'nearest-8bit-channel-sym', roundsInputs: true },
   { target: 'tflite', recipe: 'nearest-8bit-channel-sym' },
   { target: 'tflite', recipe: 'Q8_0' },
-  { target: 'llama2c', recipe: 'int8-everywhere' },
 ]
 
 export interface ExportSpeed {
