@@ -1,6 +1,7 @@
 import { Button } from '@mantine/core'
 import { useStore } from 'zustand'
 import { exportsStore, writtenJob } from '../../../state/exports-store.ts'
+import { runStore } from '../../../state/run-store.ts'
 import { useActions } from '../../actions.ts'
 import { bytes, counted } from '../../format/numbers.ts'
 import { useResults } from '../../frame/use-results.ts'
@@ -54,24 +55,29 @@ function ExportActions() {
   )
 }
 
+/** Points to what is missing: a run, or the end of the one that is on. */
+function NothingYet() {
+  const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  return (
+    <EmptyState
+      title="Nothing to export yet"
+      actions={
+        <Button variant="filled" component="a" href={isRunning ? '#run' : '#recipes'}>
+          {isRunning ? 'Watch the run' : 'Go to recipes'}
+        </Button>
+      }
+    >
+      {isRunning ? 'Files can be written when the run has ended.' : 'Run at least one recipe first.'}
+    </EmptyState>
+  )
+}
+
 /** Which format, and the proof that the file is what was measured. */
 export function ExportScreen() {
   const { quantized, pins } = useResults()
   const device = useDevice()
   const looked = useStore(exportsStore, (state) => state.chosen.at(-1)?.recipeId)
-  if (quantized.length === 0)
-    return (
-      <EmptyState
-        title="Nothing to export yet"
-        actions={
-          <Button variant="filled" component="a" href="#recipes">
-            Go to recipes
-          </Button>
-        }
-      >
-        Run at least one recipe first.
-      </EmptyState>
-    )
+  if (quantized.length === 0) return <NothingYet />
   return (
     <>
       <Headline title="Where will it run?" actions={<ExportActions />}>
