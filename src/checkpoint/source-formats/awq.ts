@@ -17,7 +17,7 @@ function outputOf(nibble: number): number {
 /** Rows of a matrix as the file has them: across its lines. */
 interface Strip {
   /** [columns, rows / 8]. */
-  readonly weights: Uint32Array
+  readonly weights: Uint32Array<ArrayBuffer>
   /** [groups, rows / 8]. */
   readonly zeros: Uint32Array
   /** [groups, rows]. */
@@ -109,8 +109,12 @@ function turnRows(
   const stripWords = stripRows / unit
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
   const place = { stripWords, columns, word: (start - strip.rowStart) / unit, row: start - range.rowStart, count: (end - start) / unit }
-  if (columns % 8 === 0) turnSquares(weights, place, new Uint32Array(into.codes.buffer, into.codes.byteOffset, into.codes.length / 4))
-  else turnPairs(weights, place, into.codes)
+  if (columns % 8 === 0) {
+    // With a sign, words are never floats to the engine.
+    const { buffer, byteOffset, length } = into.codes
+    const signed = new Int32Array(weights.buffer, weights.byteOffset, weights.length)
+    turnSquares(signed, place, new Int32Array(buffer, byteOffset, length / 4))
+  } else turnPairs(weights, place, into.codes)
   for (let group = 0; group < groups; group++) {
     for (let row = start; row < end; row++) {
       const from = row - strip.rowStart
@@ -150,7 +154,7 @@ function turnPairs(weights: Uint32Array, { stripWords, columns, word, count, row
 }
 
 /** Codes of eight columns at a time, as a row has them side by side in a word. */
-function turnSquares(weights: Uint32Array, { stripWords, columns, word, count, row }: WordPlace, codes: Uint32Array): void {
+function turnSquares(weights: Int32Array, { stripWords, columns, word, count, row }: WordPlace, codes: Int32Array): void {
   const rowWords = columns / 8
   for (let block = 0; block < count; block += turned) {
     const end = Math.min(count, block + turned)

@@ -2,7 +2,7 @@ import { type AffineTensor, packedRowBytes } from '../../kernels/contract/affine
 import type { RowPlace } from '../gptq/packing.ts'
 import type { Band } from '../matrix-parts.ts'
 import { zeroPointsOf } from '../safetensors/affine-values.ts'
-import { wordsIn } from '../turn-words.ts'
+import { signedWordsIn, wordsIn } from '../turn-words.ts'
 
 /**
  * AutoAWQ's layout "gemm" (`awq/modules/linear/gemm.py`): codes and zero points packed along the outputs, eight in a word, in
@@ -25,7 +25,7 @@ export function putWeights(tensor: AffineTensor, { rows, rowStart }: RowPlace, {
   const from = wordsOfRows(tensor)
   const rowWords = from.length / tensor.rows
   const lineWords = rows / wordOutputs
-  const into = wordsIn(bytes)
+  const into = signedWordsIn(bytes)
   const count = tensor.rows / wordOutputs
   for (let block = 0; block < count; block += atOnce) {
     const end = Math.min(count, block + atOnce)
@@ -73,13 +73,13 @@ export function putWeights(tensor: AffineTensor, { rows, rowStart }: RowPlace, {
 }
 
 /** Codes in whole words a row: rows that do not fill theirs are filled up. */
-function wordsOfRows({ rows, columns, codes }: AffineTensor): Uint32Array {
-  if (columns % 8 === 0) return wordsIn(codes)
+function wordsOfRows({ rows, columns, codes }: AffineTensor): Int32Array {
+  if (columns % 8 === 0) return signedWordsIn(codes)
   const rowBytes = packedRowBytes(columns, 4)
   const wordBytes = 4 * Math.ceil(columns / 8)
   const filled = new Uint8Array(rows * wordBytes)
   for (let row = 0; row < rows; row++) filled.set(codes.subarray(row * rowBytes, (row + 1) * rowBytes), row * wordBytes)
-  return wordsIn(filled)
+  return signedWordsIn(filled)
 }
 
 /** What rows have in lines of `qzeros` [groups, outFeatures / 8]: zero points as they are. Rows as for `putWeights`. */

@@ -48,7 +48,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
       }
     },
     async prove({ source, read, kernels, signal }) {
-      const scratch = new Scratch()
+      const [scratch, memory] = [new Scratch(), new Scratch()]
       const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
         readLines({ lines: columns, lineBytes: rows, start, end }, scratch, async (into, at) => {
           await read(codes, at, at + into.length, into)
@@ -56,7 +56,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
       )
       for await (const { rowStart, tile } of tilesOf(source, name, signal, unit)) {
         const range = { rowStart, rowEnd: rowStart + tile.rows }
-        const found = new Int8Array(tile.rows * columns)
+        const found = new Int8Array(memory.take(tile.rows * columns).buffer, 0, tile.rows * columns)
         for await (const strip of strips(range, signal)) {
           const start = Math.max(rowStart, strip.rowStart)
           const end = Math.min(range.rowEnd, strip.rowEnd)
@@ -80,21 +80,52 @@ function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array; readonly 
   return { codes: new Uint8Array(buffer, byteOffset, length), flip: 0 }
 }
 
-/** Lines across rows as rows, from row `first` of the lines on; a block stays in the cache. */
-function toRows(
-  lines: Uint8Array<ArrayBuffer>,
-  { lineBytes, first, columns }: { readonly lineBytes: number; readonly first: number; readonly columns: number },
-  into: Int8Array,
-): void {
+/** Words of a line that are read one after the other: those of a line of the cache. */
+const atOnce = 16
+
+interface LinePlace {
+  readonly lineBytes: number
+  /** Byte of each line that belongs to the first row. */
+  readonly first: number
+  readonly columns: number
+}
+
+/** Lines across rows as rows, from row `first` of the lines on. */
+function toRows(lines: Uint8Array<ArrayBuffer>, place: LinePlace, into: Int8Array<ArrayBuffer>): void {
+  const { lineBytes, first, columns } = place
   const rows = into.length / columns
-  const block = 32
-  for (let blockRow = 0; blockRow < rows; blockRow += block) {
-    const rowEnd = Math.min(rows, blockRow + block)
-    for (let blockColumn = 0; blockColumn < columns; blockColumn += block) {
-      const columnEnd = Math.min(columns, blockColumn + block)
-      for (let column = blockColumn; column < columnEnd; column++) {
-        const from = column * lineBytes + first
-        for (let row = blockRow, to = blockRow * columns + column; row < rowEnd; row++, to += columns) into[to] = lines[from + row] ?? 0
+  if ([lineBytes, first, columns, rows, lines.byteOffset, into.byteOffset].every((each) => each % 4 === 0)) {
+    wholeToRows(
+      new Int32Array(lines.buffer, lines.byteOffset, lines.length / 4),
+      place,
+      new Int32Array(into.buffer, into.byteOffset, into.length / 4),
+    )
+    return
+  }
+  for (let block = 0; block < rows; block += atOnce) {
+    const end = Math.min(rows, block + atOnce)
+    for (let column = 0; column < columns; column++) {
+      for (let row = block; row < end; row++) into[row * columns + column] = lines[column * lineBytes + first + row] ?? 0
+    }
+  }
+}
+
+/** Four lines and four rows at a time, as words. */
+function wholeToRows(lines: Int32Array, { lineBytes, first, columns }: LinePlace, into: Int32Array): void {
+  const [lineWords, rowWords] = [lineBytes / 4, columns / 4]
+  const count = into.length / columns
+  for (let block = 0; block < count; block += atOnce) {
+    const end = Math.min(count, block + atOnce)
+    for (let column = 0; column < columns; column += 4) {
+      let at = column * lineWords + first / 4 + block
+      let to = block * columns + column / 4
+      for (let word = block; word < end; word++, at++, to += columns) {
+        const [a, b] = [lines[at] ?? 0, lines[at + lineWords] ?? 0]
+        const [c, d] = [lines[at + 2 * lineWords] ?? 0, lines[at + 3 * lineWords] ?? 0]
+        into[to] = (a & 0xff) | ((b & 0xff) << 8) | ((c & 0xff) << 16) | (d << 24)
+        into[to + rowWords] = ((a >>> 8) & 0xff) | (b & 0xff00) | ((c & 0xff00) << 8) | ((d & 0xff00) << 16)
+        into[to + 2 * rowWords] = ((a >>> 16) & 0xff) | ((b >>> 8) & 0xff00) | (c & 0xff0000) | ((d & 0xff0000) << 8)
+        into[to + 3 * rowWords] = (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000)
       }
     }
   }
