@@ -33,7 +33,7 @@ export interface QuantizedMatrix {
   /** Tensors of the files that it is made of. */
   readonly parts: readonly StoredTensor[]
   /**
-   * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as 48 MiB hold are read
+   * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as 64 MiB hold are read
    * together and kept until others are asked for. Throws `file-damaged` when the parts contradict each other.
    */
   load(signal?: AbortSignal): Promise<LoadedMatrix>

@@ -140,9 +140,10 @@ function turnRows(
     const lastRow = Math.min(end, firstRow + turned)
     for (let firstWord = 0; firstWord < words; firstWord += turned) {
       const lastWord = Math.min(words, firstWord + turned)
-      for (let row = firstRow; row < lastRow; row++) {
-        const [from, to] = [row - strip.rowStart, (row - range.rowStart) * words]
-        for (let word = firstWord; word < lastWord; word++) streams[to + word] = weights[word * stripRows + from] ?? 0
+      // Along the lines: at the same place in several of them the cache has few places.
+      for (let word = firstWord; word < lastWord; word++) {
+        let [from, to] = [word * stripRows + firstRow - strip.rowStart, (firstRow - range.rowStart) * words + word]
+        for (let row = firstRow; row < lastRow; row++, from++, to += words) streams[to] = weights[from] ?? 0
       }
     }
   }
