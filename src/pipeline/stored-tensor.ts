@@ -30,7 +30,7 @@ export interface StoredTensor {
   readonly tiles: readonly StoredTile[]
 }
 
-/** Appends tensors to one file; a tall tensor may come in tiles of rows, in order, and any is stored in tiles of 16 MiB at most. */
+/** Appends tensors to one file; a tall tensor may come in tiles of rows, in order, and any is stored in tiles of 8 MiB at most. */
 export class StoredTensorWriter {
   readonly #sink: ByteSink
   readonly #path: string
@@ -148,7 +148,7 @@ export async function readStored(store: Pick<FileStore, 'open'>, stored: StoredT
 }
 
 /** What is read at once is at most this, or the fewest rows that can be cut off: a tile that was quantized whole is stored in several. */
-const largestStoredTile = 16 * 2 ** 20
+const largestStoredTile = 8 * 2 ** 20
 
 function rowsOfStoredTile({ rows, columns }: QuantizedTensor, encoding: GridEncoding, largest: number): number {
   const step = encodings.get(encoding.encoding).cutStep({ rows, columns }, encoding)

@@ -56,12 +56,12 @@ const awq: SourceFormat = {
     const form = { columns, groups }
     return {
       parts: [qweight, qzeros, scales],
-      async load() {
-        const memory = { strip: new Scratch(), codes: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
+      async load(_signal, scratch = new Scratch()) {
+        const memory = { codes: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
         const strips = inStrips({ rows, rowBytes: columns / 2, unit }, async ({ rowStart: start, rowEnd: end }, signal): Promise<Strip> => {
           const words = { lineWords: rows / unit, start: start / unit, end: end / unit }
           return {
-            weights: await readWordStrip(qweight, { ...words, scratch: memory.strip }, signal),
+            weights: await readWordStrip(qweight, { ...words, scratch }, signal),
             zeros: await readWordStrip(qzeros, words, signal),
             scales: await readFloatStrip(scales, { lineElements: rows, start, end }, signal),
           }

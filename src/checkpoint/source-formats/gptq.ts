@@ -72,18 +72,18 @@ const gptq: SourceFormat = {
     const form = { bits, words, groups, zeroShift }
     return {
       parts: [qweight, qzeros, scales, ...(index === null ? [] : [index])],
-      async load(signal) {
+      async load(signal, scratch = new Scratch()) {
         const inOrder = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / Math.ceil(columns / groups)))
         const groupOf = index === null ? inOrder : new Int32Array((await readWords(index, signal)).buffer)
         const wrong = groupOf.find((group) => group < 0 || group >= groups)
         if (wrong !== undefined) throw damagedPart(index ?? qzeros, `names group ${wrong} of ${groups}`)
-        const memory = { strip: new Scratch(), weights: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
+        const memory = { weights: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
         const strips = inStrips(
           { rows, rowBytes: 4 * words, unit },
           async ({ rowStart: start, rowEnd: end }, stripSignal): Promise<Strip> => {
             const zeroWords = { lineWords: (rows * bits) / 32, start: (start * bits) / 32, end: Math.ceil((end * bits) / 32) }
             return {
-              weights: await readWordStrip(qweight, { lineWords: rows, start, end, scratch: memory.strip }, stripSignal),
+              weights: await readWordStrip(qweight, { lineWords: rows, start, end, scratch }, stripSignal),
               zeros: await readWordStrip(qzeros, zeroWords, stripSignal),
               scales: await readFloatStrip(scales, { lineElements: rows, start, end }, stripSignal),
             }

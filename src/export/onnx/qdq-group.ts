@@ -16,8 +16,8 @@ import { type WeightGroup, weightTensor } from './weight-groups.ts'
 /** Rows of a tile are whole words of a line. */
 const unit = 4
 
-/** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. */
-export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
+/** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. `scratch` serves one group after the other. */
+export function qdqGroup({ name, rows, columns }: QdqMatrix, scratch: Scratch): WeightGroup {
   const names = qdqNames(name)
   const codes = weightTensor(names.codes, 'int8', [columns, rows])
   const scales = weightTensor(names.scales, 'float', [rows])
@@ -42,13 +42,13 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
   return {
     tensors: [codes, scales],
     async *write(source, signal) {
-      const memory = { scratch: new Scratch() }
+      const memory = { scratch }
       for (const [tensor, part] of parts) {
         for await (const bytes of partPieces([part], () => tilesOf(source, name, signal, unit), memory)) yield { tensor, bytes }
       }
     },
     async prove({ source, read, kernels, signal }) {
-      const [scratch, memory] = [new Scratch(), new Scratch()]
+      const memory = new Scratch()
       const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
         readLines({ lines: columns, lineBytes: rows, start, end }, scratch, async (into, at) => {
           await read(codes, at, at + into.length, into)
