@@ -6,7 +6,7 @@ import type { CodeRows, QuantizedMatrix, SourceFormat } from '../source-format.t
 const bits = 4
 /** Outputs in a word. */
 const unit = 8
-/** Words of a line that are read one after the other: those of a line of the cache. */
+/** Words of a line, and scales of a group, that are read one after the other: those of a line of the cache. */
 const turned = 16
 
 /** Output of the eight of a word that stands in a nibble: even outputs in the low half of the word, odd ones in the high half. */
@@ -115,14 +115,17 @@ function turnRows(
     const signed = new Int32Array(weights.buffer, weights.byteOffset, weights.length)
     turnSquares(signed, place, new Int32Array(buffer, byteOffset, length / 4))
   } else turnPairs(weights, place, into.codes)
-  for (let group = 0; group < groups; group++) {
-    for (let row = start; row < end; row++) {
-      const from = row - strip.rowStart
-      const to = (row - range.rowStart) * groups + group
-      const inWord = from % unit
-      const nibble = (inWord >>> 1) + 4 * (inWord & 1)
-      into.zeros[to] = ((zeros[group * stripWords + (from >>> 3)] ?? 0) >>> (bits * nibble)) & 15
-      into.scales[to] = scales[group * stripRows + from] ?? 0
+  for (let firstRow = start; firstRow < end; firstRow += turned) {
+    const lastRow = Math.min(end, firstRow + turned)
+    for (let group = 0; group < groups; group++) {
+      for (let row = firstRow; row < lastRow; row++) {
+        const from = row - strip.rowStart
+        const to = (row - range.rowStart) * groups + group
+        const inWord = from % unit
+        const nibble = (inWord >>> 1) + 4 * (inWord & 1)
+        into.zeros[to] = ((zeros[group * stripWords + (from >>> 3)] ?? 0) >>> (bits * nibble)) & 15
+        into.scales[to] = scales[group * stripRows + from] ?? 0
+      }
     }
   }
 }

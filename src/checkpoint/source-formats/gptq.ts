@@ -135,6 +135,8 @@ function turnRows(
 ): void {
   const { weights: streams } = into
   const stripRows = strip.rowEnd - strip.rowStart
+  const zeroWords = zeros.length / groups
+  const mask = 2 ** bits - 1
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
   for (let firstRow = start; firstRow < end; firstRow += turned) {
     const lastRow = Math.min(end, firstRow + turned)
@@ -146,18 +148,16 @@ function turnRows(
         for (let row = firstRow; row < lastRow; row++, from++, to += words) streams[to] = weights[from] ?? 0
       }
     }
-  }
-  const mask = 2 ** bits - 1
-  const zeroWords = zeros.length / groups
-  for (let group = 0; group < groups; group++) {
-    for (let row = start; row < end; row++) {
-      const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
-      const shift = (from * bits) & 31
-      const at = group * zeroWords + ((from * bits) >>> 5)
-      const low = (zeros[at] ?? 0) >>> shift
-      const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
-      into.zeros[to] = ((field & mask) + zeroShift) & mask
-      into.scales[to] = scales[group * stripRows + from] ?? 0
+    for (let group = 0; group < groups; group++) {
+      for (let row = firstRow; row < lastRow; row++) {
+        const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
+        const shift = (from * bits) & 31
+        const at = group * zeroWords + ((from * bits) >>> 5)
+        const low = (zeros[at] ?? 0) >>> shift
+        const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
+        into.zeros[to] = ((field & mask) + zeroShift) & mask
+        into.scales[to] = scales[group * stripRows + from] ?? 0
+      }
     }
   }
 }
