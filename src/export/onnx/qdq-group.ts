@@ -8,6 +8,7 @@ import { tilesOf } from '../stored-tiles.ts'
 import { turnBytes } from '../turn-bytes.ts'
 import { blockScales, codeMatrix } from './code-matrix.ts'
 import { floatsOf } from './float-group.ts'
+import { linesToRows } from './lines-to-rows.ts'
 import type { NBits } from './nbits.ts'
 import { proveTile } from './prove-tile.ts'
 import { type QdqMatrix, qdqNames } from './qdq-plan.ts'
@@ -61,7 +62,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, scratch: Scratch): 
           const start = Math.max(rowStart, strip.rowStart)
           const end = Math.min(range.rowEnd, strip.rowEnd)
           const into = found.subarray((start - rowStart) * columns, (end - rowStart) * columns)
-          toRows(strip.parts, { lineBytes: strip.rowEnd - strip.rowStart, first: start - strip.rowStart, columns }, into)
+          linesToRows(strip.parts, { lineBytes: strip.rowEnd - strip.rowStart, first: start - strip.rowStart, columns }, into)
         }
         const ofRows = floatsOf(await read(scales, 4 * rowStart, 4 * range.rowEnd), 'float')
         if (sameInt8({ codes: found, scales: ofRows, run: columns }, tile)) continue
@@ -78,55 +79,4 @@ function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array; readonly 
   if (tile.encoding !== 'int8-rows') throw new RangeError(`${tile.name} in ${tile.encoding} has no codes of 8 bits`)
   const { buffer, byteOffset, length } = tile.int8Rows.codes
   return { codes: new Uint8Array(buffer, byteOffset, length), flip: 0 }
-}
-
-/** Words of a line that are read one after the other: those of a line of the cache. */
-const atOnce = 16
-
-interface LinePlace {
-  readonly lineBytes: number
-  /** Byte of each line that belongs to the first row. */
-  readonly first: number
-  readonly columns: number
-}
-
-/** Lines across rows as rows, from row `first` of the lines on. */
-function toRows(lines: Uint8Array<ArrayBuffer>, place: LinePlace, into: Int8Array<ArrayBuffer>): void {
-  const { lineBytes, first, columns } = place
-  const rows = into.length / columns
-  if ([lineBytes, first, columns, rows, lines.byteOffset, into.byteOffset].every((each) => each % 4 === 0)) {
-    wholeToRows(
-      new Int32Array(lines.buffer, lines.byteOffset, lines.length / 4),
-      place,
-      new Int32Array(into.buffer, into.byteOffset, into.length / 4),
-    )
-    return
-  }
-  for (let block = 0; block < rows; block += atOnce) {
-    const end = Math.min(rows, block + atOnce)
-    for (let column = 0; column < columns; column++) {
-      for (let row = block; row < end; row++) into[row * columns + column] = lines[column * lineBytes + first + row] ?? 0
-    }
-  }
-}
-
-/** Four lines and four rows at a time, as words. */
-function wholeToRows(lines: Int32Array, { lineBytes, first, columns }: LinePlace, into: Int32Array): void {
-  const [lineWords, rowWords] = [lineBytes / 4, columns / 4]
-  const count = into.length / columns
-  for (let block = 0; block < count; block += atOnce) {
-    const end = Math.min(count, block + atOnce)
-    for (let column = 0; column < columns; column += 4) {
-      let at = column * lineWords + first / 4 + block
-      let to = block * columns + column / 4
-      for (let word = block; word < end; word++, at++, to += columns) {
-        const [a, b] = [lines[at] ?? 0, lines[at + lineWords] ?? 0]
-        const [c, d] = [lines[at + 2 * lineWords] ?? 0, lines[at + 3 * lineWords] ?? 0]
-        into[to] = (a & 0xff) | ((b & 0xff) << 8) | ((c & 0xff) << 16) | (d << 24)
-        into[to + rowWords] = ((a >>> 8) & 0xff) | (b & 0xff00) | ((c & 0xff00) << 8) | ((d & 0xff00) << 16)
-        into[to + 2 * rowWords] = ((a >>> 16) & 0xff) | ((b >>> 8) & 0xff00) | (c & 0xff0000) | ((d & 0xff0000) << 8)
-        into[to + 3 * rowWords] = (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000)
-      }
-    }
-  }
 }
