@@ -10,7 +10,7 @@ const bitFiles = [
   'src/export/**/same-*.ts',
   'src/export/{code-rows,eight-bits,turn-bytes}.ts',
   'src/export/matrix-parts.test.ts',
-  'src/export/onnx/{code-matrix,widen-codes}.ts',
+  'src/export/onnx/{code-matrix,lines-to-rows,widen-codes}.ts',
 ]
 const noIdLiterals = {
   selector:

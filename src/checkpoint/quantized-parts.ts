@@ -2,6 +2,7 @@ import { bytesPerElement } from '../core/dtype.ts'
 import { StudioError } from '../core/errors.ts'
 import { widenValues } from '../core/widen.ts'
 import type { SafetensorsDType } from '../formats/safetensors/dtype.ts'
+import { oneAhead } from '../io/one-ahead.ts'
 import { readInto } from '../io/read-into.ts'
 import { Scratch } from '../io/scratch.ts'
 import type { RowRange } from './checkpoint.ts'
@@ -118,8 +119,8 @@ export async function readFloats(
 const linesAtOnce = 16
 /** What is left out of a line costs less to read than another request does, unless it is longer. */
 const leastSkip = 256 * 2 ** 10
-/** Whole lines that are read at a time, for strips of them. */
-const wholeBytes = 8 * 2 ** 20
+/** Whole lines that are read at a time, for strips of them; the next ones are read meanwhile. */
+const wholeBytes = 4 * 2 ** 20
 
 /** Bytes [start, end) of each of `lines` lines of `lineBytes`, one behind the other. */
 export interface LineStrip {
@@ -136,23 +137,30 @@ export async function readLines(
   read: (into: Uint8Array<ArrayBuffer>, at: number) => Promise<void>,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const width = end - start
-  const bytes = scratch.take(lines * width)
   if (width === lineBytes) {
+    const bytes = scratch.take(lines * width)
     await read(bytes, 0)
     return bytes
   }
   if (lineBytes - width < leastSkip) {
-    const atOnce = Math.max(1, Math.floor(wholeBytes / lineBytes))
-    const whole = new Uint8Array(Math.min(lines, atOnce) * lineBytes)
-    for (let first = 0; first < lines; first += atOnce) {
-      const count = Math.min(atOnce, lines - first)
-      await read(whole.subarray(0, count * lineBytes), first * lineBytes)
-      for (let line = 0; line < count; line++) {
-        bytes.set(whole.subarray(line * lineBytes + start, line * lineBytes + end), (first + line) * width)
+    const atOnce = Math.min(lines, Math.max(1, Math.floor(wholeBytes / lineBytes)))
+    const memory = scratch.take(lines * width + 2 * atOnce * lineBytes)
+    const bytes = memory.subarray(0, lines * width)
+    const pieces = oneAhead(Math.ceil(lines / atOnce), async (index) => {
+      const first = index * atOnce
+      const at = bytes.length + (index % 2) * atOnce * lineBytes
+      const whole = memory.subarray(at, at + Math.min(atOnce, lines - first) * lineBytes)
+      await read(whole, first * lineBytes)
+      return { whole, first }
+    })
+    for await (const { whole, first } of pieces) {
+      for (let from = start, to = first * width; from < whole.length; from += lineBytes, to += width) {
+        bytes.set(whole.subarray(from, from + width), to)
       }
     }
     return bytes
   }
+  const bytes = scratch.take(lines * width)
   for (let first = 0; first < lines; first += linesAtOnce) {
     await Promise.all(
       Array.from({ length: Math.min(linesAtOnce, lines - first) }, (_, index) => {
@@ -175,7 +183,7 @@ function readStrip(
 }
 
 /** Packed codes that a strip of rows holds at most. */
-const largestStrip = 48 * 2 ** 20
+const largestStrip = 64 * 2 ** 20
 
 /** Rows of a matrix that were read together. */
 export interface Strip<Parts> extends RowRange {

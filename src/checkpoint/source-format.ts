@@ -1,3 +1,4 @@
+import type { Scratch } from '../io/scratch.ts'
 import type { AffineTensor } from '../kernels/contract/affine.ts'
 import type { CodeBookTensor } from '../kernels/contract/codebook.ts'
 import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
@@ -33,10 +34,11 @@ export interface QuantizedMatrix {
   /** Tensors of the files that it is made of. */
   readonly parts: readonly StoredTensor[]
   /**
-   * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as 48 MiB hold are read
-   * together and kept until others are asked for. Throws `file-damaged` when the parts contradict each other.
+   * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as 64 MiB hold are read
+   * together and kept until others are asked for, in `scratch` if there is one. Throws `file-damaged` when the parts contradict
+   * each other.
    */
-  load(signal?: AbortSignal): Promise<LoadedMatrix>
+  load(signal?: AbortSignal, scratch?: Scratch): Promise<LoadedMatrix>
 }
 
 /**

@@ -27,7 +27,7 @@ export type MatrixPart =
   | LinePart
 
 /** Bytes of lines that are put together from all tiles at a time: larger parts take several readings of the matrix. */
-const largestBand = 112 * 2 ** 20
+const largestBand = 80 * 2 ** 20
 
 /**
  * The bytes of parts that follow each other in a file. No more than a tile and `bandBytes`, which lie in `scratch`, are in memory,

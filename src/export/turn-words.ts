@@ -29,3 +29,9 @@ export function wordsIn({ buffer, byteOffset, byteLength }: Uint8Array): Uint32A
   if (byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, byteLength / 4)
   return new Uint32Array(buffer.slice(byteOffset, byteOffset + byteLength))
 }
+
+/** As `wordsIn`: bits are moved faster in words with a sign, which the engine need not keep as floats. */
+export function signedWordsIn(bytes: Uint8Array): Int32Array {
+  const { buffer, byteOffset, length } = wordsIn(bytes)
+  return new Int32Array(buffer, byteOffset, length)
+}

@@ -110,8 +110,7 @@ async function writeFile(
     onBytes(0)
     for await (const piece of file.write(job.source, signal)) {
       throwIfAborted(signal)
-      await hasher.update(piece)
-      await sink.write(piece)
+      await both(hasher.update(piece), sink.write(piece))
       written += piece.length
       onBytes(written)
     }
@@ -159,6 +158,11 @@ async function prove(
   }
   const found = await beside(compare, (stop) => hasher.checksumOf(file.path, onBytes, stop), signal)
   if (found !== checksum) throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
+}
+
+/** Resolves when both do, and rejects only when both have ended: then nothing reads the piece any more. */
+async function both(one: Promise<void>, other: Promise<void>): Promise<void> {
+  for (const result of await Promise.allSettled([one, other])) if (result.status === 'rejected') throw result.reason
 }
 
 /** Does `other` while `main` is at work, and stops it when `main` fails: that fault is thrown. */

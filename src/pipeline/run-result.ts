@@ -4,7 +4,6 @@ import { defaultExportOptions } from '../export/options.ts'
 import type { ExportSource } from '../export/target.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { FileStore } from '../io/file-store.ts'
-import { Scratch } from '../io/scratch.ts'
 import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { resolveTensors } from '../quantization/resolve.ts'
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
@@ -12,7 +11,7 @@ import { inputModesOf } from './activation-modes.ts'
 import { runFolder, type StoredSquares } from './journal.ts'
 import type { RunReport } from './report.ts'
 import { readJson, storageFault, writeJson } from './run-files.ts'
-import { readTileAt, readTiles, type StoredTensor } from './stored-tensor.ts'
+import { readTileAt, readTiles, type StoredTensor, TileMemory } from './stored-tensor.ts'
 
 /** What is left in storage of a finished run: its report, and where every recipe's tensors lie. */
 export interface RunResult {
@@ -66,7 +65,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
   const report = result.report.recipes.find(({ id }) => id === recipeId)
   if (report === undefined) throw storageFault(resultPath(result.report.planHash), `The run has no recipe ${recipeId}`)
   const tensors = new Map((result.tensors[recipeId] ?? []).map((tensor) => [tensor.name, tensor]))
-  const scratch = new Scratch()
+  const memory = new TileMemory()
   const files = openingOnce(store)
   const storedOf = (name: string): StoredTensor => {
     const stored = tensors.get(name)
@@ -90,7 +89,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       if (stored === undefined) return checkpoint.readFloat(name, rows, signal)
       return storedFloats(store, stored, rows, signal)
     },
-    readTiles: (name, signal) => readTiles(files, storedOf(name), { scratch, signal }),
+    readTiles: (name, signal) => readTiles(files, storedOf(name), { memory, signal }),
     checksums: (name) => storedOf(name).tiles,
   }
 }

@@ -3,6 +3,7 @@ import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { checksumOf } from '../io/checksum.ts'
 import type { FileStore } from '../io/file-store.ts'
+import { oneAhead } from '../io/one-ahead.ts'
 import { readInto } from '../io/read-into.ts'
 import { Scratch } from '../io/scratch.ts'
 import type { GridEncoding, QuantizedTensor } from '../quantization/quantized-tensor.ts'
@@ -29,7 +30,7 @@ export interface StoredTensor {
   readonly tiles: readonly StoredTile[]
 }
 
-/** Appends tensors to one file; a tall tensor may come in tiles of rows, in order, and any is stored in tiles of 16 MiB at most. */
+/** Appends tensors to one file; a tall tensor may come in tiles of rows, in order, and any is stored in tiles of 8 MiB at most. */
 export class StoredTensorWriter {
   readonly #sink: ByteSink
   readonly #path: string
@@ -86,20 +87,33 @@ export class StoredTensorWriter {
   }
 }
 
+/** Memory for a tile in use and for the next one, which is read meanwhile. */
+export class TileMemory {
+  readonly #scratch = [new Scratch(), new Scratch()] as const
+
+  /** For the tile of an index: that of the one before stays as it is. */
+  take(index: number, bytes: number): Uint8Array<ArrayBuffer> {
+    return this.#scratch[index % 2 === 0 ? 0 : 1].take(bytes)
+  }
+}
+
 /**
- * Reads tile by tile, in order; a tile lies in `scratch` and holds until the next one is asked for. Throws `storage-fault` when
+ * Reads tile by tile, in order; a tile lies in `memory` and holds until the next one is asked for. Throws `storage-fault` when
  * the bytes are not those that were written.
  */
 export async function* readTiles(
   store: Pick<FileStore, 'open'>,
   stored: StoredTensor,
-  { scratch = new Scratch(), signal }: { readonly scratch?: Scratch; readonly signal?: AbortSignal | undefined } = {},
+  { memory = new TileMemory(), signal }: { readonly memory?: TileMemory; readonly signal?: AbortSignal | undefined } = {},
 ): AsyncGenerator<{ readonly rowStart: number; readonly tile: QuantizedTensor }> {
   const source = await openStored(store, stored)
-  for (const tile of stored.tiles) {
-    const bytes = await tileBytes({ source, stored, signal }, tile, scratch.take(tile.sizeBytes))
-    yield { rowStart: tile.rowStart, tile: tensorOf(stored, tile, bytes) }
-  }
+  const { tiles } = stored
+  yield* oneAhead(tiles.length, async (index) => {
+    const tile = tiles[index]
+    if (tile === undefined) throw new RangeError(`${stored.name} has no tile ${index}`)
+    const bytes = await tileBytes({ source, stored, signal }, tile, memory.take(index, tile.sizeBytes))
+    return { rowStart: tile.rowStart, tile: tensorOf(stored, tile, bytes) }
+  })
 }
 
 /** The tile that holds a row, and its first row. */
@@ -134,7 +148,7 @@ export async function readStored(store: Pick<FileStore, 'open'>, stored: StoredT
 }
 
 /** What is read at once is at most this, or the fewest rows that can be cut off: a tile that was quantized whole is stored in several. */
-const largestStoredTile = 16 * 2 ** 20
+const largestStoredTile = 8 * 2 ** 20
 
 function rowsOfStoredTile({ rows, columns }: QuantizedTensor, encoding: GridEncoding, largest: number): number {
   const step = encodings.get(encoding.encoding).cutStep({ rows, columns }, encoding)

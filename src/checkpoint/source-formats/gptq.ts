@@ -72,18 +72,18 @@ const gptq: SourceFormat = {
     const form = { bits, words, groups, zeroShift }
     return {
       parts: [qweight, qzeros, scales, ...(index === null ? [] : [index])],
-      async load(signal) {
+      async load(signal, scratch = new Scratch()) {
         const inOrder = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / Math.ceil(columns / groups)))
         const groupOf = index === null ? inOrder : new Int32Array((await readWords(index, signal)).buffer)
         const wrong = groupOf.find((group) => group < 0 || group >= groups)
         if (wrong !== undefined) throw damagedPart(index ?? qzeros, `names group ${wrong} of ${groups}`)
-        const memory = { strip: new Scratch(), weights: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
+        const memory = { weights: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
         const strips = inStrips(
           { rows, rowBytes: 4 * words, unit },
           async ({ rowStart: start, rowEnd: end }, stripSignal): Promise<Strip> => {
             const zeroWords = { lineWords: (rows * bits) / 32, start: (start * bits) / 32, end: Math.ceil((end * bits) / 32) }
             return {
-              weights: await readWordStrip(qweight, { lineWords: rows, start, end, scratch: memory.strip }, stripSignal),
+              weights: await readWordStrip(qweight, { lineWords: rows, start, end, scratch }, stripSignal),
               zeros: await readWordStrip(qzeros, zeroWords, stripSignal),
               scales: await readFloatStrip(scales, { lineElements: rows, start, end }, stripSignal),
             }
@@ -135,28 +135,29 @@ function turnRows(
 ): void {
   const { weights: streams } = into
   const stripRows = strip.rowEnd - strip.rowStart
+  const zeroWords = zeros.length / groups
+  const mask = 2 ** bits - 1
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
   for (let firstRow = start; firstRow < end; firstRow += turned) {
     const lastRow = Math.min(end, firstRow + turned)
     for (let firstWord = 0; firstWord < words; firstWord += turned) {
       const lastWord = Math.min(words, firstWord + turned)
-      for (let row = firstRow; row < lastRow; row++) {
-        const [from, to] = [row - strip.rowStart, (row - range.rowStart) * words]
-        for (let word = firstWord; word < lastWord; word++) streams[to + word] = weights[word * stripRows + from] ?? 0
+      // Along the lines: at the same place in several of them the cache has few places.
+      for (let word = firstWord; word < lastWord; word++) {
+        let [from, to] = [word * stripRows + firstRow - strip.rowStart, (firstRow - range.rowStart) * words + word]
+        for (let row = firstRow; row < lastRow; row++, from++, to += words) streams[to] = weights[from] ?? 0
       }
     }
-  }
-  const mask = 2 ** bits - 1
-  const zeroWords = zeros.length / groups
-  for (let group = 0; group < groups; group++) {
-    for (let row = start; row < end; row++) {
-      const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
-      const shift = (from * bits) & 31
-      const at = group * zeroWords + ((from * bits) >>> 5)
-      const low = (zeros[at] ?? 0) >>> shift
-      const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
-      into.zeros[to] = ((field & mask) + zeroShift) & mask
-      into.scales[to] = scales[group * stripRows + from] ?? 0
+    for (let group = 0; group < groups; group++) {
+      for (let row = firstRow; row < lastRow; row++) {
+        const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
+        const shift = (from * bits) & 31
+        const at = group * zeroWords + ((from * bits) >>> 5)
+        const low = (zeros[at] ?? 0) >>> shift
+        const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
+        into.zeros[to] = ((field & mask) + zeroShift) & mask
+        into.scales[to] = scales[group * stripRows + from] ?? 0
+      }
     }
   }
 }

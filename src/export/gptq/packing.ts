@@ -48,15 +48,15 @@ export function putZeros(tensor: AffineTensor, { rows, rowStart }: RowPlace, ban
   const mask = 2 ** bits - 1
   const words = wordsIn(band.bytes)
   for (let index = band.lineStart; index < band.lineEnd; index++) {
-    const start = (index - band.lineStart) * zeroWords(rows, bits) + zeroWords(rowStart, bits)
-    words.fill(0, start, start + zeroWords(tensor.rows, bits))
-    for (let out = 0; out < tensor.rows; out++) {
+    let at = (index - band.lineStart) * zeroWords(rows, bits) + zeroWords(rowStart, bits)
+    for (let out = 0, word = 0, filled = 0; out < tensor.rows; out++) {
       const field = (zeroOf(out, index) - less) & mask
-      const bit = out * bits
-      const word = start + Math.floor(bit / 32)
-      const shift = bit % 32
-      words[word] = (words[word] ?? 0) | (field << shift)
-      if (shift + bits > 32) words[word + 1] = (words[word + 1] ?? 0) | (field >>> (32 - shift))
+      word |= field << filled
+      filled += bits
+      if (filled < 32) continue
+      words[at++] = word
+      filled -= 32
+      word = field >>> (bits - filled)
     }
   }
 }

@@ -8,6 +8,7 @@ import { tilesOf } from '../stored-tiles.ts'
 import { turnBytes } from '../turn-bytes.ts'
 import { blockScales, codeMatrix } from './code-matrix.ts'
 import { floatsOf } from './float-group.ts'
+import { linesToRows } from './lines-to-rows.ts'
 import type { NBits } from './nbits.ts'
 import { proveTile } from './prove-tile.ts'
 import { type QdqMatrix, qdqNames } from './qdq-plan.ts'
@@ -16,8 +17,8 @@ import { type WeightGroup, weightTensor } from './weight-groups.ts'
 /** Rows of a tile are whole words of a line. */
 const unit = 4
 
-/** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. */
-export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
+/** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. `scratch` serves one group after the other. */
+export function qdqGroup({ name, rows, columns }: QdqMatrix, scratch: Scratch): WeightGroup {
   const names = qdqNames(name)
   const codes = weightTensor(names.codes, 'int8', [columns, rows])
   const scales = weightTensor(names.scales, 'float', [rows])
@@ -42,13 +43,13 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
   return {
     tensors: [codes, scales],
     async *write(source, signal) {
-      const memory = { scratch: new Scratch() }
+      const memory = { scratch }
       for (const [tensor, part] of parts) {
         for await (const bytes of partPieces([part], () => tilesOf(source, name, signal, unit), memory)) yield { tensor, bytes }
       }
     },
     async prove({ source, read, kernels, signal }) {
-      const scratch = new Scratch()
+      const memory = new Scratch()
       const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
         readLines({ lines: columns, lineBytes: rows, start, end }, scratch, async (into, at) => {
           await read(codes, at, at + into.length, into)
@@ -56,12 +57,12 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix): WeightGroup {
       )
       for await (const { rowStart, tile } of tilesOf(source, name, signal, unit)) {
         const range = { rowStart, rowEnd: rowStart + tile.rows }
-        const found = new Int8Array(tile.rows * columns)
+        const found = new Int8Array(memory.take(tile.rows * columns).buffer, 0, tile.rows * columns)
         for await (const strip of strips(range, signal)) {
           const start = Math.max(rowStart, strip.rowStart)
           const end = Math.min(range.rowEnd, strip.rowEnd)
           const into = found.subarray((start - rowStart) * columns, (end - rowStart) * columns)
-          toRows(strip.parts, { lineBytes: strip.rowEnd - strip.rowStart, first: start - strip.rowStart, columns }, into)
+          linesToRows(strip.parts, { lineBytes: strip.rowEnd - strip.rowStart, first: start - strip.rowStart, columns }, into)
         }
         const ofRows = floatsOf(await read(scales, 4 * rowStart, 4 * range.rowEnd), 'float')
         if (sameInt8({ codes: found, scales: ofRows, run: columns }, tile)) continue
@@ -78,24 +79,4 @@ function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array; readonly 
   if (tile.encoding !== 'int8-rows') throw new RangeError(`${tile.name} in ${tile.encoding} has no codes of 8 bits`)
   const { buffer, byteOffset, length } = tile.int8Rows.codes
   return { codes: new Uint8Array(buffer, byteOffset, length), flip: 0 }
-}
-
-/** Lines across rows as rows, from row `first` of the lines on; a block stays in the cache. */
-function toRows(
-  lines: Uint8Array<ArrayBuffer>,
-  { lineBytes, first, columns }: { readonly lineBytes: number; readonly first: number; readonly columns: number },
-  into: Int8Array,
-): void {
-  const rows = into.length / columns
-  const block = 32
-  for (let blockRow = 0; blockRow < rows; blockRow += block) {
-    const rowEnd = Math.min(rows, blockRow + block)
-    for (let blockColumn = 0; blockColumn < columns; blockColumn += block) {
-      const columnEnd = Math.min(columns, blockColumn + block)
-      for (let column = blockColumn; column < columnEnd; column++) {
-        const from = column * lineBytes + first
-        for (let row = blockRow, to = blockRow * columns + column; row < rowEnd; row++, to += columns) into[to] = lines[from + row] ?? 0
-      }
-    }
-  }
 }

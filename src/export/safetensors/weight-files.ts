@@ -22,7 +22,9 @@ const maxShardBytes = 4 * 1024 * 1024 * 1024 - 1
 export function weightFiles({ options }: Pick<ExportFacts, 'options'>, tensors: readonly PlannedTensor[]): ExportedFile[] {
   const shards = intoShards(tensors, options.maxFileBytes ?? maxShardBytes)
   const [only] = shards
-  if (shards.length === 1 && only !== undefined) return [weightFile('model.safetensors', only)]
+  // Files are written and proved one after the other.
+  const scratch = new Scratch()
+  if (shards.length === 1 && only !== undefined) return [weightFile('model.safetensors', only, scratch)]
   const count = String(shards.length).padStart(5, '0')
   const nameOf = (index: number) => `model-${String(index + 1).padStart(5, '0')}-of-${count}.safetensors`
   const places = shards.flatMap((shard, index) =>
@@ -32,7 +34,7 @@ export function weightFiles({ options }: Pick<ExportFacts, 'options'>, tensors: 
     metadata: { total_size: tensors.reduce((sum, tensor) => sum + sizeOf(tensor), 0) },
     weight_map: Object.fromEntries(places),
   }
-  return [...shards.map((shard, at) => weightFile(nameOf(at), shard)), jsonFile('model.safetensors.index.json', index)]
+  return [...shards.map((shard, at) => weightFile(nameOf(at), shard, scratch)), jsonFile('model.safetensors.index.json', index)]
 }
 
 function intoShards(tensors: readonly PlannedTensor[], limitBytes: number): PlannedTensor[][] {
@@ -53,7 +55,7 @@ function sizeOf(tensor: PlannedTensor): number {
   return tensor.specs.reduce((sum, { dtype, shape }) => sum + (tensorBytes(dtype, shape) ?? 0), 0)
 }
 
-function weightFile(path: string, tensors: readonly PlannedTensor[]): ExportedFile {
+function weightFile(path: string, tensors: readonly PlannedTensor[], scratch: Scratch): ExportedFile {
   const layout = safetensorsLayout(
     tensors.flatMap((tensor) => tensor.specs),
     { format: 'pt' },
@@ -61,19 +63,22 @@ function weightFile(path: string, tensors: readonly PlannedTensor[]): ExportedFi
   return {
     path,
     sizeBytes: layout.totalBytes,
-    write: (source, signal) => writeAll(layout, tensors, source, signal),
-    verify: (source, written, options) => proveFile({ layout, tensors }, source, written, options),
+    write: (source, signal) => writeAll({ layout, tensors, scratch }, source, signal),
+    verify: (source, written, options) => proveFile({ layout, tensors }, source, written, { ...options, scratch }),
   }
 }
 
 async function* writeAll(
-  layout: SafetensorsLayout,
-  tensors: readonly PlannedTensor[],
+  {
+    layout,
+    tensors,
+    scratch,
+  }: { readonly layout: SafetensorsLayout; readonly tensors: readonly PlannedTensor[]; readonly scratch: Scratch },
   source: ExportSource,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield layout.headerBytes.slice()
-  const memory = { scratch: new Scratch() }
+  const memory = { scratch }
   for (const { tensor, names } of inRuns(layout, tensors)) {
     throwIfAborted(signal)
     if (tensor.kind === 'checkpoint' || tensor.kind === 'float') {

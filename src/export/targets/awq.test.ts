@@ -45,12 +45,15 @@ describe('AWQ packing', () => {
   })
 
   it.each([
-    [16, true],
-    [32, false],
-    ['row', false],
-    ['tensor', false],
-  ] as const)('gives back the dequantized weights exactly (group %s, symmetric %s)', async (group, isSymmetric) => {
-    const [rows, columns] = [24, 96]
+    [16, true, 96],
+    [32, false, 96],
+    ['row', false, 96],
+    ['tensor', false, 96],
+    // Rows that are no whole words, and no whole bytes.
+    ['row', false, 20],
+    ['row', false, 21],
+  ] as const)('gives back the dequantized weights exactly (group %s, symmetric %s, %i columns)', async (group, isSymmetric, columns) => {
+    const rows = 24
     const data = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * 1.7) - 0.3)
     const tensor = await kernels.quantizeAffine({ rows, columns, data }, { bits: 4, group, isSymmetric })
     const form = awqForm({ name: 'p.weight', shape: [rows, columns] }, { encoding: 'affine', bits: 4, group, isSymmetric })
