@@ -3,7 +3,7 @@ import { type CodeBookTensor, codeBooks } from '../../kernels/contract/codebook.
 import { inPieces } from '../float-pieces.ts'
 import { storedTiles, tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
-import { blockScales, blockZeros, codeMatrix, packCodes, packZeros } from './code-matrix.ts'
+import { blockZeros, codeMatrix, packZeros, tileCodes, tileScales } from './code-matrix.ts'
 import { bytesOf, floatBytes, floatsOf } from './float-group.ts'
 import { blocksPerRow, type NBits, zeroRowBytes } from './nbits.ts'
 import { type FloatType, moduleOf, type PlannedMatrix } from './plan.ts'
@@ -37,10 +37,10 @@ export function nbitsGroup({ name, rows, columns, setting }: NBitsMatrix, floats
     tensors: [codes, scales, ...(zeros === null ? [] : [zeros])],
     async *write(source, signal) {
       for await (const { tile } of tilesOf(source, name, signal)) {
-        yield { tensor: codes, bytes: packCodes(codeMatrix(tile, setting), setting) }
+        yield { tensor: codes, bytes: tileCodes(tile, setting) }
       }
       for await (const { tile } of tilesOf(source, name, signal)) {
-        yield { tensor: scales, bytes: bytesOf(blockScales(codeMatrix(tile, setting), setting), floats) }
+        yield { tensor: scales, bytes: bytesOf(tileScales(tile, setting), floats) }
       }
       if (zeros === null) return
       for await (const { tile } of tilesOf(source, name, signal)) {

@@ -1,10 +1,10 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
-import { floatFromHalf } from '../../core/float16.ts'
-import { groupsPerRow } from '../../kernels/contract/affine.ts'
+import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { flipSigns } from '../eight-bits.ts'
+import { sameBlockScales, sameQ4Codes, sameQ5Codes, sameQ8Codes } from '../same-blocks.ts'
 import type { NBitsInFile } from './unpacking.ts'
 
 /** Codes of rows on a grid as they are stored, and what belongs to them. */
@@ -29,7 +29,7 @@ interface StoredCodes {
 export function areSame(found: NBitsInFile, stored: QuantizedTensor): boolean {
   if (found.columns % found.block !== 0) return false
   if (stored.encoding === 'int8-rows') return sameInt8Rows(found, stored.int8Rows)
-  if (stored.encoding === 'ggml') return stored.type === 'Q8_0' && sameBlocks(found, stored.blocks)
+  if (stored.encoding === 'ggml') return sameBlocks(found, stored)
   const own = codesOf(stored)
   if (own === null) return false
   const codes = own.around?.areTrits === true ? trits(found) : narrowed(found, own)
@@ -161,25 +161,53 @@ function tableOf({ bits, moved, factor, to }: Narrowing): Int16Array {
 }
 
 function sameSteps({ rows, columns, block, bits, scales, zeros }: NBitsInFile, own: StoredCodes): boolean {
-  if ((zeros === null) !== (own.zeros === null)) return false
-  const blocks = columns / block
-  const groups = groupsPerRow(columns, own.width)
-  const zeroBytes = zeros instanceof Uint8Array ? zeros.length / rows : 0
-  const step = own.around?.step ?? 1
-  // A block a group: scales stand one by one as they are stored.
-  const areAligned = own.width === block && step === 1
-  if (areAligned && !equalFloats(scales, own.scales)) return false
-  if (areAligned && zeros === null) return true
-  for (let row = 0; row < rows; row++) {
-    for (let index = 0; index < blocks; index++) {
-      const group = row * groups + Math.floor((index * block) / own.width)
-      if (!areAligned && !Object.is(scales[row * blocks + index], step * (own.scales[group] ?? Number.NaN))) return false
-      if (zeros === null) continue
-      const zero =
-        zeros instanceof Float32Array
-          ? zeros[row * blocks + index]
-          : ((zeros[row * zeroBytes + Math.floor((index * bits) / 8)] ?? 0) >>> ((index * bits) % 8)) % 2 ** bits
-      if (zero !== own.zeros?.[group]) return false
+  // Blocks that share what is stored once.
+  const shared = own.width / block
+  const shape = { rows, blocks: columns / block, shared }
+  if (!Number.isInteger(shared) || (zeros === null) !== (own.zeros === null)) return false
+  if (!sameFloats(scales, own.scales, own.around?.step ?? 1, shape)) return false
+  if (zeros === null || own.zeros === null) return true
+  return zeros instanceof Uint8Array ? sameFields({ zeros, bits }, own.zeros, shape) : sameFloats(zeros, own.zeros, 1, shape)
+}
+
+interface BlockShape {
+  readonly rows: number
+  readonly blocks: number
+  readonly shared: number
+}
+
+/** Whether each group's value times `step` stands at each of its blocks, -0 being other than 0. */
+function sameFloats(found: Float32Array, stored: Float32Array | Uint8Array, step: number, { rows, blocks, shared }: BlockShape): boolean {
+  if (found.length !== rows * blocks) return false
+  if (shared === 1 && step === 1 && stored instanceof Float32Array) return equalFloats(found, stored)
+  for (let row = 0, at = 0, group = 0; row < rows; row++) {
+    for (const end = at + blocks; at < end; group++) {
+      const value = step * (stored[group] ?? Number.NaN)
+      for (const last = Math.min(end, at + shared); at < last; at++) if (!Object.is(found[at], value)) return false
+    }
+  }
+  return true
+}
+
+/** Whether zero points in fields of `bits` bits, rows filled up to bytes, are those of the groups. */
+function sameFields(
+  { zeros, bits }: { readonly zeros: Uint8Array; readonly bits: number },
+  stored: Float32Array | Uint8Array,
+  { rows, blocks, shared }: BlockShape,
+): boolean {
+  const mask = 2 ** bits - 1
+  for (let row = 0, at = 0, group = 0; row < rows; row++) {
+    let fields = 0
+    let left = 0
+    for (let block = 0; block < blocks; group++) {
+      const zero = stored[group]
+      for (const last = Math.min(blocks, block + shared); block < last; block++, left -= bits, fields >>>= bits) {
+        if (left === 0) {
+          fields = zeros[at++] ?? 0
+          left = 8
+        }
+        if ((fields & mask) !== zero) return false
+      }
     }
   }
   return true
@@ -197,16 +225,12 @@ function sameInt8Rows({ rows, columns, block, codes, scales, zeros }: NBitsInFil
   return true
 }
 
-/** Q8_0: a half, then 32 codes in two's complement. */
-function sameBlocks({ block, codes, scales, zeros }: NBitsInFile, own: Uint8Array): boolean {
-  const bytes = block + 2
-  if (zeros !== null || own.length !== scales.length * bytes) return false
-  for (let index = 0; index < scales.length; index++) {
-    const at = index * bytes
-    if (!Object.is(floatFromHalf((own[at] ?? 0) | ((own[at + 1] ?? 0) << 8)), scales[index])) return false
-    for (let i = 0; i < block; i++) if (((codes[index * block + i] ?? 0) ^ 0x80) !== own[at + 2 + i]) return false
-  }
-  return true
+/** A block of the operator for each that is stored. */
+function sameBlocks({ codes, scales, zeros }: NBitsInFile, { type, blocks }: QuantizedTensor<'ggml'>): boolean {
+  if (zeros !== null || !sameBlockScales({ scales, runs: 1 }, blocks, ggmlTypes[type].blockBytes)) return false
+  if (type === 'Q4_0') return sameQ4Codes(codes, blocks)
+  if (type === 'Q5_0') return sameQ5Codes(codes, blocks)
+  return type === 'Q8_0' && sameQ8Codes(codes, blocks, 0x8080)
 }
 
 /** Bit by bit. */
