@@ -1,4 +1,4 @@
-import { equalBytes } from '../../core/equal-bytes.ts'
+import { equalBytes, wordsOf } from '../../core/equal-bytes.ts'
 import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
@@ -83,7 +83,22 @@ function trits({ rows, columns, bits, codes }: NBitsInFile): Uint8Array<ArrayBuf
   let wrong = 0
   for (let row = 0, to = 0; row < rows; row++) {
     const start = (row * columns) / 4
-    for (let first = 0; first < columns; first += 5, to++) {
+    let first = 0
+    // Twenty codes, five bytes, at a time.
+    for (let at = start; first + 20 <= columns; first += 20, at += 5, to += 4) {
+      const [low, high] = [(codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8), (codes[at + 3] ?? 0) | ((codes[at + 4] ?? 0) << 8)]
+      const middle = codes[at + 2] ?? 0
+      const one = byFive[low & 0x3ff] ?? -1
+      const two = byFive[(low >>> 10) | ((middle & 15) << 6)] ?? -1
+      const three = byFive[(middle >>> 4) | ((high & 0x3f) << 4)] ?? -1
+      const four = byFive[high >>> 6] ?? -1
+      wrong |= one | two | three | four
+      packed[to] = one
+      packed[to + 1] = two
+      packed[to + 2] = three
+      packed[to + 3] = four
+    }
+    for (; first < columns; first += 5, to++) {
       const at = start + (first >>> 2)
       const word = (codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8) | ((codes[at + 2] ?? 0) << 16)
       let five = (word >>> (2 * (first & 3))) & 0x3ff
@@ -97,26 +112,29 @@ function trits({ rows, columns, bits, codes }: NBitsInFile): Uint8Array<ArrayBuf
   return wrong < 0 ? null : packed
 }
 
-/** A byte a code. */
+/** A byte a code, 5 to 7 bits of it meant; eight at a time. */
 function narrowBytes(codes: Uint8Array, moved: number, to: number): Uint8Array<ArrayBuffer> | null {
+  const words = wordsOf(codes, codes.length)
   const packed = new Uint8Array((codes.length * to) / 8)
-  let held = 0
-  let count = 0
-  let at = 0
+  const moves = moved * 0x01010101
+  const gap = 8 - to
+  // Where each of four codes stands among bits without gaps.
+  const first = (1 << to) - 1
+  const second = first << to
+  const third = second << to
+  const fourth = third << to
   let all = 0
-  for (let i = 0; i < codes.length; i++) {
-    const code = (codes[i] ?? 0) - moved
-    all |= code
-    held |= code << count
-    count += to
-    while (count >= 8) {
-      packed[at++] = held
-      held >>>= 8
-      count -= 8
+  for (let i = 0, at = 0; i < words.length; ) {
+    for (let held = 0, count = 0, half = 0; half < 2; half++) {
+      // The lowest code below `moved` borrows and has its high bits set, whatever becomes of those above it.
+      const bytes = ((words[i++] ?? 0) - moves) | 0
+      all |= bytes
+      held |= ((bytes & first) | ((bytes >>> gap) & second) | ((bytes >>> (2 * gap)) & third) | ((bytes >>> (3 * gap)) & fourth)) << count
+      for (count += 4 * to; count >= 8; count -= 8, held = (held >>> 8) | 0) packed[at++] = held
     }
   }
-  // Of a negative code all high bits are set.
-  return all >>> to === 0 ? packed : null
+  const outside = (256 - 2 ** to) * 0x01010101
+  return (all & outside) === 0 ? packed : null
 }
 
 interface Narrowing {
@@ -128,21 +146,25 @@ interface Narrowing {
 
 const tables = new Map<string, Int16Array>()
 
-/** Two bytes at a time through a table. */
+/** Two bytes at a time through a table: 4 bits to 3, or 2 bits to 1. */
 function narrowWords(codes: Uint8Array<ArrayBuffer>, narrowing: Narrowing): Uint8Array<ArrayBuffer> | null {
   const { bits, moved, factor, to } = narrowing
   const key = `${bits} ${moved} ${factor} ${to}`
   const table = tables.get(key) ?? tableOf(narrowing)
   tables.set(key, table)
   const perWord = (16 / bits) * to
-  const packed = new Uint8Array((codes.length / 2) * (perWord / 8))
+  const words = wordsOf(codes, codes.length)
+  const packed = new Uint8Array(words.length * (perWord / 4))
   let wrong = 0
-  for (let from = 0, at = 0; from < codes.length; from += 4) {
-    const one = table[(codes[from] ?? 0) | ((codes[from + 1] ?? 0) << 8)] ?? -1
-    const other = table[(codes[from + 2] ?? 0) | ((codes[from + 3] ?? 0) << 8)] ?? -1
+  for (let i = 0, at = 0; i < words.length; i++) {
+    const word = words[i] ?? 0
+    const one = table[word & 0xffff] ?? -1
+    const other = table[word >>> 16] ?? -1
     wrong |= one | other
     const both = one | (other << perWord)
-    for (let shift = 0; shift < 2 * perWord; shift += 8) packed[at++] = both >>> shift
+    packed[at++] = both
+    packed[at++] = both >>> 8
+    if (perWord === 12) packed[at++] = both >>> 16
   }
   return wrong < 0 ? null : packed
 }
