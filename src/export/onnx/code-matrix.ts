@@ -162,8 +162,8 @@ function ofBlocks(
 ): Float32Array<ArrayBuffer> {
   const blocks = blocksPerRow(setting, columns)
   const values = new Float32Array(rows * blocks)
-  for (let row = 0; row < rows; row++) {
-    for (let index = 0; index < blocks; index++) values[row * blocks + index] = valueAt(row, index * setting.block)
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column += setting.block) values[at++] = valueAt(row, column)
   }
   return values
 }

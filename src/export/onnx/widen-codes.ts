@@ -16,18 +16,20 @@ export function widenCodes(codes: Uint8Array, widening: Widening): Uint8Array<Ar
 
 /** `from` bytes of eight codes, of 5 to 7 bits, become eight: four codes are the low bits of the first four bytes, four the high ones of the last. */
 function widenToBytes(codes: Uint8Array, from: number, shift: number): Uint8Array<ArrayBuffer> {
-  const words = new Uint32Array((codes.length / from) * 2)
+  const words = new Int32Array((codes.length / from) * 2)
   const shifts = shift * 0x01010101
   const gap = 8 - from
   const first = (1 << from) - 1
   const second = first << from
   const third = second << from
   const fourth = third << from
-  const spread = (four: number): number =>
-    ((four & first) | ((four & second) << gap) | ((four & third) << (2 * gap)) | ((four & fourth) << (3 * gap))) + shifts
   for (let i = 0, end = from; i < words.length; i += 2, end += from) {
-    words[i] = spread(wordAt(codes, end - from))
-    words[i + 1] = spread(wordAt(codes, end - 4) >>> (32 - 4 * from))
+    words[i] = wordAt(codes, end - from)
+    words[i + 1] = wordAt(codes, end - 4) >>> (32 - 4 * from)
+  }
+  for (let i = 0; i < words.length; i++) {
+    const four = words[i] ?? 0
+    words[i] = ((four & first) | ((four & second) << gap) | ((four & third) << (2 * gap)) | ((four & fourth) << (3 * gap))) + shifts
   }
   return new Uint8Array(words.buffer)
 }
