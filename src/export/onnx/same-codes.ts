@@ -32,8 +32,7 @@ export function areSame(found: NBitsInFile, stored: QuantizedTensor): boolean {
   if (stored.encoding === 'ggml') return sameBlocks(found, stored)
   const own = codesOf(stored)
   if (own === null) return false
-  const codes = own.around?.areTrits === true ? trits(found) : narrowed(found, own)
-  return codes !== null && equalBytes(codes, own.codes) && sameSteps(found, own)
+  return (own.around?.areTrits === true ? sameTrits(found, own.codes) : sameCodes(found, own)) && sameSteps(found, own)
 }
 
 function codesOf(stored: QuantizedTensor): StoredCodes | null {
@@ -54,14 +53,14 @@ function codesOf(stored: QuantizedTensor): StoredCodes | null {
 }
 
 /**
- * Codes of a file as a bit stream of `to` bits a code; `null` where one is out of their range or rows do not fill bytes. Without zero
- * points the operator's codes lie around the middle of its own range.
+ * Whether codes of a file are those of a bit stream of `to` bits a code; false also where rows do not fill bytes. Without zero points the
+ * operator's codes lie around the middle of its own range.
  */
-function narrowed({ codes, columns, bits, zeros }: NBitsInFile, { bits: to, around }: StoredCodes): Uint8Array<ArrayBuffer> | null {
-  if (bits === to) return codes
+function sameCodes({ codes, columns, bits, zeros }: NBitsInFile, { codes: stored, bits: to, around }: StoredCodes): boolean {
+  if (bits === to) return equalBytes(codes, stored)
+  if (columns % 8 !== 0 || codes.length * to !== stored.length * bits) return false
   const moved = around !== undefined ? 1 : zeros === null ? 2 ** (bits - 1) - 2 ** (to - 1) : 0
-  if (columns % 8 !== 0) return null
-  return bits === 8 ? narrowBytes(codes, moved, to) : narrowWords(codes, { bits, moved, factor: around?.factor ?? 1, to })
+  return bits === 8 ? sameBytes(codes, stored, { moved, to }) : sameWords(codes, stored, { bits, moved, factor: around?.factor ?? 1, to })
 }
 
 /** By five codes of two bits: they in base 3, or -1. */
@@ -75,12 +74,11 @@ const byFive = Int16Array.from({ length: 1024 }, (_, five) => {
   return byte
 })
 
-/** Codes of two bits around 2 as they are stored, five to a byte; what fills the last byte of a row up is 0, code 1 of the operator. */
-function trits({ rows, columns, bits, codes }: NBitsInFile): Uint8Array<ArrayBuffer> | null {
-  if (bits !== 2 || columns % 4 !== 0) return null
-  const rowBytes = Math.ceil(columns / 5)
-  const packed = new Uint8Array(rows * rowBytes)
-  let wrong = 0
+/** Whether codes of two bits around 2 are those stored five to a byte; what fills the last byte of a row up is 0, code 1 of the operator. */
+function sameTrits({ rows, columns, bits, codes }: NBitsInFile, stored: Uint8Array): boolean {
+  if (bits !== 2 || columns % 4 !== 0 || stored.length !== rows * Math.ceil(columns / 5)) return false
+  // A code that is none makes -1 of its five, which is no byte.
+  let differing = 0
   for (let row = 0, to = 0; row < rows; row++) {
     const start = (row * columns) / 4
     let first = 0
@@ -92,11 +90,8 @@ function trits({ rows, columns, bits, codes }: NBitsInFile): Uint8Array<ArrayBuf
       const two = byFive[(low >>> 10) | ((middle & 15) << 6)] ?? -1
       const three = byFive[(middle >>> 4) | ((high & 0x3f) << 4)] ?? -1
       const four = byFive[high >>> 6] ?? -1
-      wrong |= one | two | three | four
-      packed[to] = one
-      packed[to + 1] = two
-      packed[to + 2] = three
-      packed[to + 3] = four
+      differing |= (one ^ (stored[to] ?? 0)) | (two ^ (stored[to + 1] ?? 0))
+      differing |= (three ^ (stored[to + 2] ?? 0)) | (four ^ (stored[to + 3] ?? 0))
     }
     for (; first < columns; first += 5, to++) {
       const at = start + (first >>> 2)
@@ -104,18 +99,15 @@ function trits({ rows, columns, bits, codes }: NBitsInFile): Uint8Array<ArrayBuf
       let five = (word >>> (2 * (first & 3))) & 0x3ff
       const left = columns - first
       if (left < 5) five = (five & (4 ** left - 1)) | (0x155 & ~(4 ** left - 1))
-      const byte = byFive[five] ?? -1
-      wrong |= byte
-      packed[to] = byte
+      differing |= (byFive[five] ?? -1) ^ (stored[to] ?? 0)
     }
   }
-  return wrong < 0 ? null : packed
+  return differing === 0
 }
 
 /** A byte a code, 5 to 7 bits of it meant; eight at a time. */
-function narrowBytes(codes: Uint8Array, moved: number, to: number): Uint8Array<ArrayBuffer> | null {
+function sameBytes(codes: Uint8Array, stored: Uint8Array, { moved, to }: Pick<Narrowing, 'moved' | 'to'>): boolean {
   const words = wordsOf(codes, codes.length)
-  const packed = new Uint8Array((codes.length * to) / 8)
   const moves = moved * 0x01010101
   const gap = 8 - to
   // Where each of four codes stands among bits without gaps.
@@ -124,17 +116,18 @@ function narrowBytes(codes: Uint8Array, moved: number, to: number): Uint8Array<A
   const third = second << to
   const fourth = third << to
   let all = 0
+  let differing = 0
   for (let i = 0, at = 0; i < words.length; ) {
     for (let held = 0, count = 0, half = 0; half < 2; half++) {
       // The lowest code below `moved` borrows and has its high bits set, whatever becomes of those above it.
       const bytes = ((words[i++] ?? 0) - moves) | 0
       all |= bytes
       held |= ((bytes & first) | ((bytes >>> gap) & second) | ((bytes >>> (2 * gap)) & third) | ((bytes >>> (3 * gap)) & fourth)) << count
-      for (count += 4 * to; count >= 8; count -= 8, held = (held >>> 8) | 0) packed[at++] = held
+      for (count += 4 * to; count >= 8; count -= 8, held = (held >>> 8) | 0) differing |= (held & 0xff) ^ (stored[at++] ?? 0)
     }
   }
   const outside = (256 - 2 ** to) * 0x01010101
-  return (all & outside) === 0 ? packed : null
+  return differing === 0 && (all & outside) === 0
 }
 
 interface Narrowing {
@@ -147,26 +140,26 @@ interface Narrowing {
 const tables = new Map<string, Int16Array>()
 
 /** Two bytes at a time through a table: 4 bits to 3, or 2 bits to 1. */
-function narrowWords(codes: Uint8Array<ArrayBuffer>, narrowing: Narrowing): Uint8Array<ArrayBuffer> | null {
+function sameWords(codes: Uint8Array, stored: Uint8Array, narrowing: Narrowing): boolean {
   const { bits, moved, factor, to } = narrowing
   const key = `${bits} ${moved} ${factor} ${to}`
   const table = tables.get(key) ?? tableOf(narrowing)
   tables.set(key, table)
   const perWord = (16 / bits) * to
   const words = wordsOf(codes, codes.length)
-  const packed = new Uint8Array(words.length * (perWord / 4))
   let wrong = 0
-  for (let i = 0, at = 0; i < words.length; i++) {
+  let differing = 0
+  for (let i = 0, at = 0; i < words.length; i++, at += perWord / 4) {
     const word = words[i] ?? 0
     const one = table[word & 0xffff] ?? -1
     const other = table[word >>> 16] ?? -1
     wrong |= one | other
     const both = one | (other << perWord)
-    packed[at++] = both
-    packed[at++] = both >>> 8
-    if (perWord === 12) packed[at++] = both >>> 16
+    differing |= (both & 0xff) ^ (stored[at] ?? 0)
+    differing |= ((both >>> 8) & 0xff) ^ (stored[at + 1] ?? 0)
+    if (perWord === 12) differing |= ((both >>> 16) & 0xff) ^ (stored[at + 2] ?? 0)
   }
-  return wrong < 0 ? null : packed
+  return wrong >= 0 && differing === 0
 }
 
 /** By two bytes of the file: their codes in `to` bits each, or -1. */
