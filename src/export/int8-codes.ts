@@ -1,8 +1,8 @@
-import { floatFromHalf } from '../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../kernels/contract/kernels.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
+import { blockHalves, q8Codes } from './block-codes.ts'
 import { unpackRow } from './code-rows.ts'
 import { flipSigns } from './eight-bits.ts'
 
@@ -34,7 +34,11 @@ export function int8Run(encoding: TensorEncoding, columns: number): number | nul
 /** Throws `RangeError` for an encoding that `int8Run` refuses. */
 export function int8Codes(tensor: QuantizedTensor): Int8Matrix {
   if (tensor.encoding === 'affine') return fromAffine(tensor.affine)
-  if (tensor.encoding === 'ggml' && tensor.type === 'Q8_0') return fromBlocks(tensor.blocks, tensor)
+  if (tensor.encoding === 'ggml' && tensor.type === 'Q8_0') {
+    const { rows, columns, blocks } = tensor
+    const { blockSize, blockBytes } = ggmlTypes.Q8_0
+    return { rows, columns, codes: new Int8Array(q8Codes(blocks, 0).buffer), scales: blockHalves(blocks, blockBytes), run: blockSize }
+  }
   throw new RangeError(`${tensor.name} has no form in whole numbers of 8 bits`)
 }
 
@@ -55,20 +59,4 @@ function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints, isS
     }
   }
   return { rows, columns, codes: numbers, scales: ofRows, run }
-}
-
-/** Q8_0: a half, then 32 whole numbers. */
-function fromBlocks(blocks: Uint8Array, { rows, columns }: MatrixShape): Int8Matrix {
-  const { blockSize, blockBytes } = ggmlTypes.Q8_0
-  const count = blocks.length / blockBytes
-  const codes = new Int8Array(rows * columns)
-  const scales = new Float32Array(count)
-  const signed = new Int8Array(blocks.buffer, blocks.byteOffset, blocks.length)
-  const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.length)
-  for (let block = 0; block < count; block++) {
-    const at = block * blockBytes
-    scales[block] = floatFromHalf(view.getUint16(at, true))
-    codes.set(signed.subarray(at + 2, at + blockBytes), block * blockSize)
-  }
-  return { rows, columns, codes, scales, run: blockSize }
 }

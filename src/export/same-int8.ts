@@ -1,7 +1,7 @@
-import { floatFromHalf } from '../core/float16.ts'
 import type { AffineTensor } from '../kernels/contract/affine.ts'
 import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
+import { sameBlockScales, sameQ8Codes } from './same-blocks.ts'
 
 /** Rows of a file as whole numbers of 8 bits: value = code * scale of its run. */
 export interface Int8InFile {
@@ -66,13 +66,5 @@ function areFlipped(codes: Int8Array<ArrayBuffer>, stored: Uint8Array): boolean 
 
 /** Q8_0: a half, then 32 codes. */
 function sameBlocks({ codes, scales, run }: Int8InFile, blocks: Uint8Array): boolean {
-  if (32 % run !== 0 || blocks.length * 32 !== codes.length * 34) return false
-  const signed = new Int8Array(blocks.buffer, blocks.byteOffset, blocks.length)
-  for (let at = 0, from = 2; at < codes.length; from += 2) {
-    for (let i = 0; i < 32; i++) if (codes[at++] !== signed[from++]) return false
-  }
-  return scales.every((scale, index) => {
-    const at = Math.floor((index * run) / 32) * 34
-    return Object.is(scale, floatFromHalf((blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8)))
-  })
+  return 32 % run === 0 && sameQ8Codes(codes, blocks, 0) && sameBlockScales({ scales, runs: 32 / run }, blocks, 34)
 }

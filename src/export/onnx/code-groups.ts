@@ -1,9 +1,10 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
 import { type CodeBookTensor, codeBooks } from '../../kernels/contract/codebook.ts'
+import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { inPieces } from '../float-pieces.ts'
 import { storedTiles, tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
-import { blockScales, blockZeros, codeMatrix, packCodes, packZeros } from './code-matrix.ts'
+import { blockZeros, codeMatrix, packZeros, tileCodes, tileScales } from './code-matrix.ts'
 import { bytesOf, floatBytes, floatsOf } from './float-group.ts'
 import { blocksPerRow, type NBits, zeroRowBytes } from './nbits.ts'
 import { type FloatType, moduleOf, type PlannedMatrix } from './plan.ts'
@@ -24,8 +25,24 @@ export function partNames(weight: string) {
 /** `MatMulNBits` wants codes as [rows, blocks, bytes]; `GatherBlockQuantized` as rows. */
 export type CodeShape = 'blocks' | 'rows'
 
-/** Codes, scales and zero points of `MatMulNBits`. */
-export function nbitsGroup({ name, rows, columns, setting }: NBitsMatrix, floats: FloatType, shape: CodeShape): WeightGroup {
+interface Piece {
+  readonly tensor: WeightTensor
+  readonly bytes: Uint8Array<ArrayBuffer>
+}
+
+/** Scales and zero points of 512 MiB of weights in f32, in groups of 32, are 18 MiB. */
+const mostHeldBytes = 32 * 2 ** 20
+
+/**
+ * Codes, scales and zero points of `MatMulNBits`. Where scales and zero points are at most `heldBytes`, they wait in memory until the
+ * codes are written, so that storage is read once and not once for each.
+ */
+export function nbitsGroup(
+  { name, rows, columns, setting }: NBitsMatrix,
+  floats: FloatType,
+  shape: CodeShape,
+  heldBytes = mostHeldBytes,
+): WeightGroup {
   const { bits, block, zero } = setting
   const blocks = blocksPerRow(setting, columns)
   const blob = (block * bits) / 8
@@ -33,19 +50,24 @@ export function nbitsGroup({ name, rows, columns, setting }: NBitsMatrix, floats
   const codes = weightTensor(names.codes, 'uint8', shape === 'blocks' ? [rows, blocks, blob] : [rows, blocks * blob])
   const scales = weightTensor(names.scales, floats, [rows, blocks])
   const zeros = zerosTensor(names.zeros, [rows, blocks], setting, floats)
+  const steps = zeros === null ? [scales] : [scales, zeros]
+  const stepsOf = (tile: QuantizedTensor, tensor: WeightTensor): Piece => {
+    if (tensor === scales) return { tensor, bytes: bytesOf(tileScales(tile, setting), floats) }
+    const matrix = codeMatrix(tile, setting)
+    return { tensor, bytes: zero === 'codes' ? packZeros(matrix, setting) : bytesOf(blockZeros(matrix, setting), floats) }
+  }
   return {
     tensors: [codes, scales, ...(zeros === null ? [] : [zeros])],
     async *write(source, signal) {
+      const held = new Map(steps.map((tensor): [WeightTensor, Piece[]] => [tensor, []]))
+      const areHeld = steps.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= heldBytes
       for await (const { tile } of tilesOf(source, name, signal)) {
-        yield { tensor: codes, bytes: packCodes(codeMatrix(tile, setting), setting) }
+        if (areHeld) for (const [tensor, made] of held) made.push(stepsOf(tile, tensor))
+        yield { tensor: codes, bytes: tileCodes(tile, setting) }
       }
-      for await (const { tile } of tilesOf(source, name, signal)) {
-        yield { tensor: scales, bytes: bytesOf(blockScales(codeMatrix(tile, setting), setting), floats) }
-      }
-      if (zeros === null) return
-      for await (const { tile } of tilesOf(source, name, signal)) {
-        const matrix = codeMatrix(tile, setting)
-        yield { tensor: zeros, bytes: zero === 'codes' ? packZeros(matrix, setting) : bytesOf(blockZeros(matrix, setting), floats) }
+      for (const [tensor, made] of held) {
+        yield* made
+        if (!areHeld) for await (const { tile } of tilesOf(source, name, signal)) yield stepsOf(tile, tensor)
       }
     },
     async prove({ source, read, kernels, signal }) {

@@ -1,9 +1,9 @@
-import { widenHalf } from '../../core/float16.ts'
 import { ownBytes } from '../../core/shared-memory.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
-import { ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
+import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import { codeRowBytes, type RealAffineTensor } from '../../kernels/contract/real-affine.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { blockHalves, q4Codes, q5Codes, q8Codes } from '../block-codes.ts'
 import { unpackRow } from '../code-rows.ts'
 import { flipSigns } from '../eight-bits.ts'
 import { blocksPerRow, type NBits, plainBlocks, zeroRowBytes } from './nbits.ts'
@@ -22,7 +22,20 @@ export interface CodeMatrix {
   readonly packed: (() => Uint8Array<ArrayBuffer> | null) | null
 }
 
-/** Throws `RangeError` for a tensor that `nbitsOf` refuses. */
+/** B, [rows, blocks, block * bits / 8]. Throws `RangeError` for a tensor that `nbitsOf` refuses. */
+export function tileCodes(tile: QuantizedTensor, setting: NBits): Uint8Array<ArrayBuffer> {
+  if (tile.encoding !== 'ggml') return packCodes(codeMatrix(tile, setting), setting)
+  if (plainBlocks[tile.type] !== setting.bits) throw new RangeError(`${tile.type} blocks have no codes of ${setting.bits} bits`)
+  return tile.type === 'Q4_0' ? q4Codes(tile.blocks) : tile.type === 'Q5_0' ? q5Codes(tile.blocks) : q8Codes(tile.blocks, 0x80808080)
+}
+
+/** [rows, blocks]. Throws as `tileCodes` does. */
+export function tileScales(tile: QuantizedTensor, setting: NBits): Float32Array<ArrayBuffer> {
+  if (tile.encoding === 'ggml') return blockHalves(tile.blocks, ggmlTypes[tile.type].blockBytes)
+  return blockScales(codeMatrix(tile, setting), setting)
+}
+
+/** Codes around a zero point, of a tensor that is not in blocks of ggml. Throws `RangeError` for one that has none. */
 export function codeMatrix(tensor: QuantizedTensor, setting: NBits): CodeMatrix {
   switch (tensor.encoding) {
     case 'affine':
@@ -43,7 +56,6 @@ export function codeMatrix(tensor: QuantizedTensor, setting: NBits): CodeMatrix 
       }
     }
     case 'ggml':
-      return blockCodes(tensor, setting)
     case 'codebook':
     case 'k-means':
     case 'float':
@@ -94,36 +106,6 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
       const widening = { from: Math.log2(levels), to: setting.bits, factor, shift }
       return widening.from === setting.bits && factor === 1 && shift === 0 ? ownBytes(codes) : widenCodes(codes, widening)
     },
-  }
-}
-
-/** Q4_0, Q5_0 and Q8_0 (ggml-quants.c): a half, then codes of which the second half of the block lies in the high bits. */
-function blockCodes({ rows, columns, type, blocks }: QuantizedTensor<'ggml'>, { bits }: NBits): CodeMatrix {
-  if (plainBlocks[type] !== bits) throw new RangeError(`${type} blocks have no codes of ${bits} bits`)
-  const { blockSize, blockBytes } = ggmlTypes[type]
-  const rowBytes = ggmlBytes(type, 1, columns)
-  const half = blockSize / 2
-  const codeAt = (at: number, i: number): number => {
-    if (type === 'Q8_0') return ((blocks[at + 2 + i] ?? 0) ^ 0x80) & 0xff
-    const nibbles = blocks[at + (type === 'Q5_0' ? 6 : 2) + (i % half)] ?? 0
-    const low = i < half ? nibbles & 0x0f : nibbles >> 4
-    if (type === 'Q4_0') return low
-    return low + 16 * (((blocks[at + 2 + (i >> 3)] ?? 0) >> (i & 7)) & 1) + 128 - 16
-  }
-  return {
-    rows,
-    columns,
-    readCodes(row, into) {
-      for (let column = 0; column < columns; column++) {
-        into[column] = codeAt(row * rowBytes + Math.floor(column / blockSize) * blockBytes, column % blockSize)
-      }
-    },
-    scaleAt(row, column) {
-      const at = row * rowBytes + Math.floor(column / blockSize) * blockBytes
-      return widenHalf(Uint16Array.of((blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8)))[0] ?? 0
-    },
-    zeroAt: () => 2 ** (bits - 1),
-    packed: null,
   }
 }
 
@@ -180,8 +162,8 @@ function ofBlocks(
 ): Float32Array<ArrayBuffer> {
   const blocks = blocksPerRow(setting, columns)
   const values = new Float32Array(rows * blocks)
-  for (let row = 0; row < rows; row++) {
-    for (let index = 0; index < blocks; index++) values[row * blocks + index] = valueAt(row, index * setting.block)
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column += setting.block) values[at++] = valueAt(row, column)
   }
   return values
 }
@@ -193,10 +175,11 @@ export function packZeros(matrix: CodeMatrix, setting: NBits): Uint8Array<ArrayB
   const blocks = blocksPerRow(setting, columns)
   const rowBytes = zeroRowBytes(setting, blocks)
   const packed = new Uint8Array(rows * rowBytes)
-  for (let row = 0; row < rows; row++) {
-    for (let index = 0; index < blocks; index++) {
-      const at = row * rowBytes + Math.floor((index * bits) / 8)
-      packed[at] = (packed[at] ?? 0) | (matrix.zeroAt(row, index * block) << ((index * bits) % 8))
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let index = 0; index < blocks; at++) {
+      let byte = 0
+      for (let shift = 0; shift < 8 && index < blocks; shift += bits, index++) byte |= matrix.zeroAt(row, index * block) << shift
+      packed[at] = byte
     }
   }
   return packed

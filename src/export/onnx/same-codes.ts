@@ -1,10 +1,10 @@
-import { equalBytes } from '../../core/equal-bytes.ts'
-import { floatFromHalf } from '../../core/float16.ts'
-import { groupsPerRow } from '../../kernels/contract/affine.ts'
+import { equalBytes, wordsOf } from '../../core/equal-bytes.ts'
+import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { flipSigns } from '../eight-bits.ts'
+import { sameBlockScales, sameQ4Codes, sameQ5Codes, sameQ8Codes } from '../same-blocks.ts'
 import type { NBitsInFile } from './unpacking.ts'
 
 /** Codes of rows on a grid as they are stored, and what belongs to them. */
@@ -29,11 +29,10 @@ interface StoredCodes {
 export function areSame(found: NBitsInFile, stored: QuantizedTensor): boolean {
   if (found.columns % found.block !== 0) return false
   if (stored.encoding === 'int8-rows') return sameInt8Rows(found, stored.int8Rows)
-  if (stored.encoding === 'ggml') return stored.type === 'Q8_0' && sameBlocks(found, stored.blocks)
+  if (stored.encoding === 'ggml') return sameBlocks(found, stored)
   const own = codesOf(stored)
   if (own === null) return false
-  const codes = own.around?.areTrits === true ? trits(found) : narrowed(found, own)
-  return codes !== null && equalBytes(codes, own.codes) && sameSteps(found, own)
+  return (own.around?.areTrits === true ? sameTrits(found, own.codes) : sameCodes(found, own)) && sameSteps(found, own)
 }
 
 function codesOf(stored: QuantizedTensor): StoredCodes | null {
@@ -54,14 +53,14 @@ function codesOf(stored: QuantizedTensor): StoredCodes | null {
 }
 
 /**
- * Codes of a file as a bit stream of `to` bits a code; `null` where one is out of their range or rows do not fill bytes. Without zero
- * points the operator's codes lie around the middle of its own range.
+ * Whether codes of a file are those of a bit stream of `to` bits a code; false also where rows do not fill bytes. Without zero points the
+ * operator's codes lie around the middle of its own range.
  */
-function narrowed({ codes, columns, bits, zeros }: NBitsInFile, { bits: to, around }: StoredCodes): Uint8Array<ArrayBuffer> | null {
-  if (bits === to) return codes
+function sameCodes({ codes, columns, bits, zeros }: NBitsInFile, { codes: stored, bits: to, around }: StoredCodes): boolean {
+  if (bits === to) return equalBytes(codes, stored)
+  if (columns % 8 !== 0 || codes.length * to !== stored.length * bits) return false
   const moved = around !== undefined ? 1 : zeros === null ? 2 ** (bits - 1) - 2 ** (to - 1) : 0
-  if (columns % 8 !== 0) return null
-  return bits === 8 ? narrowBytes(codes, moved, to) : narrowWords(codes, { bits, moved, factor: around?.factor ?? 1, to })
+  return bits === 8 ? sameBytes(codes, stored, { moved, to }) : sameWords(codes, stored, { bits, moved, factor: around?.factor ?? 1, to })
 }
 
 /** By five codes of two bits: they in base 3, or -1. */
@@ -75,48 +74,60 @@ const byFive = Int16Array.from({ length: 1024 }, (_, five) => {
   return byte
 })
 
-/** Codes of two bits around 2 as they are stored, five to a byte; what fills the last byte of a row up is 0, code 1 of the operator. */
-function trits({ rows, columns, bits, codes }: NBitsInFile): Uint8Array<ArrayBuffer> | null {
-  if (bits !== 2 || columns % 4 !== 0) return null
-  const rowBytes = Math.ceil(columns / 5)
-  const packed = new Uint8Array(rows * rowBytes)
-  let wrong = 0
+/** Whether codes of two bits around 2 are those stored five to a byte; what fills the last byte of a row up is 0, code 1 of the operator. */
+function sameTrits({ rows, columns, bits, codes }: NBitsInFile, stored: Uint8Array): boolean {
+  if (bits !== 2 || columns % 4 !== 0 || stored.length !== rows * Math.ceil(columns / 5)) return false
+  // A code that is none makes -1 of its five, which is no byte.
+  let differing = 0
   for (let row = 0, to = 0; row < rows; row++) {
     const start = (row * columns) / 4
-    for (let first = 0; first < columns; first += 5, to++) {
+    let first = 0
+    // Twenty codes, five bytes, at a time.
+    for (let at = start; first + 20 <= columns; first += 20, at += 5, to += 4) {
+      const [low, high] = [(codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8), (codes[at + 3] ?? 0) | ((codes[at + 4] ?? 0) << 8)]
+      const middle = codes[at + 2] ?? 0
+      const one = byFive[low & 0x3ff] ?? -1
+      const two = byFive[(low >>> 10) | ((middle & 15) << 6)] ?? -1
+      const three = byFive[(middle >>> 4) | ((high & 0x3f) << 4)] ?? -1
+      const four = byFive[high >>> 6] ?? -1
+      differing |= (one ^ (stored[to] ?? 0)) | (two ^ (stored[to + 1] ?? 0))
+      differing |= (three ^ (stored[to + 2] ?? 0)) | (four ^ (stored[to + 3] ?? 0))
+    }
+    for (; first < columns; first += 5, to++) {
       const at = start + (first >>> 2)
       const word = (codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8) | ((codes[at + 2] ?? 0) << 16)
       let five = (word >>> (2 * (first & 3))) & 0x3ff
       const left = columns - first
       if (left < 5) five = (five & (4 ** left - 1)) | (0x155 & ~(4 ** left - 1))
-      const byte = byFive[five] ?? -1
-      wrong |= byte
-      packed[to] = byte
+      differing |= (byFive[five] ?? -1) ^ (stored[to] ?? 0)
     }
   }
-  return wrong < 0 ? null : packed
+  return differing === 0
 }
 
-/** A byte a code. */
-function narrowBytes(codes: Uint8Array, moved: number, to: number): Uint8Array<ArrayBuffer> | null {
-  const packed = new Uint8Array((codes.length * to) / 8)
-  let held = 0
-  let count = 0
-  let at = 0
+/** A byte a code, 5 to 7 bits of it meant; eight at a time. */
+function sameBytes(codes: Uint8Array, stored: Uint8Array, { moved, to }: Pick<Narrowing, 'moved' | 'to'>): boolean {
+  const words = wordsOf(codes, codes.length)
+  const moves = moved * 0x01010101
+  const gap = 8 - to
+  // Where each of four codes stands among bits without gaps.
+  const first = (1 << to) - 1
+  const second = first << to
+  const third = second << to
+  const fourth = third << to
   let all = 0
-  for (let i = 0; i < codes.length; i++) {
-    const code = (codes[i] ?? 0) - moved
-    all |= code
-    held |= code << count
-    count += to
-    while (count >= 8) {
-      packed[at++] = held
-      held >>>= 8
-      count -= 8
+  let differing = 0
+  for (let i = 0, at = 0; i < words.length; ) {
+    for (let held = 0, count = 0, half = 0; half < 2; half++) {
+      // The lowest code below `moved` borrows and has its high bits set, whatever becomes of those above it.
+      const bytes = ((words[i++] ?? 0) - moves) | 0
+      all |= bytes
+      held |= ((bytes & first) | ((bytes >>> gap) & second) | ((bytes >>> (2 * gap)) & third) | ((bytes >>> (3 * gap)) & fourth)) << count
+      for (count += 4 * to; count >= 8; count -= 8, held = (held >>> 8) | 0) differing |= (held & 0xff) ^ (stored[at++] ?? 0)
     }
   }
-  // Of a negative code all high bits are set.
-  return all >>> to === 0 ? packed : null
+  const outside = (256 - 2 ** to) * 0x01010101
+  return differing === 0 && (all & outside) === 0
 }
 
 interface Narrowing {
@@ -128,23 +139,27 @@ interface Narrowing {
 
 const tables = new Map<string, Int16Array>()
 
-/** Two bytes at a time through a table. */
-function narrowWords(codes: Uint8Array<ArrayBuffer>, narrowing: Narrowing): Uint8Array<ArrayBuffer> | null {
+/** Two bytes at a time through a table: 4 bits to 3, or 2 bits to 1. */
+function sameWords(codes: Uint8Array, stored: Uint8Array, narrowing: Narrowing): boolean {
   const { bits, moved, factor, to } = narrowing
   const key = `${bits} ${moved} ${factor} ${to}`
   const table = tables.get(key) ?? tableOf(narrowing)
   tables.set(key, table)
   const perWord = (16 / bits) * to
-  const packed = new Uint8Array((codes.length / 2) * (perWord / 8))
+  const words = wordsOf(codes, codes.length)
   let wrong = 0
-  for (let from = 0, at = 0; from < codes.length; from += 4) {
-    const one = table[(codes[from] ?? 0) | ((codes[from + 1] ?? 0) << 8)] ?? -1
-    const other = table[(codes[from + 2] ?? 0) | ((codes[from + 3] ?? 0) << 8)] ?? -1
+  let differing = 0
+  for (let i = 0, at = 0; i < words.length; i++, at += perWord / 4) {
+    const word = words[i] ?? 0
+    const one = table[word & 0xffff] ?? -1
+    const other = table[word >>> 16] ?? -1
     wrong |= one | other
     const both = one | (other << perWord)
-    for (let shift = 0; shift < 2 * perWord; shift += 8) packed[at++] = both >>> shift
+    differing |= (both & 0xff) ^ (stored[at] ?? 0)
+    differing |= ((both >>> 8) & 0xff) ^ (stored[at + 1] ?? 0)
+    if (perWord === 12) differing |= ((both >>> 16) & 0xff) ^ (stored[at + 2] ?? 0)
   }
-  return wrong < 0 ? null : packed
+  return wrong >= 0 && differing === 0
 }
 
 /** By two bytes of the file: their codes in `to` bits each, or -1. */
@@ -161,25 +176,53 @@ function tableOf({ bits, moved, factor, to }: Narrowing): Int16Array {
 }
 
 function sameSteps({ rows, columns, block, bits, scales, zeros }: NBitsInFile, own: StoredCodes): boolean {
-  if ((zeros === null) !== (own.zeros === null)) return false
-  const blocks = columns / block
-  const groups = groupsPerRow(columns, own.width)
-  const zeroBytes = zeros instanceof Uint8Array ? zeros.length / rows : 0
-  const step = own.around?.step ?? 1
-  // A block a group: scales stand one by one as they are stored.
-  const areAligned = own.width === block && step === 1
-  if (areAligned && !equalFloats(scales, own.scales)) return false
-  if (areAligned && zeros === null) return true
-  for (let row = 0; row < rows; row++) {
-    for (let index = 0; index < blocks; index++) {
-      const group = row * groups + Math.floor((index * block) / own.width)
-      if (!areAligned && !Object.is(scales[row * blocks + index], step * (own.scales[group] ?? Number.NaN))) return false
-      if (zeros === null) continue
-      const zero =
-        zeros instanceof Float32Array
-          ? zeros[row * blocks + index]
-          : ((zeros[row * zeroBytes + Math.floor((index * bits) / 8)] ?? 0) >>> ((index * bits) % 8)) % 2 ** bits
-      if (zero !== own.zeros?.[group]) return false
+  // Blocks that share what is stored once.
+  const shared = own.width / block
+  const shape = { rows, blocks: columns / block, shared }
+  if (!Number.isInteger(shared) || (zeros === null) !== (own.zeros === null)) return false
+  if (!sameFloats(scales, own.scales, own.around?.step ?? 1, shape)) return false
+  if (zeros === null || own.zeros === null) return true
+  return zeros instanceof Uint8Array ? sameFields({ zeros, bits }, own.zeros, shape) : sameFloats(zeros, own.zeros, 1, shape)
+}
+
+interface BlockShape {
+  readonly rows: number
+  readonly blocks: number
+  readonly shared: number
+}
+
+/** Whether each group's value times `step` stands at each of its blocks, -0 being other than 0. */
+function sameFloats(found: Float32Array, stored: Float32Array | Uint8Array, step: number, { rows, blocks, shared }: BlockShape): boolean {
+  if (found.length !== rows * blocks) return false
+  if (shared === 1 && step === 1 && stored instanceof Float32Array) return equalFloats(found, stored)
+  for (let row = 0, at = 0, group = 0; row < rows; row++) {
+    for (const end = at + blocks; at < end; group++) {
+      const value = step * (stored[group] ?? Number.NaN)
+      for (const last = Math.min(end, at + shared); at < last; at++) if (!Object.is(found[at], value)) return false
+    }
+  }
+  return true
+}
+
+/** Whether zero points in fields of `bits` bits, rows filled up to bytes, are those of the groups. */
+function sameFields(
+  { zeros, bits }: { readonly zeros: Uint8Array; readonly bits: number },
+  stored: Float32Array | Uint8Array,
+  { rows, blocks, shared }: BlockShape,
+): boolean {
+  const mask = 2 ** bits - 1
+  for (let row = 0, at = 0, group = 0; row < rows; row++) {
+    let fields = 0
+    let left = 0
+    for (let block = 0; block < blocks; group++) {
+      const zero = stored[group]
+      for (const last = Math.min(blocks, block + shared); block < last; block++, left -= bits, fields >>>= bits) {
+        if (left === 0) {
+          fields = zeros[at++] ?? 0
+          left = 8
+        }
+        if ((fields & mask) !== zero) return false
+      }
     }
   }
   return true
@@ -197,16 +240,12 @@ function sameInt8Rows({ rows, columns, block, codes, scales, zeros }: NBitsInFil
   return true
 }
 
-/** Q8_0: a half, then 32 codes in two's complement. */
-function sameBlocks({ block, codes, scales, zeros }: NBitsInFile, own: Uint8Array): boolean {
-  const bytes = block + 2
-  if (zeros !== null || own.length !== scales.length * bytes) return false
-  for (let index = 0; index < scales.length; index++) {
-    const at = index * bytes
-    if (!Object.is(floatFromHalf((own[at] ?? 0) | ((own[at + 1] ?? 0) << 8)), scales[index])) return false
-    for (let i = 0; i < block; i++) if (((codes[index * block + i] ?? 0) ^ 0x80) !== own[at + 2 + i]) return false
-  }
-  return true
+/** A block of the operator for each that is stored. */
+function sameBlocks({ codes, scales, zeros }: NBitsInFile, { type, blocks }: QuantizedTensor<'ggml'>): boolean {
+  if (zeros !== null || !sameBlockScales({ scales, runs: 1 }, blocks, ggmlTypes[type].blockBytes)) return false
+  if (type === 'Q4_0') return sameQ4Codes(codes, blocks)
+  if (type === 'Q5_0') return sameQ5Codes(codes, blocks)
+  return type === 'Q8_0' && sameQ8Codes(codes, blocks, 0x8080)
 }
 
 /** Bit by bit. */

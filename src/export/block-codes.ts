@@ -1,0 +1,60 @@
+import { widenHalf } from '../core/float16.ts'
+
+/** Blocks of ggml as 16-bit words: all of them are whole words, the scale first. A copy only where they begin at an odd byte. */
+export function blockWords({ buffer, byteOffset, length }: Uint8Array): Uint16Array {
+  if (byteOffset % 2 === 0) return new Uint16Array(buffer, byteOffset, length / 2)
+  return new Uint16Array(buffer.slice(byteOffset, byteOffset + length))
+}
+
+/** The halves that blocks of `blockBytes` begin with, widened. */
+export function blockHalves(blocks: Uint8Array, blockBytes: number): Float32Array<ArrayBuffer> {
+  const words = blockWords(blocks)
+  const each = blockBytes / 2
+  const halves = new Uint16Array(words.length / each)
+  for (let i = 0, at = 0; i < halves.length; i++, at += each) halves[i] = words[at] ?? 0
+  return widenHalf(halves)
+}
+
+/** Codes of Q8_0 blocks (a half, then 32 in two's complement) one behind the other; `flip` 0x80808080 moves them to around 128. */
+export function q8Codes(blocks: Uint8Array, flip: 0 | 0x80808080): Uint8Array<ArrayBuffer> {
+  const words = blockWords(blocks)
+  const codes = new Uint32Array((words.length / 17) * 8)
+  for (let from = 0, to = 0; to < codes.length; ) {
+    from++
+    for (const end = to + 8; to < end; to++, from += 2) codes[to] = ((words[from] ?? 0) | ((words[from + 1] ?? 0) << 16)) ^ flip
+  }
+  return new Uint8Array(codes.buffer)
+}
+
+/**
+ * Codes of Q4_0 blocks (a half, then 16 bytes: the first 16 codes in the low halves, the others in the high ones) in their order, two
+ * a byte, the first one low.
+ */
+export function q4Codes(blocks: Uint8Array): Uint8Array<ArrayBuffer> {
+  const words = blockWords(blocks)
+  const codes = new Uint8Array((words.length / 9) * 16)
+  for (let from = 0, to = 0; to < codes.length; to += 8) {
+    from++
+    for (const end = to + 8; to < end; to++) {
+      const four = words[from++] ?? 0
+      codes[to] = (four & 0x0f) | ((four >>> 4) & 0xf0)
+      codes[to + 8] = ((four >>> 4) & 0x0f) | ((four >>> 8) & 0xf0)
+    }
+  }
+  return codes
+}
+
+/** Codes of Q5_0 blocks (a half, a fifth bit of each of 32 codes, then as Q4_0) a byte each, moved from around 16 to around 128. */
+export function q5Codes(blocks: Uint8Array): Uint8Array<ArrayBuffer> {
+  const codes = new Uint8Array((blocks.length / 22) * 32)
+  for (let from = 0, to = 0; to < codes.length; from += 22, to += 32) {
+    for (let i = 0; i < 16; i++) {
+      const two = blocks[from + 6 + i] ?? 0
+      const fifths = (blocks[from + 2 + (i >> 3)] ?? 0) >> (i & 7)
+      const others = (blocks[from + 4 + (i >> 3)] ?? 0) >> (i & 7)
+      codes[to + i] = ((two & 0x0f) | ((fifths & 1) << 4)) + 112
+      codes[to + 16 + i] = ((two >>> 4) | ((others & 1) << 4)) + 112
+    }
+  }
+  return codes
+}
