@@ -64,14 +64,21 @@ export async function exportRun(
   }
   const written = await writeExport({ target, source, kernels: tools.kernels, ...place, ...hashing }, tell, signal)
   const files = [...written.files, await writeChecksums(place, written.files)]
+  const storedPaths = destination === null ? files.map(({ path }) => `${folder}/${path}`) : []
+  if (destination === null) await keepOnly(tools.exports, folder, storedPaths)
   return {
     recipeId: request.recipeId,
     target: target.id,
     files,
-    storedPaths: destination === null ? files.map(({ path }) => `${folder}/${path}`) : [],
+    storedPaths,
     firstCommand: firstCommand(format, source),
     notes: target.notes(source),
   }
+}
+
+/** Files of an export before, with other options, are called otherwise: nobody could save them any more. */
+async function keepOnly(store: FileStore, folder: string, paths: readonly string[]): Promise<void> {
+  for (const { path } of await store.list(folder)) if (!paths.includes(path)) await store.delete(path)
 }
 
 function storeDestination(store: FileStore, folder: string): ExportDestination {
