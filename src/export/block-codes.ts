@@ -1,14 +1,11 @@
 import { widenHalf } from '../core/float16.ts'
+import { shortWordsIn } from '../core/words.ts'
 
-/** Blocks of ggml as 16-bit words: all of them are whole words, the scale first. A copy only where they begin at an odd byte. */
-export function blockWords({ buffer, byteOffset, length }: Uint8Array): Uint16Array {
-  if (byteOffset % 2 === 0) return new Uint16Array(buffer, byteOffset, length / 2)
-  return new Uint16Array(buffer.slice(byteOffset, byteOffset + length))
-}
+// Blocks of ggml are whole words of 16 bits, the scale first.
 
 /** The halves that blocks of `blockBytes` begin with, widened. */
 export function blockHalves(blocks: Uint8Array, blockBytes: number): Float32Array<ArrayBuffer> {
-  const words = blockWords(blocks)
+  const words = shortWordsIn(blocks)
   const each = blockBytes / 2
   const halves = new Uint16Array(words.length / each)
   for (let i = 0, at = 0; i < halves.length; i++, at += each) halves[i] = words[at] ?? 0
@@ -17,7 +14,7 @@ export function blockHalves(blocks: Uint8Array, blockBytes: number): Float32Arra
 
 /** Codes of Q8_0 blocks (a half, then 32 in two's complement) one behind the other; `flip` 0x80808080 moves them to around 128. */
 export function q8Codes(blocks: Uint8Array, flip: 0 | 0x80808080): Uint8Array<ArrayBuffer> {
-  const words = blockWords(blocks)
+  const words = shortWordsIn(blocks)
   const codes = new Uint32Array((words.length / 17) * 8)
   for (let from = 0, to = 0; to < codes.length; ) {
     from++
@@ -31,7 +28,7 @@ export function q8Codes(blocks: Uint8Array, flip: 0 | 0x80808080): Uint8Array<Ar
  * a byte, the first one low.
  */
 export function q4Codes(blocks: Uint8Array): Uint8Array<ArrayBuffer> {
-  const words = blockWords(blocks)
+  const words = shortWordsIn(blocks)
   const codes = new Uint8Array((words.length / 9) * 16)
   for (let from = 0, to = 0; to < codes.length; to += 8) {
     from++

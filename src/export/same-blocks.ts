@@ -1,5 +1,6 @@
 import { equalBytes } from '../core/equal-bytes.ts'
 import { widenHalf } from '../core/float16.ts'
+import { shortWordsIn } from '../core/words.ts'
 import { bytesOfFloats } from '../quantization/join-arrays.ts'
 
 /** A scale of a file for each run of 32 / `runs` columns of blocks of 32. */
@@ -23,7 +24,7 @@ export function sameBlockScales({ scales, runs }: BlockScales, blocks: Uint8Arra
 /** Whether codes of a file are those of stored Q8_0 blocks: the same bytes, or with `flip` 0x8080 those around 128. Two at a time. */
 export function sameQ8Codes(codes: Uint8Array | Int8Array, blocks: Uint8Array, flip: 0 | 0x8080): boolean {
   if (blocks.length * 32 !== codes.length * 34) return false
-  const [found, stored] = [pairs(codes), pairs(blocks)]
+  const [found, stored] = [shortWordsIn(new Uint8Array(codes.buffer, codes.byteOffset, codes.length)), shortWordsIn(blocks)]
   for (let at = 0, from = 0; at < found.length; ) {
     from++
     let differing = 0
@@ -31,11 +32,6 @@ export function sameQ8Codes(codes: Uint8Array | Int8Array, blocks: Uint8Array, f
     if (differing !== 0) return false
   }
   return true
-}
-
-function pairs({ buffer, byteOffset, length }: Uint8Array | Int8Array): Uint16Array {
-  if (byteOffset % 2 === 0) return new Uint16Array(buffer, byteOffset, length / 2)
-  return new Uint16Array(buffer.slice(byteOffset, byteOffset + length))
 }
 
 /** Whether codes of a file, two a byte in their order, are those of stored Q4_0 blocks, whose bytes hold a code of each half. */

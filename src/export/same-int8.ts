@@ -1,3 +1,4 @@
+import { signedWordsIn } from '../core/words.ts'
 import type { AffineTensor } from '../kernels/contract/affine.ts'
 import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
@@ -53,14 +54,10 @@ function sameRows({ codes, scales, run }: Int8InFile, { columns, codes: stored, 
 /** Whether codes in two's complement are those around 128. */
 function areFlipped(codes: Int8Array<ArrayBuffer>, stored: Uint8Array): boolean {
   if (codes.length !== stored.length) return false
-  let at = 0
-  if (codes.byteOffset % 4 === 0 && stored.byteOffset % 4 === 0) {
-    const count = codes.length >>> 2
-    const [left, right] = [new Int32Array(codes.buffer, codes.byteOffset, count), new Int32Array(stored.buffer, stored.byteOffset, count)]
-    for (let word = 0; word < count; word++) if (((left[word] ?? 0) ^ (right[word] ?? 0)) !== 0x80808080 - 2 ** 32) return false
-    at = 4 * count
-  }
-  for (; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
+  const whole = 4 * Math.floor(codes.length / 4)
+  const [left, right] = [signedWordsIn(new Uint8Array(codes.buffer, codes.byteOffset, whole)), signedWordsIn(stored.subarray(0, whole))]
+  for (let word = 0; word < left.length; word++) if (((left[word] ?? 0) ^ (right[word] ?? 0)) !== 0x80808080 - 2 ** 32) return false
+  for (let at = whole; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
   return true
 }
 

@@ -1,4 +1,4 @@
-import { signedWordsIn } from './turn-words.ts'
+import { signedWordsIn } from '../core/words.ts'
 
 /** Words of a line that are written one after the other: those of a line of the cache. */
 const atOnce = 16

@@ -23,15 +23,3 @@ export function turnWords(
     }
   }
 }
-
-/** Bytes as words: a view where they lie on a boundary of four, else a copy. */
-export function wordsIn({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array {
-  if (byteOffset % 4 === 0) return new Uint32Array(buffer, byteOffset, byteLength / 4)
-  return new Uint32Array(buffer.slice(byteOffset, byteOffset + byteLength))
-}
-
-/** As `wordsIn`: bits are moved faster in words with a sign, which the engine need not keep as floats. */
-export function signedWordsIn(bytes: Uint8Array): Int32Array {
-  const { buffer, byteOffset, length } = wordsIn(bytes)
-  return new Int32Array(buffer, byteOffset, length)
-}

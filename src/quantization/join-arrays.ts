@@ -1,3 +1,5 @@
+import { widenValues } from '../core/widen.ts'
+
 /** All bytes, one part after the other. */
 export function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
@@ -22,8 +24,7 @@ export function joinFloats(parts: readonly Float32Array[]): Float32Array<ArrayBu
 
 /** `count` floats from byte `start` on: a view where they lie on a boundary of four, else a copy. */
 export function floatsIn(bytes: Uint8Array<ArrayBuffer>, start: number, count: number): Float32Array<ArrayBuffer> {
-  const at = bytes.byteOffset + start
-  return at % 4 === 0 ? new Float32Array(bytes.buffer, at, count) : new Float32Array(bytes.buffer.slice(at, at + 4 * count))
+  return widenValues('F32', bytes.subarray(start, start + 4 * count))
 }
 
 /** The bytes of floats, little endian as every machine of ours is; a view. */

@@ -1,8 +1,8 @@
+import { signedWordsIn, wordsIn } from '../../core/words.ts'
 import { type AffineTensor, packedRowBytes } from '../../kernels/contract/affine.ts'
 import type { RowPlace } from '../gptq/packing.ts'
 import type { Band } from '../matrix-parts.ts'
 import { zeroPointsOf } from '../safetensors/affine-values.ts'
-import { signedWordsIn, wordsIn } from '../turn-words.ts'
 
 /**
  * AutoAWQ's layout "gemm" (`awq/modules/linear/gemm.py`): codes and zero points packed along the outputs, eight in a word, in

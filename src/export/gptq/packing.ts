@@ -1,7 +1,8 @@
+import { wordsIn } from '../../core/words.ts'
 import type { AffineTensor } from '../../kernels/contract/affine.ts'
 import type { Band } from '../matrix-parts.ts'
 import { zeroPointsOf } from '../safetensors/affine-values.ts'
-import { turnWords, wordsIn } from '../turn-words.ts'
+import { turnWords } from '../turn-words.ts'
 
 /**
  * The "gptq" layout (AutoGPTQ `qlinear_cuda.py`, GPTQModel `qlinear/__init__.py`): codes packed along the inputs, zero points

@@ -1,7 +1,8 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
 import { throwIfAborted } from '../../core/errors.ts'
-import { narrowToHalf, widenHalf } from '../../core/float16.ts'
+import { narrowToHalf } from '../../core/float16.ts'
 import { ownBytes } from '../../core/shared-memory.ts'
+import { widenValues } from '../../core/widen.ts'
 import type { RopeTables } from '../../models/rope-tables.ts'
 import { bytesOfFloats, bytesOfHalves } from '../../quantization/join-arrays.ts'
 import { asMatrix, readHalf, rowPieces } from '../float-pieces.ts'
@@ -102,9 +103,5 @@ export function bytesOf(values: Float32Array, floats: FloatType): Uint8Array<Arr
 
 /** The way back. Copies where the bytes do not lie on a boundary of their type. */
 export function floatsOf(bytes: Uint8Array, floats: FloatType): Float32Array {
-  const own = bytes.byteOffset % floatBytes(floats) === 0 ? bytes : bytes.slice()
-  const { buffer, byteOffset, byteLength } = own
-  return floats === 'float'
-    ? new Float32Array(buffer, byteOffset, byteLength / 4)
-    : widenHalf(new Uint16Array(buffer, byteOffset, byteLength / 2))
+  return widenValues(floats === 'float' ? 'F32' : 'F16', bytes)
 }

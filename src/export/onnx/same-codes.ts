@@ -1,4 +1,5 @@
-import { equalBytes, wordsOf } from '../../core/equal-bytes.ts'
+import { equalBytes } from '../../core/equal-bytes.ts'
+import { wordsIn } from '../../core/words.ts'
 import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
@@ -107,7 +108,7 @@ function sameTrits({ rows, columns, bits, codes }: NBitsInFile, stored: Uint8Arr
 
 /** A byte a code, 5 to 7 bits of it meant; eight at a time. */
 function sameBytes(codes: Uint8Array, stored: Uint8Array, { moved, to }: Pick<Narrowing, 'moved' | 'to'>): boolean {
-  const words = wordsOf(codes, codes.length)
+  const words = wordsIn(codes)
   const moves = moved * 0x01010101
   const gap = 8 - to
   // Where each of four codes stands among bits without gaps.
@@ -146,7 +147,7 @@ function sameWords(codes: Uint8Array, stored: Uint8Array, narrowing: Narrowing):
   const table = tables.get(key) ?? tableOf(narrowing)
   tables.set(key, table)
   const perWord = (16 / bits) * to
-  const words = wordsOf(codes, codes.length)
+  const words = wordsIn(codes)
   let wrong = 0
   let differing = 0
   for (let i = 0, at = 0; i < words.length; i++, at += perWord / 4) {
