@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
+import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { memorySource } from '../io/memory-source.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
@@ -259,6 +260,23 @@ describe('a hasher in another thread', () => {
     const attempt = writeExport(job(store, { target: largeFile(async () => undefined), startHasher }), nothing)
     await expect(attempt).rejects.toMatchObject({ code: 'proof-failed', message: expect.stringMatching(/another checksum/) as string })
     expect(await store.list('')).toEqual([])
+  })
+
+  it('that fails is heard when the piece is on the disk: nothing reads its memory any more', async () => {
+    const store = new MemoryFileStore()
+    const order: string[] = []
+    const { startHasher } = hasherOf(store, { update: () => Promise.reject(new Error('the thread died')) })
+    const slow = async (path: string): Promise<ByteSink> => ({
+      write: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 1))
+        order.push('written')
+      },
+      close: () => Promise.resolve(),
+      abort: async () => void order.push(`aborted ${path}`),
+    })
+    const attempt = writeExport({ ...job(store, { target: largeFile(async () => undefined), startHasher }), createSink: slow }, nothing)
+    await expect(attempt).rejects.toThrow('the thread died')
+    expect(order).toEqual(['written', 'aborted large.bin'])
   })
 
   it('that fails while the file is written or once it is closed leaves nothing', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { chooseFormatOption, type ExportJob, exportsStore, initialExportsState, optionsOf, writtenJob } from './exports-store.ts'
+import { doneJob } from '../testing/export-job.ts'
+import { chooseFormatOption, exportsStore, initialExportsState, optionsOf, writtenJob } from './exports-store.ts'
 
 const activations = { id: 'activations', label: '', explanation: '', values: ['f32', 'f16'] } as const
 const choice = { recipeId: 'a', targetId: 'onnx' }
@@ -19,17 +20,7 @@ describe('options of an export', () => {
 
   it('make a written export another one when they change, and the same again when they change back', () => {
     exportsStore.setState(initialExportsState, true)
-    const job: ExportJob = {
-      ...choice,
-      options: optionsOf(initialExportsState, choice),
-      status: 'done',
-      progress: null,
-      result: null,
-      fault: null,
-      seconds: 1,
-      destination: 'stored',
-    }
-    exportsStore.setState({ jobs: [job] })
+    exportsStore.setState({ jobs: [{ ...doneJob, ...choice, options: optionsOf(initialExportsState, choice) }] })
     const written = (): boolean => writtenJob(exportsStore.getState(), choice) !== undefined
     expect(written()).toBe(true)
     chooseFormatOption(choice, activations, 'f16')

@@ -1,18 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { doneJob as job } from '../testing/export-job.ts'
 import type { ExportJob } from './exports-store.ts'
 import { agreement, drivableJobs, spread } from './test-drive-store.ts'
 
-const job: ExportJob = {
-  recipeId: 'a',
-  targetId: 'onnx',
-  options: { maxFileBytes: null, device: null },
-  status: 'done',
-  progress: null,
-  result: null,
-  fault: null,
-  seconds: 1,
-  destination: 'stored',
-}
 const runtime = { id: 'r', title: 'R', targets: ['onnx'], devices: ['wasm'] } as const
 
 describe('test drives', () => {

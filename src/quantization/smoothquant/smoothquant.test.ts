@@ -94,25 +94,13 @@ describe('the search for alpha', () => {
 describe('SmoothQuant on a block', () => {
   it('smooths what norms feed, rounds every input, and says so where inputs are no use', async () => {
     const { config, block, tensors, inputs, grids } = await madeBlock(kernels)
-    const made = await smoothquant.apply(block, tensors, {
-      settings: { alpha: 0.5, activations: 'tensor' },
-      config,
-      inputs,
-      grids,
-      kernels,
-    })
+    const tools = { config, inputs, grids, kernels }
+    const made = await smoothquant.apply(block, tensors, { settings: { alpha: 0.5, activations: 'tensor' }, ...tools })
     expect(Object.keys(made.modes)).toEqual(['q', 'k', 'v', 'o', 'gate', 'up', 'down'])
     expect(made.tensors['o']).toBe(tensors['o'])
     expect(made.tensors['attnIn']).not.toEqual(tensors['attnIn'])
     const outputs = new Map(block.linears.map(({ role }, index) => [role, 1.27 * (index + 1)]))
-    const integer = await smoothquant.apply(block, tensors, {
-      settings: { alpha: 0.5, activations: 'integer' },
-      config,
-      inputs,
-      outputs,
-      grids,
-      kernels,
-    })
+    const integer = await smoothquant.apply(block, tensors, { settings: { alpha: 0.5, activations: 'integer' }, outputs, ...tools })
     expect(integer.modes['q']).toEqual({ ...made.modes['q'], outputScale: Math.fround(0.01) })
     expect(integer.modes['down']).toEqual({ ...made.modes['down'], outputScale: Math.fround((7 * 1.27) / 127) })
     const broken = new Map(inputs)

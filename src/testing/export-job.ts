@@ -1,0 +1,14 @@
+import type { ExportJob } from '../state/exports-store.ts'
+
+/** A finished export as the page keeps it. */
+export const doneJob: ExportJob = {
+  recipeId: 'a',
+  targetId: 'onnx',
+  options: { maxFileBytes: null, device: null },
+  status: 'done',
+  progress: null,
+  result: null,
+  fault: null,
+  seconds: 1,
+  destination: 'stored',
+}
