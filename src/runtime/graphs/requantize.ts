@@ -39,7 +39,7 @@ export function requantizer(
 /**
  * The output of a linear as TensorFlow Lite Micro's integer kernels hand it on, [tokens, out]: the sum of products of codes times
  * the 31-bit factor, rounded, then shifted, rounded again with halves away from 0, clamped to 8 bits. The sum is a whole number, so it
- * is taken back exactly from the product in floats.
+ * is taken back from the product in floats: exactly while it is below 2^24, which takes more than 1,000 columns of largest codes to pass.
  */
 export function requantized(builder: GraphBuilder, product: string, role: string, rows: number): string {
   const names = requantizeInputs(role)
