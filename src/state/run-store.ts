@@ -48,6 +48,9 @@ export interface RunState {
   readonly fault: Fault | null
 }
 
+/** Whether a run is on; one that is being stopped still is. */
+export const isRunOn = ({ status }: Pick<RunState, 'status'>): boolean => status === 'running' || status === 'stopping'
+
 export const initialRunState: RunState = {
   status: 'idle',
   request: null,

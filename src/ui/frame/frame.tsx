@@ -3,7 +3,7 @@ import type { ReactNode } from 'react'
 import { Suspense, useEffect, useRef } from 'react'
 import { useStore } from 'zustand'
 import { modelStore } from '../../state/model-store.ts'
-import { runStore } from '../../state/run-store.ts'
+import { isRunOn, runStore } from '../../state/run-store.ts'
 import { type Step, uiStore } from '../../state/ui-store.ts'
 import { OpenScreen } from '../features/open/open-screen.tsx'
 import { OpenState } from '../features/open/open-state.tsx'
@@ -55,7 +55,7 @@ const screens: Readonly<Record<Step, () => ReactNode>> = {
 
 /** Compare, and the wait for its first block: the empty state would point away from a run that is on. */
 function ComparePlace() {
-  const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isRunning = useStore(runStore, isRunOn)
   const hasCells = useStore(runStore, (state) => Object.keys(state.cells).length > 0)
   const phase = useStore(runStore, (state) => runPhase(state.progress, state.status))
   if (!isRunning || hasCells) return <compare.Screen />
@@ -94,7 +94,7 @@ function useFocusOnStep(step: Step): void {
 
 /** The browser asks before leaving only if a block would be lost. */
 function useLeaveGuard(): void {
-  const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isRunning = useStore(runStore, isRunOn)
   useEffect(() => {
     if (!isRunning) return
     const ask = (event: BeforeUnloadEvent): void => event.preventDefault()

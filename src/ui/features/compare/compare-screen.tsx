@@ -4,7 +4,7 @@ import { useStore } from 'zustand'
 import { exportsStore, isSameChoice, toggleExport } from '../../../state/exports-store.ts'
 import { hoverRecipe, pinRecipe, recipesStore, selectRecipe } from '../../../state/recipes-store.ts'
 import type { Result } from '../../../state/results.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { type CompareView, notify, uiStore } from '../../../state/ui-store.ts'
 import { SizeQualityScatter } from '../../charts/size-quality-scatter.tsx'
 import { useResults } from '../../frame/use-results.ts'
@@ -56,7 +56,7 @@ function goTo(step: 'recipes' | 'run' | 'export'): void {
 function SoFar({ layers }: { readonly layers: LayerData }) {
   const stored = useStore(runStore, (state) => state.storedBlocks)
   const status = useStore(runStore, (state) => state.status)
-  const isGoing = status === 'running' || status === 'stopping'
+  const isGoing = isRunOn({ status })
   return (
     <>
       <Headline

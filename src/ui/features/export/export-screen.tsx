@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { useStore } from 'zustand'
 import { exportsStore, writtenJob } from '../../../state/exports-store.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { useActions } from '../../actions.ts'
 import { bytes, counted } from '../../format/numbers.ts'
 import { useResults } from '../../frame/use-results.ts'
@@ -57,7 +57,7 @@ function ExportActions() {
 
 /** Points to what is missing: a run, or the end of the one that is on. */
 function NothingYet() {
-  const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isRunning = useStore(runStore, isRunOn)
   return (
     <EmptyState
       title="Nothing to export yet"

@@ -5,7 +5,7 @@ import type { Recipe } from '../../../quantization/recipe.ts'
 import type { RiskCheck } from '../../../rpc/contract.ts'
 import { modelStore } from '../../../state/model-store.ts'
 import { addRecipes, freeId, recipesStore, selectRecipe } from '../../../state/recipes-store.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { notify } from '../../../state/ui-store.ts'
 import { useActions } from '../../actions.ts'
 import { Note } from '../../parts/note.tsx'
@@ -18,7 +18,7 @@ const settle = 400
 function useRisk(recipe: Recipe | undefined): RiskCheck | null {
   const { riskCheck } = useActions()
   const fingerprint = useStore(modelStore, (state) => state.summary?.fingerprint)
-  const isBusy = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isBusy = useStore(runStore, isRunOn)
   const [found, setFound] = useState<{ readonly recipe: Recipe; readonly model: string; readonly check: RiskCheck | null } | null>(null)
   const isKnown = found !== null && found.recipe === recipe && found.model === fingerprint
   useEffect(() => {

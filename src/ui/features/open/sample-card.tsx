@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { useStore } from 'zustand'
 import { modelStore } from '../../../state/model-store.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { useActions } from '../../actions.ts'
 import { Icon } from '../../parts/icon.tsx'
 import { ChartMarker } from '../../theme/recipe-style.tsx'
@@ -27,7 +27,7 @@ export function SampleCard() {
   const opening = useStore(modelStore, (state) => state.opening)
   const isStarted = useStore(modelStore, (state) => state.catalogue !== null)
   const fault = useStore(modelStore, (state) => state.serviceFault)
-  const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isRunning = useStore(runStore, isRunOn)
   const isOpeningSample = opening.kind === 'opening' && opening.from === 'sample'
   return (
     <section className="qs-card qs-card-body" aria-labelledby="sample-title">

@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { useStore } from 'zustand'
 import { modelStore } from '../../../state/model-store.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { useActions } from '../../actions.ts'
 import { bytes } from '../../format/numbers.ts'
 import { Note } from '../../parts/note.tsx'
@@ -12,7 +12,7 @@ const moment = (iso: string): string => new Intl.DateTimeFormat('en-GB', { dateS
 export function WaitingRun() {
   const unfinished = useStore(modelStore, (state) => state.unfinished)
   const name = useStore(modelStore, (state) => state.summary?.name ?? '')
-  const isBusy = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isBusy = useStore(runStore, isRunOn)
   const { resumeUnfinished, discardUnfinished } = useActions()
   if (unfinished === null || isBusy) return null
   return (

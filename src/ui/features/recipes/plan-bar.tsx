@@ -4,7 +4,7 @@ import { useStore } from 'zustand'
 import type { Plan, PlanIssue } from '../../../pipeline/plan.ts'
 import { modelStore } from '../../../state/model-store.ts'
 import { recipesStore } from '../../../state/recipes-store.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { textsStore } from '../../../state/texts-store.ts'
 import { useActions } from '../../actions.ts'
 import { bytes, counted, duration } from '../../format/numbers.ts'
@@ -73,7 +73,7 @@ export function PlanBar() {
   const { run } = useActions()
   const { plan, planFault, evaluation, protocol, contextLength, isMeasuring } = useStore(textsStore)
   const recipes = useStore(recipesStore, (state) => state.entries.length)
-  const isBusy = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isBusy = useStore(runStore, isRunOn)
   const memoryLimit = useStore(modelStore, (state) => state.environment?.memoryLimitBytes ?? Number.POSITIVE_INFINITY)
   if (planFault !== null) return <FaultNote fault={planFault} />
   if (plan === null) return null

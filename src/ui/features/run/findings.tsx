@@ -2,7 +2,7 @@ import { Button } from '@mantine/core'
 import { useMemo } from 'react'
 import { useStore } from 'zustand'
 import { type FindingGroup, findingGroups, findingText, findingTitle, moreWindows } from '../../../state/findings.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { textsStore } from '../../../state/texts-store.ts'
 import { useActions } from '../../actions.ts'
 import { count } from '../../format/numbers.ts'
@@ -12,7 +12,7 @@ import { Note } from '../../parts/note.tsx'
 function MoreText() {
   const { run } = useActions()
   const calibration = useStore(runStore, (state) => state.request?.calibration ?? null)
-  const isRunning = useStore(runStore, (state) => state.status === 'running' || state.status === 'stopping')
+  const isRunning = useStore(runStore, isRunOn)
   if (calibration === null || isRunning) return null
   const { windows, tokens } = moreWindows(
     Math.max(1, Math.floor(calibration.maxTokens / calibration.contextLength)),

@@ -4,7 +4,7 @@ import { useStore } from 'zustand'
 import type { ErrorCode } from '../../../core/errors.ts'
 import { modelStore } from '../../../state/model-store.ts'
 import { recipesStore } from '../../../state/recipes-store.ts'
-import { runStore } from '../../../state/run-store.ts'
+import { isRunOn, runStore } from '../../../state/run-store.ts'
 import { textsStore } from '../../../state/texts-store.ts'
 import { uiStore } from '../../../state/ui-store.ts'
 import { useActions } from '../../actions.ts'
@@ -39,7 +39,7 @@ function Now() {
   const status = useStore(runStore, (state) => state.status)
   const report = useStore(runStore, (state) => state.report)
   const environment = useStore(modelStore, (state) => state.environment)
-  const isRunning = status === 'running' || status === 'stopping'
+  const isRunning = isRunOn({ status })
   const since = useSecondsSince(progress, isRunning)
   const elapsed = report?.seconds ?? (progress?.elapsedSeconds ?? 0) + since
   const remaining = progress?.remainingSeconds ?? null
@@ -182,7 +182,7 @@ function RunActions() {
   const { stop, run } = useActions()
   const status = useStore(runStore, (state) => state.status)
   const stored = useStore(runStore, (state) => state.storedBlocks)
-  if (status === 'running' || status === 'stopping')
+  if (isRunOn({ status }))
     return (
       <>
         <Button component="a" href="#compare">
