@@ -1,7 +1,5 @@
-import type { ExportJob } from '../state/exports-store.ts'
-
 /** A finished export as the page keeps it. */
-export const doneJob: ExportJob = {
+export const doneJob = {
   recipeId: 'a',
   targetId: 'onnx',
   options: { maxFileBytes: null, device: null },
@@ -11,4 +9,4 @@ export const doneJob: ExportJob = {
   fault: null,
   seconds: 1,
   destination: 'stored',
-}
+} as const
