@@ -26,6 +26,7 @@ function noting(loads: BlockActivationModes[]): EngineFactory {
         const runner = await engine.openModel(graph, signal)
         return {
           loadHeadTile: (norm, rows) => runner.loadHeadTile(norm, rows),
+          loadHalf: (half, weights) => runner.loadHalf(half, weights),
           close: () => runner.close(),
           loadBlock: (weights, modes = {}) => {
             loads.push(modes)

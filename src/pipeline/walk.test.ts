@@ -209,6 +209,7 @@ describe('the walk', () => {
           let loads = 0
           return {
             loadHeadTile: (norm, rows) => runner.loadHeadTile(norm, rows),
+            loadHalf: (half, weights) => runner.loadHalf(half, weights),
             close: () => runner.close(),
             loadBlock: (weights) => {
               // Two loads a block: the second block's recipe is where the device is lost.

@@ -1,3 +1,4 @@
+import type { BlockHalf } from '../models/block-halves.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { BlockActivationModes } from './graphs/activations.ts'
 
@@ -38,6 +39,8 @@ export interface ModelRunner {
    * `release` must be called. `modes` say how inputs of its linears are rounded; default floats.
    */
   loadBlock(weights: BlockWeights, modes?: BlockActivationModes): Promise<LoadedBlock>
+  /** The same for one half of it, which takes its own norm, linears and biases from among the weights. */
+  loadHalf(half: BlockHalf, weights: BlockWeights): Promise<LoadedHalf>
   /** Final norm and head on [n, hidden] rows: logits [n, rowEnd - rowStart] for head rows [rowStart, rowEnd). */
   loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>): Promise<LoadedHeadTile>
   close(): Promise<void>
@@ -59,6 +62,12 @@ export interface LoadedBlock {
   ): Promise<{ readonly output: Activations } & BlockTaps>
   /** One step of generation: tokens after those in `cache` (`null` at the start); batch 1. Returns the longer cache. */
   step(input: Activations, cache: BlockCache | null): Promise<{ readonly output: Activations; readonly cache: BlockCache }>
+  release(): Promise<void>
+}
+
+export interface LoadedHalf {
+  /** From the hidden states before the half what it adds to them, [batch, length, hidden]; each window is from position 0. */
+  run(input: Activations): Promise<Float32Array<ArrayBuffer>>
   release(): Promise<void>
 }
 

@@ -55,6 +55,30 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
       expect(largestDifference(output.data, rebuilt)).toBeLessThan(tolerance)
     })
 
+    it.each([firstCase(), ...blockCases.filter(({ name }) => /bias|parts/.test(name))])(
+      'computes the halves of a block: $name',
+      async (one) => {
+        const { weights, input, expected, graph } = buildBlock(one)
+        const own = await engine.openModel(graph)
+        const plus = (states: Activations, added: Float32Array): Activations => {
+          expect(added).toHaveLength(states.data.length)
+          return { ...states, data: states.data.map((value, at) => value + (added[at] ?? 0)) }
+        }
+        let states = input
+        for (const half of ['attention', 'mlp'] as const) {
+          const loaded = await own.loadHalf(half, weights)
+          states = plus(states, await loaded.run(states))
+          await loaded.release()
+        }
+        expect(largestDifference(states.data, expected)).toBeLessThan(tolerance)
+        const { q, ...others } = weights
+        expect(q).toBeDefined()
+        await expect(own.loadHalf('attention', others)).rejects.toThrow('The weight "q" was not given')
+        await expect(own.loadHalf('mlp', others)).resolves.toBeDefined()
+        await own.close()
+      },
+    )
+
     it('steps with a cache to the same result as all at once', async () => {
       const built = buildBlock({ ...firstCase(), batch: 1 })
       const block = await runner.loadBlock(built.weights)

@@ -1,9 +1,10 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-web'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
 import { isRequantized } from '../../kernels/contract/activations.ts'
+import { type BlockHalf, halfOf } from '../../models/block-halves.ts'
 import type { BlockSpec, ModelGraph } from '../../models/model-graph.ts'
 import { ropeTables } from '../../models/rope-tables.ts'
-import type { Activations, BlockCache, BlockTaps, BlockWeights, LoadedBlock, LoadedHeadTile, ModelRunner } from '../engine.ts'
+import type { Activations, BlockCache, BlockTaps, BlockWeights, LoadedBlock, LoadedHalf, LoadedHeadTile, ModelRunner } from '../engine.ts'
 import { type BlockActivationModes, inputScale, modesKey } from '../graphs/activations.ts'
 import { type BlockVariant, blockGraph, blockInputs, blockOutputs } from '../graphs/block.ts'
 import { headGraph, headInputs, headOutput } from '../graphs/head.ts'
@@ -51,6 +52,19 @@ export class OnnxModelRunner implements ModelRunner {
     return {
       run: (input, { taps = false, ranges = false } = {}) => this.#runBlock(loaded, input, ranges ? 'ranges' : taps ? 'taps' : 'plain'),
       step: (input, cache) => this.#stepBlock(loaded, input, cache as OnnxBlockCache | null),
+      release: () => releaseAll(resident),
+    }
+  }
+
+  async loadHalf(half: BlockHalf, weights: BlockWeights): Promise<LoadedHalf> {
+    const resident = await this.#makeResident(new Map([...blockShapes(this.#block)].filter(([role]) => halfOf(role) === half)), weights)
+    const loaded = { feeds: tensorsOf(resident), modes: {} }
+    return {
+      run: async (input) => {
+        const parts = attentionParts(input.length)
+        const inputs = half === 'attention' ? this.#inputsOf(input, 0, parts) : { [blockInputs.hidden]: this.#hiddenOf(input) }
+        return floatsOf(await this.#runVariant({ variant: half, parts }, loaded, inputs), blockOutputs.hidden)
+      },
       release: () => releaseAll(resident),
     }
   }
@@ -142,8 +156,9 @@ export class OnnxModelRunner implements ModelRunner {
   }
 
   /** Everything a block takes that is not a weight. */
-  #inputsOf({ data, batch, length, width }: Activations, past: number, parts: number): Feeds {
+  #inputsOf(input: Activations, past: number, parts: number): Feeds {
     const sessions = this.#sessions
+    const { length } = input
     const total = past + length
     const positions = Float32Array.from({ length: total }, (_, position) => position)
     const lengths = partLengths(length, parts)
@@ -155,7 +170,7 @@ export class OnnxModelRunner implements ModelRunner {
     }
     const { cosine, sine } = this.#ropeFor(total)
     return {
-      [blockInputs.hidden]: sessions.floats(data, [batch, length, width]),
+      [blockInputs.hidden]: this.#hiddenOf(input),
       [blockInputs.cosine]: cosine,
       [blockInputs.sine]: sine,
       [blockInputs.offset]: sessions.integers([past]),
@@ -164,6 +179,10 @@ export class OnnxModelRunner implements ModelRunner {
       [blockInputs.partLengths]: sessions.integers(lengths),
       ...ends,
     }
+  }
+
+  #hiddenOf({ data, batch, length, width }: Activations): Tensor {
+    return this.#sessions.floats(data, [batch, length, width])
   }
 
   /** Grown by doubling, so that generation does not make a table a token. */

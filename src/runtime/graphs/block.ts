@@ -1,13 +1,15 @@
 import { GraphBuilder } from '../../formats/onnx/builder.ts'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
+import type { BlockHalf } from '../../models/block-halves.ts'
 import type { BlockSpec, ModelConfig } from '../../models/model-graph.ts'
 import { type BlockActivationModes, LinearRounding } from './activations.ts'
 
 /**
  * What a session of the block computes: `plain` the output alone, `taps` also the inputs of the linears, `ranges` both and how
- * far the linears' outputs reach, `start` also keys and values, `step` the same with earlier keys and values in front.
+ * far the linears' outputs reach, `start` also keys and values, `step` the same with earlier keys and values in front; a half takes
+ * the hidden states before it and gives what it adds to them.
  */
-export type BlockVariant = 'plain' | 'taps' | 'ranges' | 'start' | 'step'
+export type BlockVariant = 'plain' | 'taps' | 'ranges' | 'start' | 'step' | BlockHalf
 
 export interface BlockGraphOptions {
   readonly variant: BlockVariant
@@ -58,58 +60,23 @@ const maskedScore = -1e30
  * widths that are multiples of 16. Query heads that share a key head are stacked, so keys are never repeated.
  */
 export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, parts, modes = {} }: BlockGraphOptions): OnnxGraph {
-  const { hidden, heads, kvHeads, headDim, normEps } = config
+  const { hidden, kvHeads, headDim } = config
   const builder = new GraphBuilder()
   const input = builder.input(blockInputs.hidden, 'float', ['batch', 'length', hidden])
-  builder.input(blockInputs.cosine, 'float', ['positions', headDim / 2])
-  builder.input(blockInputs.sine, 'float', ['positions', headDim / 2])
-  builder.input(blockInputs.offset, 'int64', [1])
-  for (const [role, norm] of Object.entries(block.norms)) builder.input(role, 'float', norm.shape)
-
   const batchAndLength = builder.node('Slice', [builder.node('Shape', [input]), builder.integers([0]), builder.integers([2])])
-  const withWidth = (...tail: number[]): string => builder.node('Concat', [batchAndLength, builder.integers(tail)], { axis: { int: 0 } })
-  const flat = (value: string, width: number): string => builder.node('Reshape', [value, builder.integers([-1, width])])
   const taps = new Map<string, string>()
   const products = new Map<string, string>()
   const rounding = new LinearRounding(builder, modes)
-  const linear = (value: string, role: string): string => addLinear({ builder, block, taps, products, rounding }, value, role)
-
-  const attentionIn = flat(rmsNorm(builder, input, 'attnIn', normEps), hidden)
-  const rotated = (role: string, count: number): string =>
-    builder.node('Reshape', [
-      builder.contrib(
-        'RotaryEmbedding',
-        [
-          builder.node('Reshape', [linear(attentionIn, role), withWidth(count * headDim)]),
-          blockInputs.offset,
-          blockInputs.cosine,
-          blockInputs.sine,
-        ],
-        { num_heads: { int: count } },
-      ),
-      withWidth(count, headDim),
-    ])
-  const byHead = (value: string): string => builder.node('Transpose', [value], { perm: { ints: [0, 2, 1, 3] } })
-  const scale = builder.constant(Float32Array.of(1 / Math.sqrt(headDim)), [])
-  const queries = byHead(builder.node('Mul', [rotated('q', heads), scale]))
-  let keys = byHead(rotated('k', kvHeads))
-  let values = byHead(builder.node('Reshape', [linear(attentionIn, 'v'), withWidth(kvHeads, headDim)]))
-  if (variant === 'step') {
-    builder.input(blockInputs.pastKeys, 'float', ['batch', kvHeads, 'past', headDim])
-    builder.input(blockInputs.pastValues, 'float', ['batch', kvHeads, 'past', headDim])
-    keys = builder.node('Concat', [blockInputs.pastKeys, keys], { axis: { int: 2 } })
-    values = builder.node('Concat', [blockInputs.pastValues, values], { axis: { int: 2 } })
+  const scope = { builder, config, block, variant, parts, batchAndLength, taps, products, rounding }
+  const finish = (output: string): OnnxGraph => {
+    builder.output(output, blockOutputs.hidden, ['batch', 'length', hidden])
+    return builder.build(`block-${variant}`)
   }
-  const mixed = causalAttention(builder, { queries, keys, values }, { config, parts })
-  const attended = builder.node('Reshape', [linear(flat(byHead(mixed), heads * headDim), 'o'), withWidth(hidden)])
+  if (variant === 'mlp') return finish(mlp(scope, input))
+  const { attended, keys, values } = attention(scope, input)
+  if (variant === 'attention') return finish(attended)
   const middle = builder.node('Add', [input, attended])
-  const mlpIn = flat(rmsNorm(builder, middle, 'mlpIn', normEps), hidden)
-  // QuickGelu with alpha 1 is SiLU, x * sigmoid(x), in one pass
-  const gate = builder.contrib('QuickGelu', [linear(mlpIn, 'gate')], { alpha: { float: 1 } })
-  const down = linear(builder.node('Mul', [gate, linear(mlpIn, 'up')]), 'down')
-  const output = builder.node('Add', [middle, builder.node('Reshape', [down, withWidth(hidden)])])
-
-  builder.output(output, blockOutputs.hidden, ['batch', 'length', hidden])
+  const output = builder.node('Add', [middle, mlp(scope, middle)])
   if (variant === 'taps' || variant === 'ranges') {
     for (const [tap, value] of taps) {
       const width = block.linears.find((spec) => spec.tap === tap)?.inFeatures ?? 0
@@ -126,28 +93,86 @@ export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, par
     builder.output(keys, blockOutputs.keys, ['batch', kvHeads, 'total', headDim])
     builder.output(values, blockOutputs.values, ['batch', kvHeads, 'total', headDim])
   }
-  return builder.build(`block-${variant}`)
+  return finish(output)
 }
 
-function rmsNorm(builder: GraphBuilder, value: string, gain: string, epsilon: number): string {
-  return builder.node('SimplifiedLayerNormalization', [value, gain], {
-    axis: { int: -1 },
-    epsilon: { float: epsilon },
-    stash_type: { int: 1 },
-  })
-}
-
-interface LinearContext {
+interface BlockScope {
   readonly builder: GraphBuilder
+  readonly config: ModelConfig
   readonly block: BlockSpec
+  readonly variant: BlockVariant
+  readonly parts: number
+  /** int64 [2]. */
+  readonly batchAndLength: string
   readonly taps: Map<string, string>
   /** By role. */
   readonly products: Map<string, string>
   readonly rounding: LinearRounding
 }
 
+/** What attention over the normed input adds, [batch, length, hidden]. */
+function attention(scope: BlockScope, input: string): Readonly<Record<'attended' | 'keys' | 'values', string>> {
+  const { builder, config, variant } = scope
+  const { hidden, heads, kvHeads, headDim } = config
+  builder.input(blockInputs.cosine, 'float', ['positions', headDim / 2])
+  builder.input(blockInputs.sine, 'float', ['positions', headDim / 2])
+  builder.input(blockInputs.offset, 'int64', [1])
+  const normed = flat(builder, rmsNorm(scope, input, 'attnIn'), hidden)
+  const rotated = (role: string, count: number): string =>
+    withWidth(
+      scope,
+      builder.contrib(
+        'RotaryEmbedding',
+        [withWidth(scope, linear(scope, normed, role), count * headDim), blockInputs.offset, blockInputs.cosine, blockInputs.sine],
+        { num_heads: { int: count } },
+      ),
+      count,
+      headDim,
+    )
+  const byHead = (value: string): string => builder.node('Transpose', [value], { perm: { ints: [0, 2, 1, 3] } })
+  const scale = builder.constant(Float32Array.of(1 / Math.sqrt(headDim)), [])
+  const queries = byHead(builder.node('Mul', [rotated('q', heads), scale]))
+  let keys = byHead(rotated('k', kvHeads))
+  let values = byHead(withWidth(scope, linear(scope, normed, 'v'), kvHeads, headDim))
+  if (variant === 'step') {
+    builder.input(blockInputs.pastKeys, 'float', ['batch', kvHeads, 'past', headDim])
+    builder.input(blockInputs.pastValues, 'float', ['batch', kvHeads, 'past', headDim])
+    keys = builder.node('Concat', [blockInputs.pastKeys, keys], { axis: { int: 2 } })
+    values = builder.node('Concat', [blockInputs.pastValues, values], { axis: { int: 2 } })
+  }
+  const mixed = flat(builder, byHead(causalAttention(scope, { queries, keys, values })), heads * headDim)
+  return { attended: withWidth(scope, linear(scope, mixed, 'o'), hidden), keys, values }
+}
+
+/** What the gated MLP over the normed input adds, [batch, length, hidden]. */
+function mlp(scope: BlockScope, input: string): string {
+  const { builder, config } = scope
+  const normed = flat(builder, rmsNorm(scope, input, 'mlpIn'), config.hidden)
+  // QuickGelu with alpha 1 is SiLU, x * sigmoid(x), in one pass
+  const gate = builder.contrib('QuickGelu', [linear(scope, normed, 'gate')], { alpha: { float: 1 } })
+  return withWidth(scope, linear(scope, builder.node('Mul', [gate, linear(scope, normed, 'up')]), 'down'), config.hidden)
+}
+
+function flat(builder: GraphBuilder, value: string, width: number): string {
+  return builder.node('Reshape', [value, builder.integers([-1, width])])
+}
+
+/** [batch, length, ...tail]. */
+function withWidth({ builder, batchAndLength }: BlockScope, value: string, ...tail: number[]): string {
+  return builder.node('Reshape', [value, builder.node('Concat', [batchAndLength, builder.integers(tail)], { axis: { int: 0 } })])
+}
+
+function rmsNorm({ builder, config, block }: BlockScope, value: string, role: string): string {
+  const gain = builder.input(role, 'float', block.norms[role]?.shape ?? [])
+  return builder.node('SimplifiedLayerNormalization', [value, gain], {
+    axis: { int: -1 },
+    epsilon: { float: config.normEps },
+    stash_type: { int: 1 },
+  })
+}
+
 /** Taps and products are the inputs and outputs before they are rounded. */
-function addLinear({ builder, block, taps, products, rounding }: LinearContext, value: string, role: string): string {
+function linear({ builder, block, taps, products, rounding }: BlockScope, value: string, role: string): string {
   const spec = block.linears.find((linear) => linear.role === role)
   if (spec === undefined) throw new RangeError(`The block has no linear "${role}".`)
   taps.set(spec.tap, value)
@@ -163,9 +188,8 @@ function addLinear({ builder, block, taps, products, rounding }: LinearContext, 
  * which saves nearly half of the work, and the scores of one part at a time are all that is in memory.
  */
 function causalAttention(
-  builder: GraphBuilder,
+  { builder, config, parts }: BlockScope,
   { queries, keys, values }: Readonly<Record<'queries' | 'keys' | 'values', string>>,
-  { config, parts }: { readonly config: ModelConfig; readonly parts: number },
 ): string {
   const { heads, kvHeads, headDim } = config
   builder.input(blockInputs.queryPositions, 'float', ['length', 1])
