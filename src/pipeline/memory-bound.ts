@@ -1,4 +1,5 @@
 import type { ModelGraph } from '../models/model-graph.ts'
+import { lossTokens } from '../quantization/transform.ts'
 import { forwardBytes } from '../runtime/memory.ts'
 import { windowsAtOnce } from './batches.ts'
 import { tableBytes } from './embedding.ts'
@@ -94,9 +95,15 @@ export function memoryParts(
           },
         ]
       : []),
-    // The block as it becomes; scaled, rounded and differing copies of its largest matrix; a sample of inputs of every tap.
+    // The block as it becomes; scaled, rounded and differing copies of its largest matrix; a sample of inputs of every tap; hidden
+    // states before each half of the block, what the half adds in float, and what it adds in one try.
     ...(run.isTransformed === true
-      ? [{ what: 'a transformed block and its search', bytes: block + 4 * largest + sampleTokens * 4 * sum(widths) }]
+      ? [
+          {
+            what: 'a transformed block and its search',
+            bytes: block + 4 * largest + sampleTokens * 4 * sum(widths) + lossTokens * 4 * 5 * config.hidden,
+          },
+        ]
       : []),
     ...(run.isInputRounded === true
       ? [{ what: 'inputs while they are rounded', bytes: Math.ceil(heapSlack * roundingCopies * widestTap) }]

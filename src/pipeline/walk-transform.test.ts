@@ -108,7 +108,12 @@ describe('a transform in a run', () => {
     const engine = await wasmEngine()
     const runner = await engine.openModel(model.checkpoint.graph)
     const loads: unknown[] = []
-    const noting = { ...runner, loadHeadTile: runner.loadHeadTile.bind(runner), close: () => runner.close() }
+    const noting = {
+      ...runner,
+      loadHeadTile: runner.loadHeadTile.bind(runner),
+      loadHalf: runner.loadHalf.bind(runner),
+      close: () => runner.close(),
+    }
     const watched = {
       ...noting,
       loadBlock: (weights: Parameters<typeof runner.loadBlock>[0], used: Parameters<typeof runner.loadBlock>[1]) => {

@@ -1,7 +1,8 @@
 import type { BlockSpec, LinearSpec } from '../models/model-graph.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
 import type { LinearGrid, TapInputs, TransformedBlock } from '../quantization/transform.ts'
-import type { BlockWeights } from '../runtime/engine.ts'
+import type { BlockWeights, ModelRunner } from '../runtime/engine.ts'
+import { halfLossOf } from './half-loss.ts'
 import { activationsOf } from './learning.ts'
 import type { GramSums } from './measure.ts'
 import type { TapSums } from './tap-sums.ts'
@@ -12,7 +13,13 @@ import { dequantize } from './weights.ts'
 export async function transformBlock(
   context: WalkContext,
   block: BlockSpec,
-  from: { readonly run: RecipeRun; readonly weights: BlockWeights; readonly grams: GramSums; readonly sums: TapSums | null },
+  from: {
+    readonly run: RecipeRun
+    readonly runner: ModelRunner
+    readonly weights: BlockWeights
+    readonly grams: GramSums
+    readonly sums: TapSums | null
+  },
 ): Promise<TransformedBlock> {
   const { kernels, progress, signal } = context
   const { recipe } = from.run
@@ -34,6 +41,7 @@ export async function transformBlock(
     inputs,
     outputs,
     grids: gridsOf(context, block, from.run),
+    ...(transform.needsHalfLoss?.(settings) === true ? { halfLoss: await halfLossOf(context, block, from) } : {}),
     kernels,
     signal,
   })

@@ -2,6 +2,7 @@ import type { Finding } from '../core/finding.ts'
 import type { Support } from '../core/support.ts'
 import type { ActivationMode, InputRounding } from '../kernels/contract/activations.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
+import type { BlockHalf } from '../models/block-halves.ts'
 import type { BlockSpec, ModelConfig, ModelGraph } from '../models/model-graph.ts'
 import type { AxisMember } from './axis-member.ts'
 import type { Grid } from './grid.ts'
@@ -32,6 +33,15 @@ export interface LinearGrid {
   readonly rangeColumns: number | null
 }
 
+/** Tokens of the calibration text that `HalfLoss` is taken on, at most. */
+export const lossTokens = 512
+
+/**
+ * Squared error, summed, of what a half of the block adds to the hidden states of the float model on the first of the calibration
+ * text, where these tensors stand for the checkpoint's own.
+ */
+export type HalfLoss = (half: BlockHalf, changed: BlockTensors) => Promise<number>
+
 export interface TransformOptions<Settings = unknown> {
   readonly settings: Settings
   readonly config: ModelConfig
@@ -39,6 +49,8 @@ export interface TransformOptions<Settings = unknown> {
   readonly inputs: ReadonlyMap<string, TapInputs>
   /** Largest magnitude in what the float model's linears give on the calibration text, by role; absent or empty where `needsOutputs` is not. */
   readonly outputs?: ReadonlyMap<string, number>
+  /** Absent where the transform does not need it. */
+  readonly halfLoss?: HalfLoss
   /** By role; without the linears that stay float. */
   readonly grids: ReadonlyMap<string, LinearGrid>
   readonly kernels: Kernels
@@ -124,6 +136,8 @@ export interface Transform<Settings = unknown> extends AxisMember<Settings> {
   readonly needsInputs: boolean
   /** Whether it learns how far the outputs of linears reach as well. Absent: no. */
   needsOutputs?(settings: Settings): boolean
+  /** Whether it measures errors at the ends of attention and MLP. Absent: no. */
+  needsHalfLoss?(settings: Settings): boolean
   /** Whether the transformed block asks for rounded inputs of linears. */
   roundsInputs(settings: Settings): boolean
   /**

@@ -4,7 +4,7 @@ import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, ModelConfig } from '../models/model-graph.ts'
 import { familyFor } from '../models/registry.ts'
 import { blockTensors, tensorRoles } from '../models/tensors.ts'
-import type { BlockTensors, LinearGrid, TapInputs } from '../quantization/transform.ts'
+import type { BlockTensors, HalfLoss, LinearGrid, TapInputs } from '../quantization/transform.ts'
 import { referencePass } from './reference-forward.ts'
 import { tinyLlamaConfig } from './tiny-llama.ts'
 
@@ -53,6 +53,7 @@ export async function madeBlock(kernels: Kernels): Promise<{
   readonly hidden: Float64Array
   readonly inputs: ReadonlyMap<string, TapInputs>
   readonly grids: ReadonlyMap<string, LinearGrid>
+  readonly halfLoss: HalfLoss
 }> {
   const raw = tinyLlamaConfig({
     architectures: ['Qwen2ForCausalLM'],
@@ -80,6 +81,15 @@ export async function madeBlock(kernels: Kernels): Promise<{
     const found = role in seen ? seen[role as keyof typeof seen] : undefined
     if (found !== undefined) inputs.set(tap, await inputsOf(kernels, { data: Float32Array.from(found), rows: 40, columns }))
   }
+  // With the other half's linears and norm as they are, errors at the end of the block are those at the end of the half, but for the
+  // MLP behind attention, which is silenced.
+  const silent = { down: new Float32Array(tensors['down']?.length ?? 0) }
+  const halfLoss: HalfLoss = (half, changed) => {
+    const others = half === 'attention' ? silent : {}
+    const wanted = referencePass(config, { ...tensors, ...others }, hidden).output
+    const made = referencePass(config, { ...tensors, ...changed, ...others }, hidden).output
+    return Promise.resolve(made.reduce((sum, value, i) => sum + (value - (wanted[i] ?? 0)) ** 2, 0))
+  }
   const grid = approximator(kernels, { bits: 4, isSymmetric: false, group: 16 })
-  return { config, block, tensors, hidden, inputs, grids: new Map(block.linears.map(({ role }) => [role, grid])) }
+  return { config, block, tensors, hidden, inputs, grids: new Map(block.linears.map(({ role }) => [role, grid])), halfLoss }
 }

@@ -3,12 +3,13 @@ import type { Matrix } from '../../kernels/contract/kernels.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import { approximator, madeBlock, madeInputs } from '../../testing/scaled-cases.ts'
 import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
+import type { BlockTensors, HalfLoss } from '../transform.ts'
 import awq from '../transforms/awq.ts'
 import { clipRanges } from './clip-search.ts'
 import { scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
 
 const kernels = createReferenceKernels()
-const settings = { scales: 'inputs-and-weights', isClipped: true } as const
+const settings = { scales: 'inputs-and-weights', loss: 'modules', isClipped: true } as const
 const grid = approximator(kernels, { bits: 3, isSymmetric: false, group: 16 })
 const weight: Matrix = {
   data: Float32Array.from({ length: 12 * 32 }, (_, i) => Math.sin(i * 2.3) * (1 + (i % 7 === 0 ? 2 : 0))),
@@ -49,7 +50,7 @@ describe('scales', () => {
 describe('the search for scales', () => {
   it('loses less than none where a column is loud, as much as the best of its points', async () => {
     const inputs = await madeInputs(kernels, { tokens: 100, columns: 32, outlier: 30 })
-    const scales = await searchScales([{ weight, grid }], inputs, { settings, kernels })
+    const scales = await searchScales([{ role: 'down', weight, grid }], inputs, { settings, kernels })
     if (scales === null) throw new TypeError('scales were expected')
     const lossWith = async (s: Float32Array<ArrayBuffer>) =>
       lossOf(divideColumns(await grid.approximate({ ...weight, data: scaleColumns(weight.data, s) }, inputs.meanSquare), s), inputs.gram)
@@ -63,7 +64,10 @@ describe('the search for scales', () => {
   it('judges a tall matrix by some of its rows first, and still never does worse than none', async () => {
     const tall: Matrix = { data: Float32Array.from({ length: 600 * 32 }, (_, i) => Math.sin(i * 1.3)), rows: 600, columns: 32 }
     const inputs = await madeInputs(kernels, { tokens: 60, columns: 32, outlier: 30 })
-    const scales = await searchScales([{ weight: tall, grid }], inputs, { settings: { ...settings, scales: 'inputs' }, kernels })
+    const scales = await searchScales([{ role: 'down', weight: tall, grid }], inputs, {
+      settings: { ...settings, scales: 'inputs' },
+      kernels,
+    })
     if (scales === null) throw new TypeError('scales were expected')
     const rounded = await grid.approximate({ ...tall, data: scaleColumns(tall.data, scales) }, inputs.meanSquare)
     const none = await lossOf(await grid.approximate(tall, inputs.meanSquare), inputs.gram, tall)
@@ -73,9 +77,60 @@ describe('the search for scales', () => {
   it('finds none where nothing is lost, and where nothing can be known', async () => {
     const inputs = await madeInputs(kernels, { tokens: 30, columns: 32, outlier: 1 })
     const zeros = { ...weight, data: new Float32Array(weight.data.length) }
-    expect(await searchScales([{ weight: zeros, grid }], inputs, { settings, kernels })).toBeNull()
+    expect(await searchScales([{ role: 'down', weight: zeros, grid }], inputs, { settings, kernels })).toBeNull()
     const gram = inputs.gram.map(() => Number.NaN)
-    expect(await searchScales([{ weight, grid }], { ...inputs, gram }, { settings, kernels })).toBeNull()
+    expect(await searchScales([{ role: 'down', weight, grid }], { ...inputs, gram }, { settings, kernels })).toBeNull()
+  })
+})
+
+describe('the search for scales at the end of a module', () => {
+  it('takes the best of all points there, whatever the linears lose', async () => {
+    const inputs = await madeInputs(kernels, { tokens: 100, columns: 32, outlier: 30 })
+    const loud = { ...weight, data: weight.data.map((value, i) => (i % 32 === 2 ? value : 20 * Math.cos(i * 1.7))) }
+    const [q, v] = [
+      { role: 'q', weight: loud, grid },
+      { role: 'v', weight, grid },
+    ] as const
+    // Attention in which only values matter.
+    const ofValues = ({ v: values }: BlockTensors) => lossOf(values ?? new Float32Array(), inputs.gram)
+    const tools = { settings: { ...settings, scales: 'inputs' }, kernels } as const
+    const found = await searchScales([q, v], inputs, { ...tools, lossOf: ofValues })
+    expect(found).toEqual(await searchScales([v], inputs, tools))
+    expect(found).not.toEqual(await searchScales([q, v], inputs, tools))
+  })
+
+  it('loses less than none on a block', async () => {
+    const { block, tensors, inputs, halfLoss } = await madeBlock(kernels)
+    const taken = inputs.get('attnIn')
+    if (taken === undefined) throw new RangeError('no inputs')
+    const linears = block.linears
+      .filter(({ tap }) => tap === 'attnIn')
+      .map(({ role, outFeatures: rows, inFeatures: columns }) => {
+        const data = tensors[role] ?? new Float32Array()
+        return { role, grid, weight: { data, rows, columns } }
+      })
+    const lossWith = async (s: Float32Array<ArrayBuffer>) => {
+      const changed: Record<string, Float32Array<ArrayBuffer>> = {}
+      for (const { role, weight } of linears) {
+        changed[role] = divideColumns(await grid.approximate({ ...weight, data: scaleColumns(weight.data, s) }, taken.meanSquare), s)
+      }
+      return halfLoss('attention', changed)
+    }
+    const lossOf = (rounded: BlockTensors) => halfLoss('attention', rounded)
+    const scales = await searchScales(linears, taken, { settings, kernels, lossOf })
+    if (scales === null) throw new TypeError('scales were expected')
+    const found = await lossWith(scales)
+    expect(found).toBeLessThan(await lossWith(scales.map(() => 1)))
+    const magnitudes = weightMagnitudes(linears)
+    for (let k = 0; k < 20; k++) expect(found).toBeLessThanOrEqual(await lossWith(scalesAt(k / 20, taken.meanMagnitude, magnitudes)))
+  })
+
+  it('keeps what loses nothing, and what cannot be told', async () => {
+    const inputs = await madeInputs(kernels, { tokens: 30, columns: 32, outlier: 30 })
+    for (const loss of [0, Number.NaN]) {
+      const lossOf = () => Promise.resolve(loss)
+      expect(await searchScales([{ role: 'q', weight, grid }], inputs, { settings, kernels, lossOf })).toBeNull()
+    }
   })
 })
 
@@ -109,15 +164,22 @@ describe('the search for ranges', () => {
 
 describe('AWQ on a block', () => {
   it('scales four pairs, clips all but queries and keys, and says where inputs are no use', async () => {
-    const { config, block, tensors, inputs, grids } = await madeBlock(kernels)
-    const made = await awq.apply(block, tensors, { settings, config, inputs, grids, kernels })
-    const open = await awq.apply(block, tensors, { settings: { ...settings, isClipped: false }, config, inputs, grids, kernels })
+    const { config, block, tensors, inputs, grids, halfLoss } = await madeBlock(kernels)
+    const made = await awq.apply(block, tensors, { settings, config, inputs, grids, halfLoss, kernels })
+    const open = await awq.apply(block, tensors, {
+      settings: { ...settings, isClipped: false },
+      config,
+      inputs,
+      grids,
+      halfLoss,
+      kernels,
+    })
     expect(made.tensors['q']).toEqual(open.tensors['q'])
     expect(made.tensors['up']).not.toEqual(open.tensors['up'])
     const tap = inputs.get('mlpIn')
     if (tap === undefined) throw new RangeError('no inputs')
     const silent = new Map(inputs).set('mlpIn', { ...tap, meanSquare: tap.meanSquare.map(() => 0) })
-    const kept = await awq.apply(block, tensors, { settings, config, inputs: silent, grids, kernels })
+    const kept = await awq.apply(block, tensors, { settings, config, inputs: silent, grids, halfLoss, kernels })
     expect(kept.findings.get('gate')).toEqual([
       {
         cause: 'Everything that calibration saw go into this matrix is 0.',
@@ -129,6 +191,31 @@ describe('AWQ on a block', () => {
     expect(awq.changes(block, settings)).toHaveLength(7 + 2 + 1)
   })
 
+  it('judges linears that share an input at the end of their half unless it is told not to', async () => {
+    const { config, block, tensors, inputs, grids, halfLoss } = await madeBlock(kernels)
+    const asked: string[] = []
+    const noted: HalfLoss = (half, changed) => {
+      asked.push(`${half}: ${Object.keys(changed).join()}`)
+      return halfLoss(half, changed)
+    }
+    await awq.apply(block, tensors, { settings, config, inputs, grids, halfLoss: noted, kernels })
+    const times = (count: number, what: string) => Array.from({ length: count }, () => what)
+    expect(asked).toEqual([...times(21, 'attention: q,k,v'), ...times(21, 'mlp: gate,up')])
+    const linears = { ...settings, loss: 'linears' } as const
+    expect([awq.needsHalfLoss?.(settings), awq.needsHalfLoss?.(linears)]).toEqual([true, false])
+    await awq.apply(block, tensors, { settings: linears, config, inputs, grids, halfLoss: noted, kernels })
+    expect(asked).toHaveLength(42)
+    await expect(awq.apply(block, tensors, { settings, config, inputs, grids, kernels })).rejects.toThrow('nothing to measure them with')
+  })
+
+  it('counts the passes that it makes', async () => {
+    const { block } = await madeBlock(kernels)
+    const [modules, linears] = [settings, { ...settings, loss: 'linears' } as const].map((one) => awq.operations(block, one))
+    // 22 passes over 512 tokens of all linears, in place of 21 traces of q, k, v, gate and up.
+    const weights = 4 * 32 * 32 + 3 * 32 * 64
+    expect((modules ?? 0) - (linears ?? 0)).toBe(22 * 512 * weights - (21 * (3 * 32 + 2 * 64) * 32 ** 2) / 2)
+  })
+
   it('leaves a block alone whose linears stay float', async () => {
     const { config, block, tensors, inputs } = await madeBlock(kernels)
     const made = await awq.apply(block, tensors, { settings, config, inputs, grids: new Map(), kernels })
@@ -136,7 +223,7 @@ describe('AWQ on a block', () => {
   })
 
   it('names its settings in ids and refuses others', () => {
-    for (const label of ['awq', 'awq-plain', 'awq-noclip', 'awq-plain-noclip']) {
+    for (const label of ['awq', 'awq-plain', 'awq-linears', 'awq-noclip', 'awq-linears-noclip', 'awq-plain-linears-noclip']) {
       const choice = awq.fromLabel(label)
       if (choice === null) throw new TypeError(label)
       expect(awq.label(awq.parse(choice))).toBe(label)

@@ -1,7 +1,7 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
 import { differenceOf, divideColumns, scaleColumns, scaledSquares } from '../scaling/scaled-block.ts'
-import type { LinearGrid, TapInputs } from '../transform.ts'
+import { type BlockTensors, type LinearGrid, lossTokens, type TapInputs } from '../transform.ts'
 import type { AwqSettings } from './settings.ts'
 
 type Floats = Float32Array<ArrayBuffer>
@@ -16,6 +16,7 @@ const plainGroup = 128
 
 /** A linear of the group: its weight as the block has it now, and its grid. */
 export interface ScaledLinear {
+  readonly role: string
   readonly weight: Matrix
   readonly grid: LinearGrid
 }
@@ -24,25 +25,34 @@ export interface ScaledLinear {
  * AWQ's scales for linears of one input (Lin et al. 2023; AutoAWQ `quantizer.py`), or `null` where no scales lose least.
  *
  * The loss is SUM over the linears of trace(D G D^T), D = W - Q(W S) S^-1: the squared error of the linears' own outputs on
- * all calibration tokens, exact and without the tokens. AutoAWQ takes the error at the end of the module (attention or MLP),
- * which also sees how errors of q, k and v meet in the softmax; to first order it is a weighted form of this sum. llm-awq's
- * loss of a pair with one linear is this one.
+ * all calibration tokens, exact and without the tokens. That is all there is to know of a linear alone. Errors of queries and keys
+ * weigh what the softmax makes of them, those of gate and up what their product makes: where `lossOf` is given it is asked instead,
+ * as AutoAWQ takes its loss at the end of attention or MLP.
  */
 export async function searchScales(
   linears: readonly ScaledLinear[],
   inputs: TapInputs,
-  tools: { readonly settings: AwqSettings; readonly kernels: Kernels; readonly signal?: AbortSignal },
+  tools: SearchTools & { readonly settings: AwqSettings; readonly lossOf?: ModuleLoss },
 ): Promise<Floats | null> {
   const weights = tools.settings.scales === 'inputs' ? null : weightMagnitudes(linears)
   const ratios = Array.from({ length: points }, (_, k) => k / points)
   const candidates = [null, ...ratios.map((ratio) => scalesAt(ratio, inputs.meanMagnitude, weights))]
-  const heat = linears.map(({ weight, grid }) => ({ weight: someRows(weight), grid }))
+  if (tools.lossOf !== undefined) return best(await judge(candidates, moduleLoss(linears, inputs, tools.lossOf)))
+  const heat = linears.map((linear) => ({ ...linear, weight: someRows(linear.weight) }))
   const isWhole = heat.every(({ weight }, i) => weight === linears[i]?.weight)
-  const judged = await judge(candidates, heat, inputs, tools)
+  const judged = await judge(candidates, linearsLoss(heat, inputs, tools))
   if (isWhole) return best(judged)
   const final = judged.slice(0, finalists).map(({ scales }) => scales)
   const withNone = final.includes(null) ? final : [...final, null]
-  return best(await judge(withNone, linears, inputs, tools))
+  return best(await judge(withNone, linearsLoss(linears, inputs, tools)))
+}
+
+/** Squared error of what a module gives when these linears are rounded. */
+type ModuleLoss = (rounded: BlockTensors) => Promise<number>
+
+interface SearchTools {
+  readonly kernels: Kernels
+  readonly signal?: AbortSignal
 }
 
 interface Judged {
@@ -50,7 +60,7 @@ interface Judged {
   readonly loss: number
 }
 
-/** Multiply-adds of a search, beside quantizing. */
+/** Multiply-adds of a search through G, beside quantizing. */
 export function searchOperations(linears: readonly LinearSpec[]): number {
   return linears.reduce((sum, { outFeatures, inFeatures }) => {
     const rows = outFeatures <= rowsOfHeat ? (points + 1) * outFeatures : (points + 1) * rowsOfHeat + (finalists + 1) * outFeatures
@@ -58,28 +68,49 @@ export function searchOperations(linears: readonly LinearSpec[]): number {
   }, 0)
 }
 
+/** The same of a search that runs a module of these linears: once for the float model and once for every candidate. */
+export function moduleOperations(linears: readonly LinearSpec[]): number {
+  return linears.reduce((sum, { outFeatures, inFeatures }) => sum + (points + 2) * lossTokens * outFeatures * inFeatures, 0)
+}
+
+type LossOf = (scales: Floats | null) => Promise<number>
+
 /** Ascending by loss; candidates whose loss is not a number last, and of equals the first given first. */
-async function judge(
-  candidates: readonly (Floats | null)[],
-  linears: readonly ScaledLinear[],
-  inputs: TapInputs,
-  { kernels, signal }: { readonly kernels: Kernels; readonly signal?: AbortSignal },
-): Promise<Judged[]> {
+async function judge(candidates: readonly (Floats | null)[], lossOf: LossOf): Promise<Judged[]> {
   const judged: Judged[] = []
   for (const scales of candidates) {
-    const squares = scales === null ? inputs.meanSquare : scaledSquares(inputs.meanSquare, scales)
-    let loss = 0
-    for (const { weight, grid } of linears) {
-      const wide = scales === null ? weight.data : scaleColumns(weight.data, scales)
-      const rounded = await grid.approximate({ ...weight, data: wide }, squares)
-      const narrow = scales === null ? rounded : divideColumns(rounded, scales)
-      const data = differenceOf(weight.data, narrow)
-      loss += await kernels.traceThroughGram({ ...weight, data }, inputs.gram, signal)
-    }
+    const loss = await lossOf(scales)
     judged.push({ scales, loss: Number.isNaN(loss) ? Infinity : loss })
   }
   // Two infinite losses differ by NaN.
   return judged.sort((a, b) => a.loss - b.loss || 0)
+}
+
+function linearsLoss(linears: readonly ScaledLinear[], inputs: TapInputs, { kernels, signal }: SearchTools): LossOf {
+  return async (scales) => {
+    let loss = 0
+    for (const linear of linears) {
+      const { weight } = linear
+      const data = differenceOf(weight.data, await approximate(linear, inputs, scales))
+      loss += await kernels.traceThroughGram({ ...weight, data }, inputs.gram, signal)
+    }
+    return loss
+  }
+}
+
+function moduleLoss(linears: readonly ScaledLinear[], inputs: TapInputs, lossOf: ModuleLoss): LossOf {
+  return async (scales) => {
+    const changed: Record<string, Floats> = {}
+    for (const linear of linears) changed[linear.role] = await approximate(linear, inputs, scales)
+    return lossOf(changed)
+  }
+}
+
+/** Q(W S) S^-1. */
+async function approximate({ weight, grid }: ScaledLinear, { meanSquare }: TapInputs, scales: Floats | null): Promise<Floats> {
+  if (scales === null) return grid.approximate(weight, meanSquare)
+  const wide = { ...weight, data: scaleColumns(weight.data, scales) }
+  return divideColumns(await grid.approximate(wide, scaledSquares(meanSquare, scales)), scales)
 }
 
 /** Without scales unless some lose less. */
@@ -113,7 +144,7 @@ export function scalesAt(ratio: number, inputs: Floats, weights: Floats | null):
 }
 
 /** Of each column, the mean over all rows of |w| as a share of the largest |w| of its group in the row, [columns]. */
-export function weightMagnitudes(linears: readonly ScaledLinear[]): Floats {
+export function weightMagnitudes(linears: readonly Pick<ScaledLinear, 'weight' | 'grid'>[]): Floats {
   const columns = linears[0]?.weight.columns ?? 0
   const sums = new Float64Array(columns)
   let rows = 0

@@ -6,6 +6,11 @@ import type { AxisChoice } from '../recipe.ts'
 export interface AwqSettings {
   /** What scales follow: the inputs and, against them, the weights (AutoAWQ), or the inputs alone (llm-awq). */
   readonly scales: 'inputs-and-weights' | 'inputs'
+  /**
+   * Where the errors are taken that choose scales for several linears of one input: at the end of attention or MLP, which is run for
+   * every candidate (AutoAWQ), or at their own outputs, from G alone.
+   */
+  readonly loss: 'modules' | 'linears'
   /** Whether ranges of groups are then narrowed where that loses less. */
   readonly isClipped: boolean
 }
@@ -15,6 +20,7 @@ const kind = 'awq'
 const schema = v.strictObject({
   kind: v.literal(kind),
   scales: v.optional(v.picklist(['inputs-and-weights', 'inputs']), 'inputs-and-weights'),
+  loss: v.optional(v.picklist(['modules', 'linears']), 'modules'),
   clip: v.optional(v.boolean(), true),
 })
 
@@ -28,6 +34,16 @@ export const awqFields: readonly SettingField[] = [
       { value: 'inputs', label: 'inputs alone' },
     ],
     default: 'inputs-and-weights',
+  },
+  {
+    key: 'loss',
+    label: 'Scales lose least',
+    input: 'choice',
+    options: [
+      { value: 'modules', label: 'at the end of attention and MLP' },
+      { value: 'linears', label: 'at the outputs of the linears, faster' },
+    ],
+    default: 'modules',
   },
   {
     key: 'clip',
@@ -47,19 +63,26 @@ export function parseAwq(choice: AxisChoice): AwqSettings {
     const [issue] = parsed.issues
     throw recipeInvalid(
       `The ${v.getDotPath(issue) ?? 'setting'} of AWQ is not possible: ${issue.message}.`,
-      'Use scales "inputs-and-weights" or "inputs", and clip true or false.',
+      'Use scales "inputs-and-weights" or "inputs", loss "modules" or "linears", and clip true or false.',
     )
   }
-  return { scales: parsed.output.scales, isClipped: parsed.output.clip }
+  const { scales, loss, clip } = parsed.output
+  return { scales, loss, isClipped: clip }
 }
 
-/** `awq`, `awq-plain`, `awq-noclip`, `awq-plain-noclip`. */
-export function awqLabel({ scales, isClipped }: AwqSettings): string {
-  return `awq${scales === 'inputs' ? '-plain' : ''}${isClipped ? '' : '-noclip'}`
+/** `awq`, then `-plain`, `-linears` and `-noclip` where it is not the default. */
+export function awqLabel({ scales, loss, isClipped }: AwqSettings): string {
+  return `awq${scales === 'inputs' ? '-plain' : ''}${loss === 'linears' ? '-linears' : ''}${isClipped ? '' : '-noclip'}`
 }
 
 export function awqFromLabel(label: string): AxisChoice | null {
-  const match = /^awq(-plain)?(-noclip)?$/.exec(label)
+  const match = /^awq(-plain)?(-linears)?(-noclip)?$/.exec(label)
   if (match === null) return null
-  return { kind, ...(match[1] === undefined ? {} : { scales: 'inputs' }), ...(match[2] === undefined ? {} : { clip: false }) }
+  const [, plain, linears, noclip] = match
+  return {
+    kind,
+    ...(plain === undefined ? {} : { scales: 'inputs' }),
+    ...(linears === undefined ? {} : { loss: 'linears' }),
+    ...(noclip === undefined ? {} : { clip: false }),
+  }
 }

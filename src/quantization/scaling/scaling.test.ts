@@ -28,8 +28,8 @@ describe.each(exact)('$kind, $scales $alpha', (choice) => {
   const member = transforms.get(choice.kind)
   const apply = async () => {
     const made = await madeBlock(kernels)
-    const { config, block, tensors, inputs, grids } = made
-    return { ...made, after: await member.apply(block, tensors, { settings: member.parse(choice), config, inputs, grids, kernels }) }
+    const settings = member.parse(choice)
+    return { ...made, after: await member.apply(made.block, made.tensors, { ...made, settings, kernels }) }
   }
 
   it('leaves what the block computes, and changes no tensor but those it names', async () => {

@@ -1,15 +1,21 @@
 import { widestGroup } from '../../kernels/contract/operations.ts'
+import { type BlockHalf, halfOf } from '../../models/block-halves.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
 import { clipRanges } from '../awq/clip-search.ts'
-import { type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
+import { moduleOperations, type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
 import { type AwqSettings, awqFields, awqFromLabel, awqLabel, parseAwq } from '../awq/settings.ts'
 import { namesOf, pairGroups, type ScaleGroup } from '../scaling/groups.ts'
 import { ScaledBlock } from '../scaling/scaled-block.ts'
 import { unusableInputs } from '../scaling/unusable-inputs.ts'
-import type { Transform, TransformOptions } from '../transform.ts'
+import type { BlockTensors, Transform, TransformOptions } from '../transform.ts'
 
 /** Linears whose ranges stay: scores grow with the product of two of them, and AutoAWQ leaves them for that. */
 const unclipped: ReadonlySet<string> = new Set(['q', 'k'])
+
+/** The half of the block whose end tells more of the errors of these linears than their own outputs do; `null` for a linear alone. */
+function judgeOf({ linears: [first, second] }: ScaleGroup, { loss }: AwqSettings): BlockHalf | null {
+  return loss === 'linears' || first === undefined || second === undefined ? null : halfOf(first.role)
+}
 
 /** Activation-aware weight quantization (Lin et al. 2023), on any grid. */
 const awq: Transform<AwqSettings> = {
@@ -26,7 +32,14 @@ const awq: Transform<AwqSettings> = {
   needsInputs: true,
   roundsInputs: () => false,
   changes: (block) => namesOf(block, pairGroups(block)),
-  operations: (block) => pairGroups(block).reduce((sum, { linears }) => sum + searchOperations(linears), 0),
+  needsHalfLoss: ({ loss }) => loss === 'modules',
+  operations(block, settings) {
+    return pairGroups(block).reduce((sum, group) => {
+      const half = judgeOf(group, settings)
+      if (half === null) return sum + searchOperations(group.linears)
+      return sum + moduleOperations(block.linears.filter(({ role }) => halfOf(role) === half))
+    }, 0)
+  },
 
   async apply(block, tensors, options) {
     const scaled = new ScaledBlock(block, tensors)
@@ -42,7 +55,7 @@ async function scaleGroup(scaled: ScaledBlock, group: ScaleGroup, options: Trans
   const inputs = options.inputs.get(group.tap)
   const linears: ScaledLinear[] = group.linears.flatMap(({ role, outFeatures: rows, inFeatures: columns }) => {
     const grid = options.grids.get(role)
-    return grid === undefined ? [] : [{ grid, weight: { data: scaled.tensor(role), rows, columns } }]
+    return grid === undefined ? [] : [{ role, grid, weight: { data: scaled.tensor(role), rows, columns } }]
   })
   if (inputs === undefined || linears.length === 0) return
   const finding = unusableInputs(inputs)
@@ -50,8 +63,14 @@ async function scaleGroup(scaled: ScaledBlock, group: ScaleGroup, options: Trans
     for (const { role } of group.linears) scaled.tell(role, { ...finding, tried: 'The linear was quantized without AWQ scales.' })
     return
   }
-  const scales = await searchScales(linears, inputs, options)
+  const half = judgeOf(group, options.settings)
+  const scales = await searchScales(linears, inputs, half === null ? options : { ...options, lossOf: lossAt(half, options) })
   if (scales !== null) scaled.fold(group, scales)
+}
+
+function lossAt(half: BlockHalf, { halfLoss }: TransformOptions<AwqSettings>): (rounded: BlockTensors) => Promise<number> {
+  if (halfLoss === undefined) throw new RangeError(`AWQ was to measure errors at the end of ${half}, and has nothing to measure them with`)
+  return (rounded) => halfLoss(half, rounded)
 }
 
 async function clip(scaled: ScaledBlock, linear: LinearSpec, options: TransformOptions<AwqSettings>): Promise<void> {
