@@ -5,10 +5,10 @@
 SETTING is the studio's recipe id after `awq`: -4bit-g128, -4bit-g128-sym, -noclip-3bit-g64, -plain-4bit-channel (`plain`: scales
 follow inputs alone, AutoAWQ's duo_scaling off). `OUT/awq-SETTING/model.safetensors` gets matrices and norms as an AWQ file holds them: codes times
 scales rounded to halves. The walk, the searches for scales and ranges and the rounding are the package's; only its last step, which
-packs 4-bit codes for CUDA kernels, is replaced by keeping the values. Its search for ranges refuses matrices whose rows are no multiple of 64
-(stories260K: use `noclip`).
+packs 4-bit codes for CUDA kernels, is replaced by keeping the values.
 """
 
+import contextlib
 import os
 import sys
 import time
@@ -30,13 +30,24 @@ class Family:
 
 
 class Quantizer(AwqQuantizer):
-    def _search_best_scale(self, module, prev_op, layers, *rest, **named):
-        """With a whole row as group the package's search would divide by a group size of -1."""
-        group, self.group_size = self.group_size, layers[0].in_features if self.group_size == -1 else self.group_size
+    @contextlib.contextmanager
+    def _whole_rows(self, columns):
+        """With a whole row as group the package's searches would divide by a group size of -1, or refuse it."""
+        group, self.group_size = self.group_size, columns if self.group_size == -1 else self.group_size
         try:
-            return super()._search_best_scale(module, prev_op, layers, *rest, **named)
+            yield
         finally:
             self.group_size = group
+
+    def _search_best_scale(self, module, prev_op, layers, *rest, **named):
+        with self._whole_rows(layers[0].in_features):
+            return super()._search_best_scale(module, prev_op, layers, *rest, **named)
+
+    def _compute_best_clip(self, w, *rest, **named):
+        """The search takes 64 rows at a time and refuses what is left over; rows do not know of each other, so some are added."""
+        padded = torch.cat([w, w[:1].expand(-len(w) % 64, -1)])
+        with self._whole_rows(w.shape[1]):
+            return super()._compute_best_clip(padded, *rest, **named)[: len(w)]
 
     def _compute_best_scale(self, x, w_mean, x_mean, module2inspect, *rest, **named):
         """The search puts weights back from what `.cpu()` made of them, which is a copy only where they came from a GPU."""
