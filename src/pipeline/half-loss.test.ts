@@ -13,7 +13,7 @@ if (block === undefined) throw new RangeError('no block')
 const { width } = input
 
 /** A walk whose first batch is the evaluation's; every value of a batch is its index. */
-async function contextOf(shapes: readonly BatchShape[], values = (index: number, at: number) => index + (at % 7) / 7) {
+async function contextOf(shapes: readonly BatchShape[], values: (index: number, at: number) => number = (index) => index) {
   const store = new MemoryFileStore()
   const all = [{ batch: 1, length: 5 }, ...shapes]
   const float = new HiddenStates({ store, path: (generation) => `${generation}.f32`, shapes: all, width, isResident: true })
@@ -58,29 +58,33 @@ function fakeRunner() {
 const doubled = { ...weights, q: Float32Array.of(1), down: Float32Array.of(1) }
 
 describe('the loss at the end of a half', () => {
-  it('is taken on the first windows of the calibration text that 512 tokens hold', async () => {
+  it('is taken on the first windows of the calibration text that 2048 tokens hold, some of it on the first 512', async () => {
     const { context } = await contextOf([
-      { batch: 1, length: 150 },
-      { batch: 3, length: 170 },
+      { batch: 1, length: 300 },
+      { batch: 9, length: 200 },
       { batch: 1, length: 30 },
     ])
     const { runner, seen } = fakeRunner()
-    await halfLossOf(context, block, { runner, weights: doubled })
+    const lossOf = await halfLossOf(context, block, { runner, weights: doubled })
+    const windows = [{ batch: 1, length: 300, first: 1 }, ...Array.from({ length: 4 }, () => ({ batch: 2, length: 200, first: 2 }))]
     expect(seen).toEqual([
-      { half: 'attention', batch: 1, length: 150, first: 1 },
-      { half: 'attention', batch: 2, length: 170, first: 2 },
-      { half: 'mlp', batch: 1, length: 150, first: 2 },
-      { half: 'mlp', batch: 2, length: 170, first: 4 },
+      ...windows.map((one) => ({ half: 'attention', ...one })),
+      ...windows.map(({ first, ...one }) => ({ half: 'mlp', ...one, first: 2 * first })),
     ])
+    const before = seen.length
+    await lossOf('mlp', {}, 'some')
+    expect(seen.slice(before)).toEqual([{ half: 'mlp', batch: 1, length: 300, first: 2 }])
+    await lossOf('mlp', {}, 'all')
+    expect(seen).toHaveLength(before + 1 + 5)
   })
 
   it('is taken on the head of a window that is longer', async () => {
-    const { context } = await contextOf([{ batch: 2, length: 700 }])
+    const { context } = await contextOf([{ batch: 2, length: 2500 }])
     const { runner, seen } = fakeRunner()
     await halfLossOf(context, block, { runner, weights })
     expect(seen.map(({ batch, length }) => [batch, length])).toEqual([
-      [1, 512],
-      [1, 512],
+      [1, 2048],
+      [1, 2048],
     ])
   })
 
@@ -88,12 +92,12 @@ describe('the loss at the end of a half', () => {
     const { context, abort } = await contextOf([{ batch: 1, length: 3 }], () => 2)
     const { runner, loaded } = fakeRunner()
     const lossOf = await halfLossOf(context, block, { runner, weights: doubled })
-    expect(await lossOf('attention', {})).toBe(0)
-    expect(await lossOf('attention', { q: Float32Array.of(1.5) })).toBe(3 * width)
+    expect(await lossOf('attention', {}, 'all')).toBe(0)
+    expect(await lossOf('attention', { q: Float32Array.of(1.5) }, 'all')).toBe(3 * width)
     // The MLP sees the float model's states, whatever was tried in attention.
-    expect(await lossOf('mlp', { q: Float32Array.of(9), down: Float32Array.of(1.5) })).toBe(4 * 3 * width)
+    expect(await lossOf('mlp', { q: Float32Array.of(9), down: Float32Array.of(1.5) }, 'all')).toBe(4 * 3 * width)
     abort.abort()
-    await expect(lossOf('mlp', {})).rejects.toMatchObject({ code: 'aborted' })
+    await expect(lossOf('mlp', {}, 'some')).rejects.toMatchObject({ code: 'aborted' })
     expect(loaded()).toBe(0)
   })
 
@@ -105,7 +109,10 @@ describe('the loss at the end of a half', () => {
       const runner = await engine.openModel(graph)
       const lossOf = await halfLossOf(context, block, { runner, weights })
       const rounded = (weights['q'] ?? new Float32Array()).map((value) => Math.round(value * 8) / 8)
-      losses.push([await lossOf('attention', { q: rounded }), await lossOf('mlp', { up: (weights['up'] ?? rounded).map(Math.round) })])
+      losses.push([
+        await lossOf('attention', { q: rounded }, 'all'),
+        await lossOf('mlp', { up: (weights['up'] ?? rounded).map(Math.round) }, 'all'),
+      ])
       await runner.close()
       await engine.close()
     }

@@ -10,8 +10,8 @@ type LossContext = Pick<WalkContext, 'float' | 'evaluation' | 'progress' | 'sign
 type Floats = Float32Array<ArrayBuffer>
 
 /**
- * Errors at the ends of a block's halves. `weights`: the checkpoint's block. Holds `lossTokens` hidden states before each half and what
- * the half adds to them.
+ * Errors at the ends of a block's halves. `weights`: the checkpoint's block. Holds `lossTokens.all` hidden states before each half and
+ * what the half adds to them.
  */
 export async function halfLossOf(
   context: LossContext,
@@ -41,23 +41,31 @@ export async function halfLossOf(
     attention: { inputs: before, outputs: attended },
     mlp: { inputs: middle, outputs: await added('mlp', weights, middle) },
   }
-  return async (half, changed) => {
+  return async (half, changed, tokens) => {
     const { inputs, outputs } = float[half]
-    return squaredDistance(await added(half, { ...weights, ...changed }, inputs), outputs)
+    return squaredDistance(await added(half, { ...weights, ...changed }, tokens === 'some' ? inputs.slice(0, 1) : inputs), outputs)
   }
 }
 
-/** The first windows of the calibration text, `lossTokens` at most; of a longer window the head, which sees nothing behind it. */
+/**
+ * The first windows of the calibration text, `lossTokens.all` at most, as many to a batch as `lossTokens.some` holds; of a window
+ * longer than all the head, which sees nothing behind it.
+ */
 async function firstWindows({ float, evaluation, signal }: LossContext): Promise<Activations[]> {
   const windows: Activations[] = []
-  let left = lossTokens
+  let left: number = lossTokens.all
   for (let index = evaluation.length; index < float.shapes.length; index++) {
-    const { data, batch, length, width } = await float.read(index, signal)
-    if (length > left && windows.length > 0) break
-    const taken = length > left ? { batch: 1, length: left } : { batch: Math.min(batch, Math.floor(left / length)), length }
-    const tokens = batchTokens(taken)
-    windows.push({ data: data.slice(0, tokens * width), ...taken, width })
-    left -= tokens
+    const { data, batch, length: whole, width } = await float.read(index, signal)
+    const length = Math.min(whole, lossTokens.all)
+    const atOnce = Math.max(1, Math.floor(lossTokens.some / length))
+    for (let start = 0; start < batch; ) {
+      const count = Math.min(atOnce, batch - start, Math.floor(left / length))
+      if (count === 0) return windows
+      const values = data.slice(start * whole * width, ((start + count - 1) * whole + length) * width)
+      windows.push({ data: values, batch: count, length, width })
+      left -= count * length
+      start += count
+    }
   }
   return windows
 }

@@ -101,7 +101,7 @@ export function memoryParts(
       ? [
           {
             what: 'a transformed block and its search',
-            bytes: block + 4 * largest + sampleTokens * 4 * sum(widths) + lossTokens * 4 * 5 * config.hidden,
+            bytes: block + 4 * largest + sampleTokens * 4 * sum(widths) + lossTokens.all * 4 * 5 * config.hidden,
           },
         ]
       : []),

@@ -33,14 +33,14 @@ export interface LinearGrid {
   readonly rangeColumns: number | null
 }
 
-/** Tokens of the calibration text that `HalfLoss` is taken on, at most. */
-export const lossTokens = 512
+/** Tokens of the calibration text that a `HalfLoss` is taken on, at most; `some` are the first of `all`, one window at least. */
+export const lossTokens = { some: 512, all: 2048 } as const
 
 /**
  * Squared error, summed, of what a half of the block adds to the hidden states of the float model on the first of the calibration
  * text, where these tensors stand for the checkpoint's own.
  */
-export type HalfLoss = (half: BlockHalf, changed: BlockTensors) => Promise<number>
+export type HalfLoss = (half: BlockHalf, changed: BlockTensors, tokens: keyof typeof lossTokens) => Promise<number>
 
 export interface TransformOptions<Settings = unknown> {
   readonly settings: Settings

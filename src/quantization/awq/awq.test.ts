@@ -6,7 +6,7 @@ import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
 import type { BlockTensors, HalfLoss } from '../transform.ts'
 import awq from '../transforms/awq.ts'
 import { clipRanges } from './clip-search.ts'
-import { scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
+import { type ModuleLoss, scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
 
 const kernels = createReferenceKernels()
 const settings = { scales: 'inputs-and-weights', loss: 'modules', isClipped: true } as const
@@ -114,15 +114,34 @@ describe('the search for scales at the end of a module', () => {
       for (const { role, weight } of linears) {
         changed[role] = divideColumns(await grid.approximate({ ...weight, data: scaleColumns(weight.data, s) }, taken.meanSquare), s)
       }
-      return halfLoss('attention', changed)
+      return halfLoss('attention', changed, 'all')
     }
-    const lossOf = (rounded: BlockTensors) => halfLoss('attention', rounded)
+    const lossOf = (rounded: BlockTensors) => halfLoss('attention', rounded, 'all')
     const scales = await searchScales(linears, taken, { settings, kernels, lossOf })
     if (scales === null) throw new TypeError('scales were expected')
     const found = await lossWith(scales)
     expect(found).toBeLessThan(await lossWith(scales.map(() => 1)))
     const magnitudes = weightMagnitudes(linears)
     for (let k = 0; k < 20; k++) expect(found).toBeLessThanOrEqual(await lossWith(scalesAt(k / 20, taken.meanMagnitude, magnitudes)))
+  })
+
+  it('lets some tokens choose whom all of them judge, never without a try of no scales', async () => {
+    const inputs = await madeInputs(kernels, { tokens: 30, columns: 32, outlier: 30 })
+    const tools = { settings: { ...settings, scales: 'inputs' }, kernels } as const
+    const asked: string[] = []
+    // Some like the strongest scales best; all like none best, or see a gain in scaling.
+    const lossOf = (isNoneBest: boolean): ModuleLoss => {
+      let calls = 0
+      return (_, tokens) => {
+        asked.push(tokens)
+        calls++
+        return Promise.resolve(tokens === 'some' ? 100 - calls : isNoneBest ? 50 - calls : calls)
+      }
+    }
+    expect(await searchScales([{ role: 'q', weight, grid }], inputs, { ...tools, lossOf: lossOf(true) })).toBeNull()
+    expect(asked).toEqual([...Array.from({ length: 21 }, () => 'some'), 'all', 'all', 'all', 'all'])
+    const found = await searchScales([{ role: 'q', weight, grid }], inputs, { ...tools, lossOf: lossOf(false) })
+    expect(found).toEqual(scalesAt(19 / 20, inputs.meanMagnitude, null))
   })
 
   it('keeps what loses nothing, and what cannot be told', async () => {
@@ -194,26 +213,29 @@ describe('AWQ on a block', () => {
   it('judges linears that share an input at the end of their half unless it is told not to', async () => {
     const { config, block, tensors, inputs, grids, halfLoss } = await madeBlock(kernels)
     const asked: string[] = []
-    const noted: HalfLoss = (half, changed) => {
-      asked.push(`${half}: ${Object.keys(changed).join()}`)
-      return halfLoss(half, changed)
+    const noted: HalfLoss = (half, changed, tokens) => {
+      asked.push(`${half} on ${tokens}: ${Object.keys(changed).join()}`)
+      return halfLoss(half, changed, tokens)
     }
     await awq.apply(block, tensors, { settings, config, inputs, grids, halfLoss: noted, kernels })
     const times = (count: number, what: string) => Array.from({ length: count }, () => what)
-    expect(asked).toEqual([...times(21, 'attention: q,k,v'), ...times(21, 'mlp: gate,up')])
+    const [some, all] = ['attention on some: q,k,v', 'attention on all: q,k,v']
+    expect(asked.slice(0, 24)).toEqual([...times(21, some), ...times(3, all)])
+    expect(new Set(asked)).toEqual(new Set([some, all, 'mlp on some: gate,up', 'mlp on all: gate,up']))
+    const count = asked.length
     const linears = { ...settings, loss: 'linears' } as const
     expect([awq.needsHalfLoss?.(settings), awq.needsHalfLoss?.(linears)]).toEqual([true, false])
     await awq.apply(block, tensors, { settings: linears, config, inputs, grids, halfLoss: noted, kernels })
-    expect(asked).toHaveLength(42)
+    expect(asked).toHaveLength(count)
     await expect(awq.apply(block, tensors, { settings, config, inputs, grids, kernels })).rejects.toThrow('nothing to measure them with')
   })
 
   it('counts the passes that it makes', async () => {
     const { block } = await madeBlock(kernels)
     const [modules, linears] = [settings, { ...settings, loss: 'linears' } as const].map((one) => awq.operations(block, one))
-    // 22 passes over 512 tokens of all linears, in place of 21 traces of q, k, v, gate and up.
+    // Of all linears 21 passes over 512 tokens and 5 over 2048, in place of 21 traces of q, k, v, gate and up.
     const weights = 4 * 32 * 32 + 3 * 32 * 64
-    expect((modules ?? 0) - (linears ?? 0)).toBe(22 * 512 * weights - (21 * (3 * 32 + 2 * 64) * 32 ** 2) / 2)
+    expect((modules ?? 0) - (linears ?? 0)).toBe((21 * 512 + 5 * 2048) * weights - (21 * (3 * 32 + 2 * 64) * 32 ** 2) / 2)
   })
 
   it('leaves a block alone whose linears stay float', async () => {

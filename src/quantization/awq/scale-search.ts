@@ -8,7 +8,7 @@ type Floats = Float32Array<ArrayBuffer>
 
 /** AutoAWQ's `n_grid`: ratios 0, 1/20 ... 19/20. */
 const points = 20
-/** Rows of a linear that judge all points; matrices of more are judged whole for the finalists alone. */
+/** Rows of a linear that judge all points; matrices of more are judged whole for the finalists alone, as modules are on all their tokens. */
 const rowsOfHeat = 512
 const finalists = 3
 /** Weights whose largest makes 1 of a column's magnitude, where the grid has no groups of its own. */
@@ -37,18 +37,16 @@ export async function searchScales(
   const weights = tools.settings.scales === 'inputs' ? null : weightMagnitudes(linears)
   const ratios = Array.from({ length: points }, (_, k) => k / points)
   const candidates = [null, ...ratios.map((ratio) => scalesAt(ratio, inputs.meanMagnitude, weights))]
-  if (tools.lossOf !== undefined) return best(await judge(candidates, moduleLoss(linears, inputs, tools.lossOf)))
-  const heat = linears.map((linear) => ({ ...linear, weight: someRows(linear.weight) }))
-  const isWhole = heat.every(({ weight }, i) => weight === linears[i]?.weight)
-  const judged = await judge(candidates, linearsLoss(heat, inputs, tools))
-  if (isWhole) return best(judged)
+  const { heat, whole } = tools.lossOf === undefined ? linearLosses(linears, inputs, tools) : moduleLosses(linears, inputs, tools.lossOf)
+  const judged = await judge(candidates, heat)
+  if (heat === whole) return best(judged)
   const final = judged.slice(0, finalists).map(({ scales }) => scales)
   const withNone = final.includes(null) ? final : [...final, null]
-  return best(await judge(withNone, linearsLoss(linears, inputs, tools)))
+  return best(await judge(withNone, whole))
 }
 
 /** Squared error of what a module gives when these linears are rounded. */
-type ModuleLoss = (rounded: BlockTensors) => Promise<number>
+export type ModuleLoss = (rounded: BlockTensors, tokens: keyof typeof lossTokens) => Promise<number>
 
 interface SearchTools {
   readonly kernels: Kernels
@@ -68,12 +66,16 @@ export function searchOperations(linears: readonly LinearSpec[]): number {
   }, 0)
 }
 
-/** The same of a search that runs a module of these linears: once for the float model and once for every candidate. */
+/** The same of a search that runs a module of these linears: for the float model, for every candidate and for the finalists. */
 export function moduleOperations(linears: readonly LinearSpec[]): number {
-  return linears.reduce((sum, { outFeatures, inFeatures }) => sum + (points + 2) * lossTokens * outFeatures * inFeatures, 0)
+  const tokens = (points + 1) * lossTokens.some + (finalists + 2) * lossTokens.all
+  return linears.reduce((sum, { outFeatures, inFeatures }) => sum + tokens * outFeatures * inFeatures, 0)
 }
 
 type LossOf = (scales: Floats | null) => Promise<number>
+
+/** `heat` judges all candidates, `whole` the best of them; one function where nothing is left out. */
+type Losses = Readonly<Record<'heat' | 'whole', LossOf>>
 
 /** Ascending by loss; candidates whose loss is not a number last, and of equals the first given first. */
 async function judge(candidates: readonly (Floats | null)[], lossOf: LossOf): Promise<Judged[]> {
@@ -86,24 +88,32 @@ async function judge(candidates: readonly (Floats | null)[], lossOf: LossOf): Pr
   return judged.sort((a, b) => a.loss - b.loss || 0)
 }
 
-function linearsLoss(linears: readonly ScaledLinear[], inputs: TapInputs, { kernels, signal }: SearchTools): LossOf {
-  return async (scales) => {
-    let loss = 0
-    for (const linear of linears) {
-      const { weight } = linear
-      const data = differenceOf(weight.data, await approximate(linear, inputs, scales))
-      loss += await kernels.traceThroughGram({ ...weight, data }, inputs.gram, signal)
+function linearLosses(linears: readonly ScaledLinear[], inputs: TapInputs, { kernels, signal }: SearchTools): Losses {
+  const lossOf =
+    (judges: readonly ScaledLinear[]): LossOf =>
+    async (scales) => {
+      let loss = 0
+      for (const linear of judges) {
+        const { weight } = linear
+        const data = differenceOf(weight.data, await approximate(linear, inputs, scales))
+        loss += await kernels.traceThroughGram({ ...weight, data }, inputs.gram, signal)
+      }
+      return loss
     }
-    return loss
-  }
+  const whole = lossOf(linears)
+  const some = linears.map((linear) => ({ ...linear, weight: someRows(linear.weight) }))
+  return { whole, heat: some.every(({ weight }, i) => weight === linears[i]?.weight) ? whole : lossOf(some) }
 }
 
-function moduleLoss(linears: readonly ScaledLinear[], inputs: TapInputs, lossOf: ModuleLoss): LossOf {
-  return async (scales) => {
-    const changed: Record<string, Floats> = {}
-    for (const linear of linears) changed[linear.role] = await approximate(linear, inputs, scales)
-    return lossOf(changed)
-  }
+function moduleLosses(linears: readonly ScaledLinear[], inputs: TapInputs, lossOf: ModuleLoss): Losses {
+  const on =
+    (tokens: keyof typeof lossTokens): LossOf =>
+    async (scales) => {
+      const rounded: Record<string, Floats> = {}
+      for (const linear of linears) rounded[linear.role] = await approximate(linear, inputs, scales)
+      return lossOf(rounded, tokens)
+    }
+  return { heat: on('some'), whole: on('all') }
 }
 
 /** Q(W S) S^-1. */

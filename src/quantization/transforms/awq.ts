@@ -2,12 +2,12 @@ import { widestGroup } from '../../kernels/contract/operations.ts'
 import { type BlockHalf, halfOf } from '../../models/block-halves.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
 import { clipRanges } from '../awq/clip-search.ts'
-import { moduleOperations, type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
+import { type ModuleLoss, moduleOperations, type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
 import { type AwqSettings, awqFields, awqFromLabel, awqLabel, parseAwq } from '../awq/settings.ts'
 import { namesOf, pairGroups, type ScaleGroup } from '../scaling/groups.ts'
 import { ScaledBlock } from '../scaling/scaled-block.ts'
 import { unusableInputs } from '../scaling/unusable-inputs.ts'
-import type { BlockTensors, Transform, TransformOptions } from '../transform.ts'
+import type { Transform, TransformOptions } from '../transform.ts'
 
 /** Linears whose ranges stay: scores grow with the product of two of them, and AutoAWQ leaves them for that. */
 const unclipped: ReadonlySet<string> = new Set(['q', 'k'])
@@ -68,9 +68,9 @@ async function scaleGroup(scaled: ScaledBlock, group: ScaleGroup, options: Trans
   if (scales !== null) scaled.fold(group, scales)
 }
 
-function lossAt(half: BlockHalf, { halfLoss }: TransformOptions<AwqSettings>): (rounded: BlockTensors) => Promise<number> {
+function lossAt(half: BlockHalf, { halfLoss }: TransformOptions<AwqSettings>): ModuleLoss {
   if (halfLoss === undefined) throw new RangeError(`AWQ was to measure errors at the end of ${half}, and has nothing to measure them with`)
-  return (rounded) => halfLoss(half, rounded)
+  return (rounded, tokens) => halfLoss(half, rounded, tokens)
 }
 
 async function clip(scaled: ScaledBlock, linear: LinearSpec, options: TransformOptions<AwqSettings>): Promise<void> {
