@@ -3,9 +3,10 @@
     python autoawq_quantize.py MODEL WINDOWS.json OUT SETTING…
 
 SETTING is the studio's recipe id after `awq`: -4bit-g128, -4bit-g128-sym, -noclip-3bit-g64, -plain-4bit-channel (`plain`: scales
-follow inputs alone, AutoAWQ's duo_scaling off). `OUT/awq-SETTING/model.safetensors` gets matrices and norms as an AWQ file holds them: codes times
-scales rounded to halves. The walk, the searches for scales and ranges and the rounding are the package's; only its last step, which
-packs 4-bit codes for CUDA kernels, is replaced by keeping the values.
+follow inputs alone, AutoAWQ's duo_scaling off), -linears-4bit-channel (`linears`: scales are judged at the linears, which AutoAWQ itself
+does not offer). `OUT/awq-SETTING/model.safetensors` gets matrices and norms as an AWQ file holds them: codes times scales rounded to
+halves. The walk, the searches for scales and ranges and the rounding are the package's; only its last step, which packs 4-bit codes for
+CUDA kernels, is replaced by keeping the values.
 """
 
 import contextlib
@@ -29,7 +30,20 @@ class Family:
     get_layers_for_scaling = staticmethod(LlamaAWQForCausalLM.get_layers_for_scaling)
 
 
+class Outputs(torch.nn.Module):
+    """Linears of one input as one module, so that its error is the sum of theirs."""
+
+    def __init__(self, linears):
+        super().__init__()
+        self.linears = torch.nn.ModuleList(linears)
+
+    def forward(self, x):
+        return torch.cat([linear(x) for linear in self.linears], dim=-1)
+
+
 class Quantizer(AwqQuantizer):
+    judges_linears = False
+
     @contextlib.contextmanager
     def _whole_rows(self, columns):
         """With a whole row as group the package's searches would divide by a group size of -1, or refuse it."""
@@ -40,6 +54,8 @@ class Quantizer(AwqQuantizer):
             self.group_size = group
 
     def _search_best_scale(self, module, prev_op, layers, *rest, **named):
+        if self.judges_linears:
+            named |= {"module2inspect": Outputs(layers), "kwargs": {}}
         with self._whole_rows(layers[0].in_features):
             return super()._search_best_scale(module, prev_op, layers, *rest, **named)
 
@@ -68,10 +84,10 @@ class Quantizer(AwqQuantizer):
 
 def quantizer_of(setting, model, windows):
     *flags, bits, group = [word for word in setting.split("-") if word not in ("", "sym")]
-    unknown = set(flags) - {"plain", "noclip"}
+    unknown = set(flags) - {"plain", "linears", "noclip"}
     if unknown:
         raise SystemExit(f"{setting}: {', '.join(unknown)} is not known here")
-    return Quantizer(
+    quantizer = Quantizer(
         awq_model=Family,
         model=model,
         tokenizer=None,
@@ -87,6 +103,8 @@ def quantizer_of(setting, model, windows):
         max_calib_samples=len(windows),
         max_calib_seq_len=windows[0].shape[1],
     )
+    quantizer.judges_linears = "linears" in flags
+    return quantizer
 
 
 @torch.inference_mode()

@@ -29,7 +29,7 @@ seeds = [read(file) for file in files]
 
 def nearest_of(recipe):
     """Transforms, orders and the like are words before and after the grid; nearest rounding has the grid alone."""
-    words = [word for word in recipe.split("-")[1:] if word not in ("plain", "noclip", "actorder", "static", "gar", "cross")]
+    words = [word for word in recipe.split("-")[1:] if word not in ("plain", "linears", "noclip", "actorder", "static", "gar", "cross")]
     return f"nearest-{'-'.join(words)}"
 
 
