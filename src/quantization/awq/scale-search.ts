@@ -8,7 +8,7 @@ type Floats = Float32Array<ArrayBuffer>
 
 /** AutoAWQ's `n_grid`: ratios 0, 1/20 ... 19/20. */
 const points = 20
-/** Rows of a linear that judge all points; matrices of more are judged whole for the finalists alone, as modules are on all their tokens. */
+/** Rows of a linear that judge all points; the finalists alone are judged by whole matrices, and modules on all their tokens. */
 const rowsOfHeat = 512
 const finalists = 3
 /** Weights whose largest makes 1 of a column's magnitude, where the grid has no groups of its own. */
