@@ -33,18 +33,26 @@ const folderOf = ({ target, options = {} }) => [target, ...Object.values(options
 /** A recipe is an id, or JSON that has one. */
 const nameOf = (recipe) => (recipe.startsWith('{') ? JSON.parse(recipe).id : recipe)
 
-/** A virtual environment with pinned packages, made anew when its requirements change. */
+const hasOpenBlas = spawnSync('pkg-config', ['--exists', 'openblas']).status === 0
+
+/** How packages that are compiled here are built, by group; pip keeps one build of each version, whatever went into it. */
+const builds = hasOpenBlas
+  ? { llama: { args: ['--no-cache-dir'], variables: { CMAKE_ARGS: '-DGGML_BLAS=ON -DGGML_BLAS_VENDOR=OpenBLAS' } } }
+  : {}
+
+/** A virtual environment with pinned packages, made anew when its requirements or its build change. */
 function environment(group) {
   const requirements = path.join(interop, `requirements-${group}.txt`)
-  const hash = createHash('sha256').update(readFileSync(requirements)).digest('hex').slice(0, 12)
+  const { args = [], variables = {} } = builds[group] ?? {}
+  const hash = createHash('sha256').update(readFileSync(requirements)).update(Object.values(variables).join(' ')).digest('hex').slice(0, 12)
   const folder = path.join(home, `${group}-${hash}`)
   const interpreter = path.join(folder, 'bin', 'python')
   if (existsSync(folder)) return interpreter
   console.log(`Installing Python packages (${group}) …`)
   const made = `${folder}.partial`
   rmSync(made, { recursive: true, force: true })
-  const install = [path.join(made, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', '--requirement', requirements]]
-  if (run(python, ['-m', 'venv', made]) !== 0 || run(...install) !== 0)
+  const install = [path.join(made, 'bin', 'python'), ['-m', 'pip', 'install', '--quiet', ...args, '--requirement', requirements]]
+  if (run(python, ['-m', 'venv', made]) !== 0 || run(...install, { env: { ...process.env, ...variables } }) !== 0)
     throw new Error(`Python packages of ${group} could not be installed`)
   renameSync(made, folder)
   return interpreter
@@ -69,10 +77,13 @@ function makeSmollm2() {
   return folder
 }
 
-const rows = readdirSync(path.join(interop, 'rows'))
+const asked = readdirSync(path.join(interop, 'rows'))
   .filter((name) => name.endsWith('.json'))
   .flatMap((name) => JSON.parse(readFileSync(path.join(interop, 'rows', name), 'utf8')))
   .filter(({ model, target }) => (chosen.model ?? [model]).includes(model) && (chosen.target ?? [target]).includes(target))
+const rows = asked.filter(({ loader }) => hasOpenBlas || loader !== 'llama_cpp_blas')
+if (rows.length < asked.length)
+  console.log(`skipped: ${asked.length - rows.length} rows of llama.cpp with BLAS: pkg-config finds no openblas (Debian: libopenblas-dev)`)
 
 mkdirSync(home, { recursive: true })
 const results = []
