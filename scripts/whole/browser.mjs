@@ -82,8 +82,8 @@ async function dropToProof(page, { model, recipe, onWritten }) {
  */
 function appears(page, selector, pattern) {
   return page.evaluate(
-    ([selector, pattern]) =>
-      new Promise((resolve) => {
+    ([selector, pattern, timeout]) =>
+      new Promise((resolve, reject) => {
         const look = () => {
           const texts = [...document.querySelectorAll(selector)].map(({ textContent }) => textContent.trim())
           const found = texts.find((text) => new RegExp(pattern).test(text))
@@ -94,8 +94,9 @@ function appears(page, selector, pattern) {
         const observer = new MutationObserver(look)
         observer.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true })
         look()
+        setTimeout(() => reject(new Error(`nothing to see of ${pattern}`)), timeout)
       }),
-    [selector, pattern.source],
+    [selector, pattern.source, timeout],
   )
 }
 
