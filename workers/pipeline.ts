@@ -20,7 +20,8 @@ const assumedMemoryGiB = 8
 
 const studio = createStudio({
   runs: new OpfsFileStore('runs'),
-  exports: new OpfsFileStore(exportFolder),
+  // What is lost with the power is written again from its run.
+  exports: new OpfsFileStore(exportFolder, { isDurable: false }),
   hub: new OpfsFileStore('hub'),
   cores: navigator.hardwareConcurrency,
   crossOriginIsolated: self.crossOriginIsolated,

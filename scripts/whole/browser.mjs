@@ -2,18 +2,15 @@
 // without measuring, write and check a GGUF.
 import { mkdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { chromiumFlags, chromiumPath } from '../chromium.mjs'
 import { largestWhile, memoryOf, processesBelow, processorSecondsOf } from './processes.mjs'
 
 const sampleMs = 100
-/** Between two looks at the page. */
-const lookMs = 100
 const timeout = 30 * 60_000
 
 /**
- * Wall seconds from the drop to the proved file; processor time of all of the browser's processes; the peak of the renderer
- * that holds the page and its workers. Saves the file to `output`.
+ * Wall seconds from the drop to the written file, and to the proved one; processor time of all of the browser's processes; the
+ * peak of the renderer that holds the page and its workers. Saves the file to `output`.
  */
 export async function quantizeInChromium({ address, model, recipe, folder, output }) {
   const profile = path.join(folder, 'profile')
@@ -32,14 +29,16 @@ export async function quantizeInChromium({ address, model, recipe, folder, outpu
       .sort((one, other) => memoryOf(other.id).now - memoryOf(one.id).now)
     const before = processorSeconds()
     const startedAt = performance.now()
+    let written = Number.NaN
+    const onWritten = () => (written = (performance.now() - startedAt) / 1000)
     const read = () => {
       return { peak: memoryOf(renderer.id).peak, all: processes.reduce((sum, { id }) => sum + memoryOf(id).now, 0) }
     }
-    const { largest } = await largestWhile(dropToProof(page, { model, recipe }), read, sampleMs)
+    const { largest } = await largestWhile(dropToProof(page, { model, recipe, onWritten }), read, sampleMs)
     const seconds = (performance.now() - startedAt) / 1000
     const used = processorSeconds() - before
     await save(page, output)
-    return { seconds, processorSeconds: used, ...largest }
+    return { written, seconds, processorSeconds: used, ...largest }
   } finally {
     await context.close()
     rmSync(profile, { recursive: true, force: true })
@@ -59,30 +58,46 @@ async function choose(page, recipe) {
   await goTo(page, /Open/)
 }
 
-async function dropToProof(page, { model, recipe }) {
+/** `onWritten` is called when the page says that the file is written. */
+async function dropToProof(page, { model, recipe, onWritten }) {
   await page.locator('input[data-picker="folder"]').first().setInputFiles(model)
   await page.waitForURL(/#inspect/, { timeout })
   await goTo(page, /Recipes/)
   await page.getByLabel('Measure', { exact: true }).selectOption('none')
   await page.getByRole('button', { name: /^Run 1 / }).click()
-  const end = page.getByRole('heading', { name: /quantized in|^The run ended/ })
-  await appears(end)
-  const headline = await end.innerText()
+  const headline = await appears(page, 'h1', /quantized in|^The run ended/)
   if (!headline.includes('quantized in')) throw new Error(`${headline}: ${await page.getByRole('alert').allInnerTexts()}`)
   await goTo(page, /Export/)
   const cell = page.getByRole('checkbox', { name: new RegExp(`^${recipe} as GGUF`) })
-  await appears(cell)
   if ((await cell.getAttribute('aria-checked')) !== 'true') await cell.click()
   await page.getByRole('button', { name: /^Write and check/ }).click()
-  await appears(page.getByRole('button', { name: /^Save \d+ file/ }))
+  const steps = 'section li, button'
+  await appears(page, steps, /^Written, done/).then(onWritten)
+  await appears(page, steps, /^Save \d+ file/)
 }
 
-/** Playwright's own waiting looks at every frame, on the processor that is measured. */
-async function appears(locator) {
-  for (const endsAt = performance.now() + timeout; !(await locator.isVisible()); ) {
-    if (performance.now() > endsAt) throw new Error(`nothing to see of ${locator}`)
-    await sleep(lookMs)
-  }
+/**
+ * The text of an element when it is there. The page itself tells: a look that is repeated, as Playwright's waiting at every frame,
+ * is work for the processor that is measured.
+ */
+function appears(page, selector, pattern) {
+  return page.evaluate(
+    ([selector, pattern, timeout]) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          const texts = [...document.querySelectorAll(selector)].map(({ textContent }) => textContent.trim())
+          const found = texts.find((text) => new RegExp(pattern).test(text))
+          if (found === undefined) return
+          observer.disconnect()
+          resolve(found)
+        }
+        const observer = new MutationObserver(look)
+        observer.observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true })
+        look()
+        setTimeout(() => reject(new Error(`nothing to see of ${pattern}`)), timeout)
+      }),
+    [selector, pattern.source, timeout],
+  )
 }
 
 /** The weights alone. */

@@ -18,12 +18,15 @@ describe('OPFS on the page, through createWritable', () => {
 })
 
 describe('OPFS in a worker, through sync access handles', () => {
-  it('keeps the same promises', async () => {
+  it.each([
+    ['files on the disk', true],
+    ['files that the system writes when it likes', false],
+  ])('keeps the same promises with %s', async (_name, isDurable) => {
     const worker = new Worker(new URL('../testing/opfs.test-worker.ts', import.meta.url), { type: 'module' })
     const faults = await new Promise((resolve, reject) => {
       worker.onmessage = (event: MessageEvent<unknown>) => resolve(event.data)
       worker.onerror = (event) => reject(new Error(event.message))
-      worker.postMessage('start')
+      worker.postMessage(isDurable)
     })
     worker.terminate()
     expect(faults).toEqual(storeCases.map(({ name }) => [name, null]))

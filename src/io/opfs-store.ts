@@ -11,10 +11,15 @@ import { partialSuffix, splitStorePath, storageError, storageFull } from './stor
  */
 export class OpfsFileStore implements FileStore {
   readonly #parts: readonly string[]
+  readonly #isDurable: boolean
 
-  /** `folder` is where in the origin's storage this store lives, so that stores can be listed and cleared apart. */
-  constructor(folder: string) {
+  /**
+   * `folder` is where in the origin's storage this store lives, so that stores can be listed and cleared apart. A durable file
+   * is on the disk itself when it is closed and outlives a loss of power; that waits for the disk.
+   */
+  constructor(folder: string, { isDurable = true } = {}) {
     this.#parts = splitStorePath(folder)
+    this.#isDurable = isDurable
   }
 
   async create(path: string): Promise<ByteSink> {
@@ -24,7 +29,7 @@ export class OpfsFileStore implements FileStore {
       const folder = await this.#folder(parts.slice(0, -1), true)
       if (folder === null) throw new TypeError('a folder that was made is missing')
       const partial = await folder.getFileHandle(`${name}${partialSuffix}`, { create: true })
-      return await partialSink({ path, name, folder, partial })
+      return await partialSink({ path, name, folder, partial, isDurable: this.#isDurable })
     } catch (cause) {
       throw storageError('Writing', path, cause)
     }
@@ -112,6 +117,8 @@ interface PartialFile {
   readonly name: string
   readonly folder: FileSystemDirectoryHandle
   readonly partial: FileSystemFileHandle
+  /** A stream says nothing about the disk. */
+  readonly isDurable: boolean
 }
 
 /** Bytes appended to a partial file by whichever way this thread has. */
@@ -120,8 +127,9 @@ interface Appender {
   finish(): Promise<void>
 }
 
-async function partialSink({ path, name, folder, partial }: PartialFile): Promise<ByteSink> {
-  const appender = (await syncAppender(partial, path)) ?? (await streamAppender(partial))
+async function partialSink(file: PartialFile): Promise<ByteSink> {
+  const { path, name, folder, partial } = file
+  const appender = (await syncAppender(file)) ?? (await streamAppender(partial))
   let isOpen = true
   const discard = () => folder.removeEntry(partial.name).catch(() => undefined)
   return {
@@ -153,8 +161,8 @@ async function partialSink({ path, name, folder, partial }: PartialFile): Promis
 }
 
 /** `null` where there are no sync access handles: outside dedicated workers. */
-async function syncAppender(file: FileSystemFileHandle, path: string): Promise<Appender | null> {
-  const handle = await opfsHandle(file).createSyncAccessHandle?.()
+async function syncAppender({ path, partial, isDurable }: PartialFile): Promise<Appender | null> {
+  const handle = await opfsHandle(partial).createSyncAccessHandle?.()
   if (handle === undefined) return null
   handle.truncate(0) // a crash may have left an older one
   let at = 0
@@ -166,7 +174,7 @@ async function syncAppender(file: FileSystemFileHandle, path: string): Promise<A
       if (written < bytes.byteLength) throw storageFull(path)
     },
     async finish() {
-      handle.flush()
+      if (isDurable) handle.flush()
       handle.close()
     },
   }

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { createRandom, type Random } from '../core/random.ts'
 import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
 import { createReferenceKernels } from './reference/index.ts'
 import { createWasmKernels } from './wasm/index.ts'
@@ -37,6 +38,23 @@ test.each(types)(
   },
   20_000,
 )
+
+// Roundings decide these: most of a weight is common to all, or weights are so small that products of them are rounded to nothing.
+test.each([
+  ['far from 0', (random: Random) => 100 + random.next()],
+  ['nearly the same', (random: Random) => 0.5 + 1e-6 * random.next()],
+  ['of all magnitudes', (random: Random, index: number) => (random.next() - 0.5) * 10 ** ((Math.floor(index / 32) % 30) - 25)],
+])('the search for scales passes over no better one where weights are %s', async (_, weightOf) => {
+  const random = createRandom(7)
+  const input = { data: Float32Array.from({ length: 2 ** 15 }, (_, i) => weightOf(random, i)), rows: 16, columns: 2048 }
+  const importance = Float32Array.from({ length: 2048 }, () => (random.next() < 0.1 ? 0 : Math.exp(6 * random.next())))
+  for (const type of ['Q2_K', 'Q4_K', 'Q5_K'] as const) {
+    for (const options of [{}, { importance }]) {
+      const [found, wanted] = await Promise.all([wasm, reference].map((kernels) => kernels.quantizeGgml(input, type, options)))
+      expect(Buffer.compare(found ?? new Uint8Array(), wanted ?? new Uint8Array()), type).toBe(0)
+    }
+  }
+})
 
 test('any half decodes alike, NaN and infinity too', async () => {
   const blocks = new Uint8Array(Uint16Array.from({ length: 65536 }, (_, half) => half).buffer)

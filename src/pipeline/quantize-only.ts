@@ -11,8 +11,8 @@ import { type TileResult, UnitWriter } from './unit-writer.ts'
 import { type GridTensor, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, type WalkContext } from './walk-context.ts'
 import { assertFinite, dequantize } from './weights.ts'
 
-/** Tiles in work at once: while one is stored and the next one read, the threads have a third. */
-export const tilesAhead = 3
+/** Tiles in work at once: while some are read and one is stored the threads have others, also where tensors are small. */
+export const tilesAhead = 6
 
 /**
  * The walk of a run that measures nothing on a text: every matrix is read once, tile by tile, quantized by every recipe,

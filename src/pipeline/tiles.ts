@@ -4,7 +4,7 @@ import { matricesOf, type ResolvedTensor } from '../quantization/resolve.ts'
 import { isOnGrid, type RecipeRun } from './walk-context.ts'
 
 /** f32 bytes of a tile of rows. */
-const tileBytes = 32 * 2 ** 20
+const tileBytes = 16 * 2 ** 20
 
 /** Rows of a tall matrix that are quantized together: a scale over the whole matrix needs the whole matrix. */
 export function rowsOfTile(tensor: ResolvedTensor): number {
