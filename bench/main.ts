@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import type { GgmlType } from '../src/kernels/contract/ggml.ts'
 import { benchConformance } from './conformance.ts'
 import { benchExport, benchExportCase } from './exporting.ts'
+import { benchFactor } from './factor.ts'
 import { benchForward, forwardTable } from './forward.ts'
 import { benchGraphics } from './graphics.ts'
 import { benchKernels, benchScaling, kernelTable, scalingTable } from './kernels.ts'
@@ -61,6 +62,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   graphics,
   kernels: async () => kernelTable(await benchKernels(rounds)),
   scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
+  factor: () => benchFactor(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds }),
   export: () => benchExport(new URL(import.meta.url), { threads, workers, only: options.only, ...rounds }),
   'export-case': exportCase,
   forward: async () => forwardTable(await benchForward({ threads, ...rounds })),
