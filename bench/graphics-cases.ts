@@ -63,7 +63,7 @@ async function sweepCase(kernels: Kernels, rows: number, columns: number): Promi
   const options = { upper: factor.upper, order: null, block: 128, groups: Math.ceil(columns / 128), groupOf, grid }
   return {
     method: 'sweepColumns',
-    name: `${rows} x ${columns} (its factor, in f64 on one thread: ${seconds} s)`,
+    name: `${rows} x ${columns} (its factor, in ${factor.computedIn} on one thread: ${seconds} s)`,
     async run(operations) {
       const { codes, fitted, losses } = await operations.sweepColumns(weights, options)
       return [codes, fitted.steps, fitted.zeroPoints, losses]

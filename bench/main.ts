@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import type { GgmlType } from '../src/kernels/contract/ggml.ts'
 import { benchConformance } from './conformance.ts'
 import { benchExport, benchExportCase } from './exporting.ts'
+import { benchFactor } from './factor.ts'
 import { benchForward, forwardTable } from './forward.ts'
 import { benchGraphics } from './graphics.ts'
 import { benchKernels, benchScaling, kernelTable, scalingTable } from './kernels.ts'
@@ -55,12 +56,18 @@ function exportCase(): Promise<string> {
   return benchExportCase({ folder, planHash, name: only[0] ?? '', threads, workers, rounds: rounds.rounds ?? 1 })
 }
 
+async function factor(): Promise<string> {
+  for await (const line of benchFactor(workers.kernel, { threads, ...rounds })) process.stdout.write(line)
+  return ''
+}
+
 const parts: Readonly<Record<string, () => Promise<string>>> = {
   native,
   conformance,
   graphics,
   kernels: async () => kernelTable(await benchKernels(rounds)),
   scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
+  factor,
   export: () => benchExport(new URL(import.meta.url), { threads, workers, only: options.only, ...rounds }),
   'export-case': exportCase,
   forward: async () => forwardTable(await benchForward({ threads, ...rounds })),

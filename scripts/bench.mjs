@@ -1,5 +1,5 @@
 // npm run bench: speed of kernels and forward passes, each beside what it is compared with in the same run.
-//   npm run bench -- native      one part: native, conformance, kernels, scaling, graphics, export, forward
+//   npm run bench -- native      one part: native, conformance, kernels, scaling, factor, graphics, export, forward
 //   npm run bench -- export --only onnx --only gptq:nearest-3bit-g32
 //   npm run bench -- native --type Q4_K --type Q4_0 --rounds 15 --markdown
 import { cpus } from 'node:os'
@@ -25,6 +25,7 @@ const parts = [
   ['conformance'],
   ['kernels'],
   ['scaling', '--threads', threads],
+  ['factor', '--threads', threads],
   ['graphics', '--threads', threads],
   ['export', '--threads', threads],
   ['forward', '--threads', '1'],

@@ -2,7 +2,7 @@ import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import { isShared } from '../core/shared-memory.ts'
 import { sampleMatrix } from './conformance/inputs.ts'
 import { startThreadDouble } from './conformance/thread-double.ts'
-import type { SweepOptions } from './contract/feedback.ts'
+import { f32Columns, largestF32Residual, type SweepOptions } from './contract/feedback.ts'
 import type { Kernels } from './contract/kernels.ts'
 import { createKernelPool } from './pool.ts'
 import { createReferenceKernels } from './reference/index.ts'
@@ -16,6 +16,12 @@ const inOrder = (columns: number, size: number): Pick<SweepOptions, 'groups' | '
   groups: Math.ceil(columns / size),
   groupOf: Int32Array.from({ length: columns }, (_, position) => Math.floor(position / size)),
 })
+
+/** The largest difference as a share of the largest element. */
+function farthest(a: Float32Array, b: Float32Array): number {
+  const largest = a.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+  return a.reduce((most, value, at) => Math.max(most, Math.abs(value - (b[at] ?? 0))), 0) / largest
+}
 
 describe.each([
   ['reference', createReferenceKernels],
@@ -59,6 +65,35 @@ describe.each([
     const gram = await gramOf(kernels, 10, 50)
     gram[5 * 10 + 5] = value
     expect(await kernels.factorInverse(gram, { order: null, damping: 0 })).toEqual({ kind: 'not-positive-definite', column: 5 })
+  })
+
+  test('f32 stands where its factor holds, close to that of f64', async () => {
+    const gram = await gramOf(kernels, 141, 300)
+    const order = Int32Array.from({ length: 141 }, (_, position) => (position * 7) % 141)
+    const options = { order, damping: 3 }
+    const [exact, quick] = [await kernels.factorInverse(gram, options), await kernels.factorInverse(gram, { ...options, f32From: 141 })]
+    if (exact.kind !== 'factor' || quick.kind !== 'factor') throw new TypeError('factors were expected')
+    expect([exact.computedIn, exact.f32Residual, quick.computedIn]).toEqual(['f64', null, 'f32'])
+    expect(quick.f32Residual).toBeGreaterThan(0)
+    expect(quick.f32Residual).toBeLessThan(2e-6)
+    expect(farthest(exact.upper, quick.upper)).toBeGreaterThan(0)
+    expect(farthest(exact.upper, quick.upper)).toBeLessThan(1e-5)
+    expect(quick.upper.some((value, at) => at % 141 < Math.floor(at / 141) && value !== 0)).toBe(false)
+  })
+
+  // Columns that are copies of each other: the condition is n / damping.
+  test.each([
+    ['leaves too much', 2e-4, false],
+    ['finds none', 3e-8, true],
+  ])('where f32 %s, the factor is that of f64 to the byte', async (_case, damping, isBroken) => {
+    const gram = new Float32Array(141 * 141).fill(1)
+    const exact = await kernels.factorInverse(gram, { order: null, damping })
+    const tried = await kernels.factorInverse(gram, { order: null, damping, f32From: 0 })
+    if (exact.kind !== 'factor' || tried.kind !== 'factor') throw new TypeError('factors were expected')
+    expect(tried.computedIn).toBe('f64')
+    expect(tried.upper).toEqual(exact.upper)
+    expect(tried.f32Residual).toBeGreaterThan(largestF32Residual)
+    expect(tried.f32Residual === Infinity).toBe(isBroken)
   })
 
   test('weights that are not finite are refused by name', async () => {
@@ -111,11 +146,47 @@ test('a factor of several steps is that of the reference', async () => {
     const options = { order, damping: 2 }
     const [expected, found] = [await reference.factorInverse(gram, options), await wasm.factorInverse(gram, options)]
     if (expected.kind !== 'factor' || found.kind !== 'factor') throw new TypeError('factors were expected')
-    const largest = expected.upper.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-    const off = expected.upper.reduce((most, value, at) => Math.max(most, Math.abs(value - (found.upper[at] ?? 0))), 0)
-    expect(off / largest).toBeLessThan(1e-6)
+    expect(farthest(expected.upper, found.upper)).toBeLessThan(1e-6)
     expect(found.upper.some((value, at) => at % columns < Math.floor(at / columns) && value !== 0)).toBe(false)
   }
+})
+
+test('f32 is tried for wide layers alone', async () => {
+  const kernels = await createWasmKernels()
+  for (const columns of [f32Columns - 1, f32Columns]) {
+    const gram = Float32Array.from({ length: columns * columns }, (_, at) => (at % (columns + 1) === 0 ? 4 : 0))
+    const factor = await kernels.factorInverse(gram, { order: null, damping: 0 })
+    expect(factor).toMatchObject(columns < f32Columns ? { computedIn: 'f64', f32Residual: null } : { computedIn: 'f32', f32Residual: 0 })
+  }
+})
+
+/** Inputs with much in common, as those of a layer have, so that errors are fed back far. */
+test('a layer loses no more with a factor in f32', async () => {
+  const kernels = await createWasmKernels()
+  const [rows, columns, tokens] = [48, 640, 800]
+  const inputs = sampleMatrix('normal', tokens, columns)
+  for (let at = 0; at < inputs.data.length; at++) {
+    if (at % columns > 0) inputs.data[at] = (inputs.data[at] ?? 0) + (inputs.data[at - (at % columns)] ?? 0)
+  }
+  const gram = await kernels.accumulateGram(new Float32Array(columns * columns), inputs)
+  const mean = gram.reduce((sum, value, at) => sum + (at % (columns + 1) === 0 ? value : 0), 0) / columns
+  const weight = sampleMatrix('normal', rows, columns)
+  const { groups, groupOf } = inOrder(columns, 128)
+  const losses: number[] = []
+  for (const f32From of [0, Infinity]) {
+    const factor = await kernels.factorInverse(gram, { order: null, damping: 0.01 * mean, f32From })
+    if (factor.kind !== 'factor') throw new TypeError('a factor was expected')
+    expect(factor.computedIn).toBe(f32From === 0 ? 'f32' : 'f64')
+    const grid = { kind: 'fit', bits: 4, isSymmetric: true, clip: 'none' } as const
+    const { codes, fitted } = await kernels.sweepColumns(weight, { upper: factor.upper, order: null, block: 128, groups, groupOf, grid })
+    const off = weight.data.map((value, at) => {
+      const group = Math.floor(at / columns) * groups + Math.floor((at % columns) / 128)
+      return value - (fitted.steps[group] ?? 0) * ((codes[at] ?? 0) - (fitted.zeroPoints[group] ?? 0))
+    })
+    losses.push(await kernels.traceThroughGram({ data: off, rows, columns }, gram))
+  }
+  const [quick = 0, exact = 0] = losses
+  expect(Math.abs(quick / exact - 1)).toBeLessThan(1e-3)
 })
 
 describe('threads', async () => {
@@ -126,12 +197,19 @@ describe('threads', async () => {
     vi.unstubAllGlobals()
   })
 
-  test.each(['shared', 'copied'])('do not change a byte of a factor of several steps whose panels are %s', async (memory) => {
+  test.each([
+    ['shared', 'f64'],
+    ['shared', 'f32'],
+    ['copied', 'f64'],
+    ['copied', 'f32'],
+  ])('do not change a byte of a factor of several steps whose panels are %s, in %s', async (memory, computedIn) => {
     const columns = 701
     const gram = await gramOf(inline, columns, 900)
-    const expected = await inline.factorInverse(gram, { order: null, damping: 5 })
+    const options = { order: null, damping: 5, f32From: computedIn === 'f32' ? 0 : Infinity }
+    const expected = await inline.factorInverse(gram, options)
     if (memory === 'copied') vi.stubGlobal('SharedArrayBuffer', undefined)
-    const found = await pool.factorInverse(gram, { order: null, damping: 5 })
+    const found = await pool.factorInverse(gram, options)
+    expect(found).toMatchObject({ computedIn })
     if (expected.kind !== 'factor' || found.kind !== 'factor') throw new TypeError('factors were expected')
     expect(isShared(found.upper)).toBe(memory === 'shared')
     expect(Buffer.compare(Buffer.from(found.upper.buffer), Buffer.from(expected.upper.buffer))).toBe(0)

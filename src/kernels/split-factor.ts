@@ -1,15 +1,31 @@
 import { throwIfAborted } from '../core/errors.ts'
-import { type FactorColumns, factorBlock, type PanelRange, panelOffset, panelRows } from './contract/factor.ts'
-import type { FactorOptions, InverseFactor } from './contract/feedback.ts'
+import {
+  columnBytes,
+  type FactorColumns,
+  type FactorValues,
+  factorBlock,
+  type PanelRange,
+  panelOffset,
+  panelRowsOf,
+} from './contract/factor.ts'
+import { type FactorOptions, f32Columns, type InverseFactor, largestF32Residual } from './contract/feedback.ts'
 import type { KernelExecutor } from './executor.ts'
+import { factorResidual } from './factor-residual.ts'
 import { contractBroken, requireOrder } from './faults.ts'
 
 /** Fewer rows are not worth a message of their own: each computes the step's own rows as well. */
-const leastPanels = 64
+const leastRows = 256
 /** Bytes of columns of Y that a thread holds while the rows of L pass by. */
 const inverseBytes = 16 * 2 ** 20
 
-/** The steps follow each other, the rows of each and then the columns of the inverse are split; their sums do not depend on it. */
+/** L on its way, whose type is the one that everything is computed in. */
+interface Lower {
+  readonly lower: FactorValues
+  /** Rows, rounded up to panels. */
+  readonly size: number
+}
+
+/** In f32 where that is worth trying, in f64 where it was not tried or did not hold. */
 export async function factorInverse(
   executor: KernelExecutor,
   { gram, options }: { gram: Float32Array; options: FactorOptions },
@@ -19,45 +35,76 @@ export async function factorInverse(
   const columns = Math.sqrt(gram.length)
   if (!Number.isInteger(columns)) throw contractBroken(`A Gram matrix is square; this one holds ${gram.length} elements.`)
   if (!(options.damping >= 0 && options.damping < Infinity)) throw contractBroken(`Damping is ${options.damping}.`)
-  const { order } = options
+  const { order, f32From = f32Columns } = options
   if (order !== null) requireOrder(order, columns)
+  // One room for both attempts.
+  const memory = executor.memory(Math.max(lowerBytes(columns, 4), lowerBytes(columns, 8)))
+  const upper = new Float32Array(executor.memory(4 * columns * columns))
+  const isTriedInF32 = columns >= f32From
+  let f32Residual: number | null = null
+  if (isTriedInF32) {
+    const failed = await factorTo(executor, { lower: new Float32Array(memory), gram, options, upper }, signal)
+    f32Residual = failed === null ? factorResidual(upper, gram, options) : Infinity
+    if (f32Residual <= largestF32Residual) return { kind: 'factor', upper, computedIn: 'f32', f32Residual }
+  }
+  const lower = new Float64Array(memory)
+  if (isTriedInF32) lower.fill(0)
+  const failed = await factorTo(executor, { lower, gram, options, upper }, signal)
+  if (failed === null) return { kind: 'factor', upper, computedIn: 'f64', f32Residual }
+  const position = columns - 1 - failed
+  return { kind: 'not-positive-definite', column: order?.[position] ?? position }
+}
+
+/** Bytes of L in panels of so many rows. */
+function lowerBytes(columns: number, panelRows: number): number {
+  return (panelOffset(Math.ceil(columns / panelRows), panelRows) * columnBytes) / panelRows
+}
+
+/** U to `upper` by way of L in `lower`, which holds zeros; the row of L whose pivot failed, else null. */
+async function factorTo(
+  executor: KernelExecutor,
+  { lower, gram, options, upper }: { lower: FactorValues; gram: Float32Array; options: FactorOptions; upper: Float32Array },
+  signal: AbortSignal | undefined,
+): Promise<number | null> {
+  const columns = Math.sqrt(gram.length)
+  const panelRows = panelRowsOf(lower)
   const size = Math.ceil(columns / panelRows) * panelRows
-  const lower = new Float64Array(executor.memory(8 * panelOffset(size / panelRows)))
-  fillReversed(lower, gram, options)
+  fillReversed({ lower, size }, gram, options)
   for (let first = 0; first < size; first += factorBlock) {
     const failed = await factorStep(executor, { lower, size, first }, signal)
-    if (failed === null) continue
-    const position = columns - 1 - failed
-    return { kind: 'not-positive-definite', column: order?.[position] ?? position }
+    if (failed !== null) return failed
   }
-  return { kind: 'factor', upper: await invertedColumns(executor, { lower, size, columns }, signal) }
+  await invertTo(executor, { lower, size, upper, columns }, signal)
+  return null
 }
 
 /** Columns [first, first + `factorBlock`) of L; the row whose pivot failed, else null. */
 async function factorStep(
   executor: KernelExecutor,
-  { lower, size, first }: { lower: Float64Array; size: number; first: number },
+  { lower, size, first }: Lower & { readonly first: number },
   signal: AbortSignal | undefined,
 ): Promise<number | null> {
+  const panelRows = panelRowsOf(lower)
+  const offsetOf = (panel: number): number => panelOffset(panel, panelRows)
   const end = Math.min(size, first + factorBlock)
   const width = end - first
   const own = { start: first / panelRows, end: end / panelRows }
-  const place = (values: Float64Array, { start, end: last }: PanelRange): void => {
+  const place = (values: FactorValues, { start, end: last }: PanelRange): void => {
     for (let panel = start; panel < last; panel++) {
       const from = (panel - start) * width * panelRows
       const count = Math.min(width, panelRows * (panel + 1) - first) * panelRows
-      lower.set(values.subarray(from, from + count), panelOffset(panel) + first * panelRows)
+      lower.set(values.subarray(from, from + count), offsetOf(panel) + first * panelRows)
     }
   }
-  const shares = sharesOf({ start: own.end, end: size / panelRows }, executor.threads)
+  const shares = sharesOf({ start: own.end, end: size / panelRows }, Math.min(executor.threads, Math.floor((size - end) / leastRows)))
   const parts: FactorColumns[] = []
   await executor.each(
     'factorColumns',
     shares,
     {
       argumentsOf: (panels, cut) => [
-        cut(lower, panelOffset(own.start), panelOffset(own.end)),
-        cut(lower, panelOffset(panels.start), panelOffset(panels.end)),
+        cut(lower, offsetOf(own.start), offsetOf(own.end)),
+        cut(lower, offsetOf(panels.start), offsetOf(panels.end)),
         { first, end, panels },
       ],
       take(part, _, index) {
@@ -75,25 +122,26 @@ async function factorStep(
   return null
 }
 
-/** Panels in one share a thread, at least one share even of none: it computes the step's own rows. */
-function sharesOf({ start, end }: PanelRange, threads: number): readonly PanelRange[] {
-  const count = Math.max(1, Math.min(threads, Math.floor((end - start) / leastPanels)))
+/** Panels in so many shares, at least one share even of none: it computes the step's own rows. */
+function sharesOf({ start, end }: PanelRange, most: number): readonly PanelRange[] {
+  const count = Math.max(1, most)
   const at = (share: number): number => start + Math.floor((share * (end - start)) / count)
   return Array.from({ length: count }, (_, share) => ({ start: at(share), end: at(share + 1) }))
 }
 
-async function invertedColumns(
+async function invertTo(
   executor: KernelExecutor,
-  { lower, size, columns }: { lower: Float64Array; size: number; columns: number },
+  { lower, size, upper, columns }: Lower & { readonly upper: Float32Array; readonly columns: number },
   signal: AbortSignal | undefined,
-): Promise<Float32Array> {
+): Promise<void> {
+  const panelRows = panelRowsOf(lower)
+  const offsetOf = (panel: number): number => panelOffset(panel, panelRows)
   const last = size / panelRows
-  const upper = new Float32Array(executor.memory(4 * columns * columns))
   await executor.each(
     'invertColumns',
-    inversePieces(last, executor.threads),
+    inversePieces(last, panelRows, executor.threads),
     {
-      argumentsOf: (panels, cut) => [cut(lower, panelOffset(panels.start), panelOffset(last)), { panels, columns }],
+      argumentsOf: (panels, cut) => [cut(lower, offsetOf(panels.start), offsetOf(last)), { panels, columns }],
       take(part, { start, end }) {
         const [first, stop] = [panelRows * start, Math.min(columns, panelRows * end)]
         const width = stop - first
@@ -104,15 +152,14 @@ async function invertedColumns(
     },
     signal,
   )
-  return upper
 }
 
 /** Panels of columns, those that cost most first. */
-function inversePieces(panels: number, threads: number): readonly PanelRange[] {
+function inversePieces(panels: number, panelRows: number, threads: number): readonly PanelRange[] {
   const pieces: PanelRange[] = []
   const most = threads === 1 ? panels : Math.ceil(panels / (4 * threads))
   for (let start = 0; start < panels; ) {
-    const bounded = Math.max(1, Math.floor(inverseBytes / (8 * panelRows * panelRows * (panels - start))))
+    const bounded = Math.max(1, Math.floor(inverseBytes / (columnBytes * panelRows * (panels - start))))
     const end = Math.min(panels, start + Math.min(most, bounded))
     pieces.push({ start, end })
     start = end
@@ -121,12 +168,12 @@ function inversePieces(panels: number, threads: number): readonly PanelRange[] {
 }
 
 /** The reversed, damped matrix to the panels of L, which hold zeros; `gram` is given by its upper triangle. */
-function fillReversed(lower: Float64Array, gram: Float32Array, { order, damping }: FactorOptions): void {
+function fillReversed({ lower, size }: Lower, gram: Float32Array, { order, damping }: FactorOptions): void {
   const columns = Math.sqrt(gram.length)
-  const size = Math.ceil(columns / panelRows) * panelRows
+  const panelRows = panelRowsOf(lower)
   const columnAt = Int32Array.from({ length: columns }, (_, row) => order?.[columns - 1 - row] ?? columns - 1 - row)
   for (let row = 0; row < size; row++) {
-    const start = panelOffset(Math.floor(row / panelRows)) + (row % panelRows)
+    const start = panelOffset(Math.floor(row / panelRows), panelRows) + (row % panelRows)
     if (row >= columns) {
       lower[start + row * panelRows] = 1
       continue

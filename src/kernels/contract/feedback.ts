@@ -9,14 +9,28 @@ export interface FactorOptions {
   readonly order: Int32Array<ArrayBuffer> | null
   /** Added to every element of the diagonal of G. A column that is never used (G_ii = 0) needs it above 0. */
   readonly damping: number
+  /** Columns from which f32 is tried before f64. Default: `f32Columns`; Infinity never tries it. */
+  readonly f32From?: number
 }
+
+/** Narrower factors cost little in f64. */
+export const f32Columns = 1024
+
+/**
+ * |U H U^T v - v| / |v| up to which a factor in f32 stands (`../factor-residual.ts`). Far below what rounding weights costs, and far
+ * above what a well-conditioned matrix leaves, some 1e-6.
+ */
+export const largestF32Residual = 1e-4
 
 /** A matrix that is not positive definite is an expected outcome: more damping helps. */
 export type InverseFactor =
   | {
       readonly kind: 'factor'
-      /** U by positions, [columns, columns] row-major, 0 below the diagonal. Computed in f64. */
+      /** U by positions, [columns, columns] row-major, 0 below the diagonal. */
       readonly upper: Float32Array
+      readonly computedIn: 'f32' | 'f64'
+      /** What f32 left, where it was tried: above `largestF32Residual` when f64 had to follow, Infinity when f32 found no factor. */
+      readonly f32Residual: number | null
     }
   | {
       readonly kind: 'not-positive-definite'

@@ -87,7 +87,7 @@ export interface Kernels {
   groupLosses(delta: Matrix, gram: Float32Array, span: number, signal?: AbortSignal): Promise<Float64Array<ArrayBuffer>>
   /**
    * U of `feedback.ts` from the upper triangle of G, without an explicit inverse: reverse rows and columns, Cholesky, invert
-   * the triangle, reverse again. One thread does it.
+   * the triangle, reverse again. In f32 or f64, see `FactorOptions`.
    */
   factorInverse(gram: Float32Array, options: FactorOptions, signal?: AbortSignal): Promise<InverseFactor>
   /** Steps of an affine grid from the weights as they are: `group` columns share one, a last short group is allowed. */

@@ -1,7 +1,7 @@
 import type { AffineFit, AffineTensor } from './affine.ts'
 import type { CodeBookParams, CodeBookTensor } from './codebook.ts'
 import type { DescentOptions, DescentResult } from './descent.ts'
-import type { FactorColumns, FactorStep, InverseSpan } from './factor.ts'
+import type { FactorColumns, FactorStep, FactorValues, InverseSpan } from './factor.ts'
 import type { AffineSteps, StepRule, SweepOptions, SweepResult } from './feedback.ts'
 import type { GgmlType } from './ggml.ts'
 import type { Int8RowsTensor } from './int8-rows.ts'
@@ -53,12 +53,12 @@ export interface KernelOperations {
   /** `blocks`: G of each group of `span` columns, whole and symmetric, one after the other. */
   groupLosses(delta: Matrix, blocks: Float32Array, span: number): Float64Array<ArrayBuffer>
   /** The next columns of L, in the panels of the columns' own rows and in those given besides. */
-  factorColumns(pivots: Float64Array, rows: Float64Array, step: FactorStep): FactorColumns
+  factorColumns(pivots: FactorValues, rows: FactorValues, step: FactorStep): FactorColumns
   /**
    * Columns of Y as columns of U, [n - c, width] for the columns [c, c + width) of Y: rows and columns reversed, from row 0 and
    * to the last column on. `lower` are the panels of L from the first of the span on.
    */
-  invertColumns(lower: Float64Array, span: InverseSpan): Float32Array<ArrayBuffer>
+  invertColumns(lower: FactorValues, span: InverseSpan): Float32Array<ArrayBuffer>
   fitSteps(piece: MatrixPiece, group: number, rule: StepRule): AffineSteps
   /** The arrays of `options.grid` hold the piece's rows. */
   sweepColumns(piece: MatrixPiece, options: SweepOptions): SweepResult

@@ -50,10 +50,14 @@ export interface KernelExports extends GgmlExports {
   readonly accumulateProduct: Call
   readonly traceThroughGram: Call
   readonly groupLosses: Call
-  readonly factorPivots: Call
-  readonly solvePanels: Call
-  readonly invertRows: Call
-  readonly storeColumns: Call
+  readonly factorPivots32: Call
+  readonly factorPivots64: Call
+  readonly solvePanels32: Call
+  readonly solvePanels64: Call
+  readonly invertRows32: Call
+  readonly invertRows64: Call
+  readonly storeColumns32: Call
+  readonly storeColumns64: Call
   readonly fitSteps: Call
   readonly arrangeColumns: Call
   readonly sweepColumns: Call

@@ -21,7 +21,7 @@ const reasons: Readonly<Record<string, string>> = {
   compareWeights: onePass,
   compareGgml: onePass,
   describeWeights: onePass,
-  factorInverse: 'A factor loses digits in f32, and WGSL has no f64.',
+  factorInverse: 'Where a factor in f32 does not hold it needs f64, which WGSL does not have.',
   groupLosses: 'Sums in f64, which WGSL does not have.',
   accumulateLogits: 'KL divergence is a small difference of large sums and needs f64, which WGSL does not have.',
 }

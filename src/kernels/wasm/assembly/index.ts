@@ -2,7 +2,20 @@
 // Kernels may read and write up to `slack` bytes (arena.ts) past the end of an array, so that loops need no scalar tails.
 export { dequantizeAffine, findRange, quantizeAffine } from './affine'
 export { dequantizeCodeBook, quantizeCodeBook } from './codebook'
-export { factorPivots, invertRows, solvePanels, storeColumns, updateColumnPanel, updateRowPanel } from './factor.generated'
+export {
+  factorPivots32,
+  factorPivots64,
+  invertRows32,
+  invertRows64,
+  solvePanels32,
+  solvePanels64,
+  storeColumns32,
+  storeColumns64,
+  updateColumns32,
+  updateColumns64,
+  updateRows32,
+  updateRows64,
+} from './factor.generated'
 export { fitSteps } from './fit'
 export { decodeF16, decodeF32, encodeF16, encodeF32, widenBfloat16 } from './float-blocks'
 export { decodeMXFP4, decodeNVFP4, encodeMXFP4, encodeNVFP4 } from './fp4'
