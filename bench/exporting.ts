@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -17,20 +17,25 @@ import { executeRun } from '../src/pipeline/execute-run.ts'
 import { exportTarget } from '../src/pipeline/export-run.ts'
 import { exportSource, requireResult } from '../src/pipeline/run-result.ts'
 import { findRecipe } from '../src/quantization/presets.ts'
+import type { Recipe } from '../src/quantization/recipe.ts'
 import { createTokenizer } from '../src/runtime/engines/tokenizer.ts'
+import { sentencePieceFiles } from '../src/testing/tokenizer-files.ts'
 import { median } from './rounds.ts'
 
+/** Of the SentencePiece kind with Llama's own ids: the only kind that every format can hold. */
+const tokenizer = sentencePieceFiles()
 /** One matrix of it is 512 MiB in f32, so that 256 MiB are a bound on what is in memory, not on what there is. */
-const tallShape = { ...shapes.tinyllama, layers: 1, intermediate: 65_536, vocab: 320 }
+const tallShape = { ...shapes.tinyllama, layers: 1, intermediate: 65_536, vocab: tokenizer.vocabularySize }
 
 interface ExportCase {
   readonly target: string
+  /** Id of a recipe; with `everywhere` behind it embedding and head are on its grid too. */
   readonly recipe: string
   /** Inputs of linears in 8 bits, with a made-up scale: no text is run. */
   readonly roundsInputs?: true
 }
 
-/** Every format but llama2.c, which refuses the synthetic tokenizer, and every width and grid that it packs in a way of its own. */
+/** Every format, and every width and grid that it packs in a way of its own. */
 const cases: readonly ExportCase[] = [
   { target: 'gguf', recipe: 'Q4_K' },
   { target: 'gguf', recipe: 'Q8_0' },
@@ -56,6 +61,8 @@ const cases: readonly ExportCase[] = [
   { target: 'onnx-qdq', recipe: 'nearest-8bit-channel-sym', roundsInputs: true },
   { target: 'tflite', recipe: 'nearest-8bit-channel-sym' },
   { target: 'tflite', recipe: 'Q8_0' },
+  { target: 'llama2c', recipe: 'nearest-8bit-channel-sym-everywhere' },
+  { target: 'llama2c', recipe: 'Q8_0-everywhere' },
 ]
 
 export interface ExportSpeed {
@@ -74,6 +81,7 @@ interface Workers {
 }
 
 const sampleMs = 5
+const everywhere = '-everywhere'
 
 /** The cases whose `target` or `target:recipe` is named, or all. */
 function casesNamed(names: readonly string[]): ExportCase[] {
@@ -115,11 +123,11 @@ async function finishedRun(
   { threads, workers }: { readonly threads: number; readonly workers: Workers },
 ): Promise<string> {
   const model = join(folder, 'model')
-  makeSyntheticCheckpoint({ out: model, shape: tallShape, dtype: 'BF16' })
+  await makeModel(model)
   const kernels = await createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(workers.kernel)) })
   try {
     const { checkpoint, store } = await openFolder(folder)
-    const request = { recipes: recipes.map(findRecipe), evaluation: null, calibration: null, importance: null, seed: 0 }
+    const request = { recipes: recipes.map(recipeNamed), evaluation: null, calibration: null, importance: null, seed: 0 }
     const report = await executeRun(
       {
         model: { checkpoint, tokenizer: createTokenizer(checkpoint.tokenizerFiles) },
@@ -140,6 +148,18 @@ async function finishedRun(
   } finally {
     await kernels.close()
   }
+}
+
+function recipeNamed(name: string): Recipe {
+  const recipe = findRecipe(name.replace(everywhere, ''))
+  return name.endsWith(everywhere) ? { ...recipe, id: name, embedding: 'grid', head: 'grid' } : recipe
+}
+
+async function makeModel(folder: string): Promise<void> {
+  const { tokenizerJson, tokenizerConfig } = tokenizer
+  makeSyntheticCheckpoint({ out: folder, shape: tallShape, dtype: 'BF16', config: { bos_token_id: 1, eos_token_id: 2 } })
+  await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizerJson))
+  await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify(tokenizerConfig))
 }
 
 async function openFolder(folder: string) {
@@ -181,10 +201,10 @@ export async function benchExportCase({
     removeWritten: (path) => rm(place(path), { force: true }),
     startHasher: () => hashInThread(nodeWorkerPort(new Worker(workers.hash)), place),
   }
-  const before = process.memoryUsage().rss
+  const before = process.memoryUsage.rss()
   let most = before
   const timer = setInterval(() => {
-    most = Math.max(most, process.memoryUsage().rss)
+    most = Math.max(most, process.memoryUsage.rss())
   }, sampleMs)
   const seconds: number[] = []
   const processorSeconds: number[] = []

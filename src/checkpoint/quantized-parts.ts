@@ -88,7 +88,7 @@ export async function readFloatStrip(
   return widenValues(part.dtype, await readStrip(part, { lineBytes: width * lineElements, start: width * start, end: width * end }, signal))
 }
 
-/** Words of a strip of lines of `lineWords` words each, in `scratch` if there is one. */
+/** Words of a strip of lines of `lineWords` words each, in `scratch` if there is one. With a sign: so they are never floats to the engine. */
 export async function readWordStrip(
   part: StoredTensor,
   {
@@ -98,9 +98,9 @@ export async function readWordStrip(
     ...rest
   }: { readonly lineWords: number; readonly start: number; readonly end: number; readonly scratch?: Scratch },
   signal?: AbortSignal,
-): Promise<Uint32Array<ArrayBuffer>> {
+): Promise<Int32Array<ArrayBuffer>> {
   const bytes = await readStrip(part, { lineBytes: 4 * lineWords, start: 4 * start, end: 4 * end, ...rest }, signal)
-  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
 }
 
 /** Elements [start, end) of a part of floats, default all, widened to f32. */

@@ -79,7 +79,7 @@ describe('a hashing thread', () => {
     }
     const other = thread(noFile, () => broken).hasher
     const work = faultOf(async () => {
-      for (let i = 0; i < 6; i++) await other.update(Uint8Array.of(1))
+      for (let i = 0; i < 6; i++) await other.update(new Uint8Array(2 ** 22))
     })
     expect(await work).toMatchObject({ code: 'internal', message: 'no memory' })
   })

@@ -54,23 +54,36 @@ export function hashInThread(port: KernelPort, fileOf: (path: string) => unknown
 
   /** The thread gives copies back, which are used again. */
   const copies: Promise<Uint8Array<ArrayBuffer>>[] = []
-  const takeCopy = async (bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> => {
+  const takeCopy = async (): Promise<Uint8Array<ArrayBuffer>> => {
     const spent = copies.length < copiesAhead ? undefined : await copies.shift()
-    const copy = new Uint8Array(spent?.buffer ?? new ArrayBuffer(copyBytes), 0, bytes.length)
-    copy.set(bytes)
-    return copy
+    return new Uint8Array(spent?.buffer ?? new ArrayBuffer(copyBytes))
+  }
+  /** The copy that is being filled: a message for each small piece would cost more than its bytes. */
+  let open: { readonly copy: Uint8Array<ArrayBuffer>; filled: number } | null = null
+  const send = (): void => {
+    if (open === null) return
+    const { copy, filled } = open
+    open = null
+    const answer = ask<Uint8Array<ArrayBuffer>>({ kind: 'bytes', bytes: copy.subarray(0, filled) }, [copy.buffer])
+    // It is awaited when the copy is needed again; until then a rejection is not unhandled.
+    answer.catch(() => undefined)
+    copies.push(answer)
   }
   return {
     async update(bytes) {
-      for (let start = 0; start < bytes.length; start += copyBytes) {
-        const copy = await takeCopy(bytes.subarray(start, start + copyBytes))
-        const answer = ask<Uint8Array<ArrayBuffer>>({ kind: 'bytes', bytes: copy }, [copy.buffer])
-        // It is awaited when the copy is needed again; until then a rejection is not unhandled.
-        answer.catch(() => undefined)
-        copies.push(answer)
+      for (let start = 0; start < bytes.length; ) {
+        open ??= { copy: await takeCopy(), filled: 0 }
+        const piece = bytes.subarray(start, start + copyBytes - open.filled)
+        open.copy.set(piece, open.filled)
+        open.filled += piece.length
+        start += piece.length
+        if (open.filled === copyBytes) send()
       }
     },
-    digest: () => ask<FileHashes>({ kind: 'digest' }),
+    digest() {
+      send()
+      return ask<FileHashes>({ kind: 'digest' })
+    },
     async checksumOf(path, onBytes, signal) {
       throwIfAborted(signal)
       onRead = onBytes

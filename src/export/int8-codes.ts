@@ -6,7 +6,7 @@ import { blockHalves, q8Codes } from './block-codes.ts'
 import { unpackRow } from './code-rows.ts'
 import { flipSigns } from './eight-bits.ts'
 
-/** A matrix as whole numbers of 8 bits: value = scales[run] * code, exactly what the stored tensor stands for. */
+/** A matrix as whole numbers of 8 bits: value = scales[run] * code, exactly what the stored tensor stands for. Each is made when it is read. */
 export interface Int8Matrix extends MatrixShape {
   /** [rows, columns]. */
   readonly codes: Int8Array<ArrayBuffer>
@@ -33,19 +33,37 @@ export function int8Run(encoding: TensorEncoding, columns: number): number | nul
 
 /** Throws `RangeError` for an encoding that `int8Run` refuses. */
 export function int8Codes(tensor: QuantizedTensor): Int8Matrix {
-  if (tensor.encoding === 'affine') return fromAffine(tensor.affine)
+  if (tensor.encoding === 'affine') {
+    const { rows, columns, group, scales } = tensor.affine
+    return {
+      ...{ rows, columns, run: typeof group === 'number' ? Math.min(group, columns) : columns },
+      get codes() {
+        return affineCodes(tensor.affine)
+      },
+      get scales() {
+        return group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales
+      },
+    }
+  }
   if (tensor.encoding === 'ggml' && tensor.type === 'Q8_0') {
     const { rows, columns, blocks } = tensor
     const { blockSize, blockBytes } = ggmlTypes.Q8_0
-    return { rows, columns, codes: new Int8Array(q8Codes(blocks, 0).buffer), scales: blockHalves(blocks, blockBytes), run: blockSize }
+    return {
+      ...{ rows, columns, run: blockSize },
+      get codes() {
+        return new Int8Array(q8Codes(blocks, 0).buffer)
+      },
+      get scales() {
+        return blockHalves(blocks, blockBytes)
+      },
+    }
   }
   throw new RangeError(`${tensor.name} has no form in whole numbers of 8 bits`)
 }
 
-function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints, isSymmetric }: AffineTensor): Int8Matrix {
+function affineCodes({ rows, columns, bits, group, codes, zeroPoints, isSymmetric }: AffineTensor): Int8Array<ArrayBuffer> {
+  if (bits === 8 && isSymmetric) return new Int8Array(flipSigns(codes).buffer)
   const run = typeof group === 'number' ? Math.min(group, columns) : columns
-  const ofRows = group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales
-  if (bits === 8 && isSymmetric) return { rows, columns, codes: new Int8Array(flipSigns(codes).buffer), scales: ofRows, run }
   const rowBytes = packedRowBytes(columns, bits)
   const groups = groupsPerRow(columns, group)
   const numbers = new Int8Array(rows * columns)
@@ -58,5 +76,5 @@ function fromAffine({ rows, columns, bits, group, codes, scales, zeroPoints, isS
       for (let column = index * run; column < end; column++) numbers[row * columns + column] = (ofRow[column] ?? 0) - zero
     }
   }
-  return { rows, columns, codes: numbers, scales: ofRows, run }
+  return numbers
 }

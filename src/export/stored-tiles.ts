@@ -12,8 +12,8 @@ export interface StoredTile<Tensor extends QuantizedTensor = QuantizedTensor> {
   readonly tile: Tensor
 }
 
-/** Values of a tile at most, unless the fewest rows that can be cut off are more: what is made of a tile stays small. */
-const tileElements = 2 * 1024 * 1024
+/** Stored bytes of a tile at most, unless the fewest rows that can be cut off are more: what is made of a tile stays in the cache. */
+const tileBytes = 2 ** 20
 
 /**
  * The rows of a stored matrix in order, whatever tiles they lie in: each tile begins at a multiple of `unit` rows and, but for the
@@ -53,8 +53,9 @@ export async function* storedTiles<Name extends GridEncodingName>(
 /** Rows of a tile: a multiple of `unit` and of what its encoding is cut by. */
 function stepOf(tile: QuantizedTensor, unit: number): number {
   const member = storage.get(tile.encoding)
-  const least = unit * member.cutStep(tile, member.encodingOf(tile))
-  return least * Math.max(1, Math.floor(tileElements / (least * tile.columns)))
+  const encoding = member.encodingOf(tile)
+  const least = unit * member.cutStep(tile, encoding)
+  return least * Math.max(1, Math.floor(tileBytes / member.storedBytes({ rows: least, columns: tile.columns }, encoding)))
 }
 
 function rowsOf(tile: QuantizedTensor, start: number, end: number): QuantizedTensor {

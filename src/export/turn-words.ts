@@ -6,9 +6,9 @@ const block = 16
  * for words [firstWord, lastWord) of each row. `rows` are those of the whole matrix.
  */
 export function turnWords(
-  from: Uint32Array,
+  from: Int32Array,
   { words, firstWord, lastWord }: { readonly words: number; readonly firstWord: number; readonly lastWord: number },
-  into: Uint32Array,
+  into: Int32Array,
   { rows, rowStart }: { readonly rows: number; readonly rowStart: number },
 ): void {
   const count = from.length / words

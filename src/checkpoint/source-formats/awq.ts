@@ -6,7 +6,7 @@ import type { CodeRows, QuantizedMatrix, SourceFormat } from '../source-format.t
 const bits = 4
 /** Outputs in a word. */
 const unit = 8
-/** Words of a line, and scales of a group, that are read one after the other: those of a line of the cache. */
+/** Words of lines, and of rows, that are turned at a time: a line of the cache each. */
 const turned = 16
 
 /** Output of the eight of a word that stands in a nibble: even outputs in the low half of the word, odd ones in the high half. */
@@ -17,9 +17,9 @@ function outputOf(nibble: number): number {
 /** Rows of a matrix as the file has them: across its lines. */
 interface Strip {
   /** [columns, rows / 8]. */
-  readonly weights: Uint32Array<ArrayBuffer>
+  readonly weights: Int32Array
   /** [groups, rows / 8]. */
-  readonly zeros: Uint32Array
+  readonly zeros: Int32Array
   /** [groups, rows]. */
   readonly scales: Float32Array
 }
@@ -110,22 +110,17 @@ function turnRows(
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
   const place = { stripWords, columns, word: (start - strip.rowStart) / unit, row: start - range.rowStart, count: (end - start) / unit }
   if (columns % 8 === 0) {
-    // With a sign, words are never floats to the engine.
     const { buffer, byteOffset, length } = into.codes
-    const signed = new Int32Array(weights.buffer, weights.byteOffset, weights.length)
-    turnSquares(signed, place, new Int32Array(buffer, byteOffset, length / 4))
+    turnSquares(weights, place, new Int32Array(buffer, byteOffset, length / 4))
   } else turnPairs(weights, place, into.codes)
-  for (let firstRow = start; firstRow < end; firstRow += turned) {
-    const lastRow = Math.min(end, firstRow + turned)
-    for (let group = 0; group < groups; group++) {
-      for (let row = firstRow; row < lastRow; row++) {
-        const from = row - strip.rowStart
-        const to = (row - range.rowStart) * groups + group
-        const inWord = from % unit
-        const nibble = (inWord >>> 1) + 4 * (inWord & 1)
-        into.zeros[to] = ((zeros[group * stripWords + (from >>> 3)] ?? 0) >>> (bits * nibble)) & 15
-        into.scales[to] = scales[group * stripRows + from] ?? 0
-      }
+  for (let group = 0; group < groups; group++) {
+    for (let row = start; row < end; row++) {
+      const from = row - strip.rowStart
+      const to = (row - range.rowStart) * groups + group
+      const inWord = from % unit
+      const nibble = (inWord >>> 1) + 4 * (inWord & 1)
+      into.zeros[to] = ((zeros[group * stripWords + (from >>> 3)] ?? 0) >>> (bits * nibble)) & 15
+      into.scales[to] = scales[group * stripRows + from] ?? 0
     }
   }
 }
@@ -142,7 +137,7 @@ interface WordPlace {
 }
 
 /** Codes of two columns at a time, as a row has them side by side in a byte. */
-function turnPairs(weights: Uint32Array, { stripWords, columns, word, count, row }: WordPlace, codes: Uint8Array): void {
+function turnPairs(weights: Int32Array, { stripWords, columns, word, count, row }: WordPlace, codes: Uint8Array): void {
   const rowBytes = Math.ceil(columns / 2)
   for (let index = 0; index < count; index++) {
     for (let column = 0; column < columns; column += 2) {
@@ -161,31 +156,35 @@ function turnSquares(weights: Int32Array, { stripWords, columns, word, count, ro
   const rowWords = columns / 8
   for (let block = 0; block < count; block += turned) {
     const end = Math.min(count, block + turned)
-    for (let column = 0; column < columns; column += 8) {
-      let at = column * stripWords + word + block
-      let to = (row + unit * block) * rowWords + column / 8
-      for (let index = block; index < end; index++, at++, to += unit * rowWords) {
-        const [w0, w1] = [weights[at] ?? 0, weights[at + stripWords] ?? 0]
-        const [w2, w3] = [weights[at + 2 * stripWords] ?? 0, weights[at + 3 * stripWords] ?? 0]
-        const [w4, w5] = [weights[at + 4 * stripWords] ?? 0, weights[at + 5 * stripWords] ?? 0]
-        const [w6, w7] = [weights[at + 6 * stripWords] ?? 0, weights[at + 7 * stripWords] ?? 0]
-        // Byte by byte the codes of two columns: outputs 0, 4, 1 and 5 lie in the low halves, 2, 6, 3 and 7 in the high ones.
-        const [l0, h0] = [(w0 & 0x0f0f0f0f) | ((w1 & 0x0f0f0f0f) << 4), ((w0 >>> 4) & 0x0f0f0f0f) | (w1 & 0xf0f0f0f0)]
-        const [l1, h1] = [(w2 & 0x0f0f0f0f) | ((w3 & 0x0f0f0f0f) << 4), ((w2 >>> 4) & 0x0f0f0f0f) | (w3 & 0xf0f0f0f0)]
-        const [l2, h2] = [(w4 & 0x0f0f0f0f) | ((w5 & 0x0f0f0f0f) << 4), ((w4 >>> 4) & 0x0f0f0f0f) | (w5 & 0xf0f0f0f0)]
-        const [l3, h3] = [(w6 & 0x0f0f0f0f) | ((w7 & 0x0f0f0f0f) << 4), ((w6 >>> 4) & 0x0f0f0f0f) | (w7 & 0xf0f0f0f0)]
-        const [a0, a1] = [(l0 & 0x00ff00ff) | ((l1 & 0x00ff00ff) << 8), ((l0 >>> 8) & 0x00ff00ff) | (l1 & 0xff00ff00)]
-        const [a2, a3] = [(l2 & 0x00ff00ff) | ((l3 & 0x00ff00ff) << 8), ((l2 >>> 8) & 0x00ff00ff) | (l3 & 0xff00ff00)]
-        codes[to] = (a0 & 0xffff) | (a2 << 16)
-        codes[to + 4 * rowWords] = (a1 & 0xffff) | (a3 << 16)
-        codes[to + rowWords] = (a0 >>> 16) | (a2 & 0xffff0000)
-        codes[to + 5 * rowWords] = (a1 >>> 16) | (a3 & 0xffff0000)
-        const [b0, b1] = [(h0 & 0x00ff00ff) | ((h1 & 0x00ff00ff) << 8), ((h0 >>> 8) & 0x00ff00ff) | (h1 & 0xff00ff00)]
-        const [b2, b3] = [(h2 & 0x00ff00ff) | ((h3 & 0x00ff00ff) << 8), ((h2 >>> 8) & 0x00ff00ff) | (h3 & 0xff00ff00)]
-        codes[to + 2 * rowWords] = (b0 & 0xffff) | (b2 << 16)
-        codes[to + 6 * rowWords] = (b1 & 0xffff) | (b3 << 16)
-        codes[to + 3 * rowWords] = (b0 >>> 16) | (b2 & 0xffff0000)
-        codes[to + 7 * rowWords] = (b1 >>> 16) | (b3 & 0xffff0000)
+    for (let first = 0; first < columns; first += 8 * turned) {
+      const last = Math.min(columns, first + 8 * turned)
+      // Along the rows: at the same place in several of them the cache has few places.
+      for (let index = block; index < end; index++) {
+        for (let column = first; column < last; column += 8) {
+          const at = column * stripWords + word + index
+          const to = (row + unit * index) * rowWords + column / 8
+          const [w0, w1] = [weights[at] ?? 0, weights[at + stripWords] ?? 0]
+          const [w2, w3] = [weights[at + 2 * stripWords] ?? 0, weights[at + 3 * stripWords] ?? 0]
+          const [w4, w5] = [weights[at + 4 * stripWords] ?? 0, weights[at + 5 * stripWords] ?? 0]
+          const [w6, w7] = [weights[at + 6 * stripWords] ?? 0, weights[at + 7 * stripWords] ?? 0]
+          // Byte by byte the codes of two columns: outputs 0, 4, 1 and 5 lie in the low halves, 2, 6, 3 and 7 in the high ones.
+          const [l0, h0] = [(w0 & 0x0f0f0f0f) | ((w1 & 0x0f0f0f0f) << 4), ((w0 >>> 4) & 0x0f0f0f0f) | (w1 & 0xf0f0f0f0)]
+          const [l1, h1] = [(w2 & 0x0f0f0f0f) | ((w3 & 0x0f0f0f0f) << 4), ((w2 >>> 4) & 0x0f0f0f0f) | (w3 & 0xf0f0f0f0)]
+          const [l2, h2] = [(w4 & 0x0f0f0f0f) | ((w5 & 0x0f0f0f0f) << 4), ((w4 >>> 4) & 0x0f0f0f0f) | (w5 & 0xf0f0f0f0)]
+          const [l3, h3] = [(w6 & 0x0f0f0f0f) | ((w7 & 0x0f0f0f0f) << 4), ((w6 >>> 4) & 0x0f0f0f0f) | (w7 & 0xf0f0f0f0)]
+          const [a0, a1] = [(l0 & 0x00ff00ff) | ((l1 & 0x00ff00ff) << 8), ((l0 >>> 8) & 0x00ff00ff) | (l1 & 0xff00ff00)]
+          const [a2, a3] = [(l2 & 0x00ff00ff) | ((l3 & 0x00ff00ff) << 8), ((l2 >>> 8) & 0x00ff00ff) | (l3 & 0xff00ff00)]
+          codes[to] = (a0 & 0xffff) | (a2 << 16)
+          codes[to + 4 * rowWords] = (a1 & 0xffff) | (a3 << 16)
+          codes[to + rowWords] = (a0 >>> 16) | (a2 & 0xffff0000)
+          codes[to + 5 * rowWords] = (a1 >>> 16) | (a3 & 0xffff0000)
+          const [b0, b1] = [(h0 & 0x00ff00ff) | ((h1 & 0x00ff00ff) << 8), ((h0 >>> 8) & 0x00ff00ff) | (h1 & 0xff00ff00)]
+          const [b2, b3] = [(h2 & 0x00ff00ff) | ((h3 & 0x00ff00ff) << 8), ((h2 >>> 8) & 0x00ff00ff) | (h3 & 0xff00ff00)]
+          codes[to + 2 * rowWords] = (b0 & 0xffff) | (b2 << 16)
+          codes[to + 6 * rowWords] = (b1 & 0xffff) | (b3 << 16)
+          codes[to + 3 * rowWords] = (b0 >>> 16) | (b2 & 0xffff0000)
+          codes[to + 7 * rowWords] = (b1 >>> 16) | (b3 & 0xffff0000)
+        }
       }
     }
   }

@@ -21,9 +21,9 @@ const turned = 16
 /** Rows of a matrix as the file has them: across its lines. */
 interface Strip {
   /** [columns * bits / 32, rows]. */
-  readonly weights: Uint32Array
+  readonly weights: Int32Array
   /** [groups, rows * bits / 32]. */
-  readonly zeros: Uint32Array
+  readonly zeros: Int32Array
   /** [groups, rows]. */
   readonly scales: Float32Array
 }
@@ -31,7 +31,7 @@ interface Strip {
 /** Rows one behind the other. */
 interface Rows {
   /** [rows, columns * bits / 32]: a bit stream a row, least significant first. */
-  readonly weights: Uint32Array<ArrayBuffer>
+  readonly weights: Int32Array<ArrayBuffer>
   /** [rows, groups]. */
   readonly zeros: Uint8Array<ArrayBuffer>
   /** [rows, groups]. */
@@ -92,7 +92,7 @@ const gptq: SourceFormat = {
         const read = async (range: RowRange, rowSignal?: AbortSignal): Promise<Rows> => {
           const count = range.rowEnd - range.rowStart
           const into = {
-            weights: new Uint32Array(memory.weights.take(4 * count * words).buffer, 0, count * words),
+            weights: new Int32Array(memory.weights.take(4 * count * words).buffer, 0, count * words),
             zeros: memory.zeros.take(count * groups),
             scales: new Float32Array(memory.scales.take(4 * count * groups).buffer, 0, count * groups),
           }
@@ -138,26 +138,27 @@ function turnRows(
   const zeroWords = zeros.length / groups
   const mask = 2 ** bits - 1
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
-  for (let firstRow = start; firstRow < end; firstRow += turned) {
-    const lastRow = Math.min(end, firstRow + turned)
-    for (let firstWord = 0; firstWord < words; firstWord += turned) {
-      const lastWord = Math.min(words, firstWord + turned)
+  // All rows of a few lines before the next ones: lines lie pages apart, of which the processor knows the places of few.
+  for (let firstWord = 0; firstWord < words; firstWord += turned) {
+    const lastWord = Math.min(words, firstWord + turned)
+    for (let firstRow = start; firstRow < end; firstRow += turned) {
+      const lastRow = Math.min(end, firstRow + turned)
       // Along the lines: at the same place in several of them the cache has few places.
       for (let word = firstWord; word < lastWord; word++) {
         let [from, to] = [word * stripRows + firstRow - strip.rowStart, (firstRow - range.rowStart) * words + word]
         for (let row = firstRow; row < lastRow; row++, from++, to += words) streams[to] = weights[from] ?? 0
       }
     }
-    for (let group = 0; group < groups; group++) {
-      for (let row = firstRow; row < lastRow; row++) {
-        const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
-        const shift = (from * bits) & 31
-        const at = group * zeroWords + ((from * bits) >>> 5)
-        const low = (zeros[at] ?? 0) >>> shift
-        const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
-        into.zeros[to] = ((field & mask) + zeroShift) & mask
-        into.scales[to] = scales[group * stripRows + from] ?? 0
-      }
+  }
+  for (let group = 0; group < groups; group++) {
+    for (let row = start; row < end; row++) {
+      const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
+      const shift = (from * bits) & 31
+      const at = group * zeroWords + ((from * bits) >>> 5)
+      const low = (zeros[at] ?? 0) >>> shift
+      const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
+      into.zeros[to] = ((field & mask) + zeroShift) & mask
+      into.scales[to] = scales[group * stripRows + from] ?? 0
     }
   }
 }

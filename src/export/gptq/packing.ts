@@ -1,4 +1,4 @@
-import { wordsIn } from '../../core/words.ts'
+import { signedWordsIn } from '../../core/words.ts'
 import type { AffineTensor } from '../../kernels/contract/affine.ts'
 import type { Band } from '../matrix-parts.ts'
 import { zeroPointsOf } from '../safetensors/affine-values.ts'
@@ -35,7 +35,7 @@ export interface RowPlace {
  */
 export function putWeights({ columns, bits, codes }: AffineTensor, place: RowPlace, { lineStart, lineEnd, bytes }: Band): void {
   const lines = { words: weightWords(columns, bits), firstWord: lineStart, lastWord: lineEnd }
-  turnWords(wordsIn(codes), lines, wordsIn(bytes), place)
+  turnWords(signedWordsIn(codes), lines, signedWordsIn(bytes), place)
 }
 
 /**
@@ -47,7 +47,7 @@ export function putZeros(tensor: AffineTensor, { rows, rowStart }: RowPlace, ban
   const { bits } = tensor
   const zeroOf = zeroPointsOf(tensor)
   const mask = 2 ** bits - 1
-  const words = wordsIn(band.bytes)
+  const words = signedWordsIn(band.bytes)
   for (let index = band.lineStart; index < band.lineEnd; index++) {
     let at = (index - band.lineStart) * zeroWords(rows, bits) + zeroWords(rowStart, bits)
     for (let out = 0, word = 0, filled = 0; out < tensor.rows; out++) {

@@ -1,4 +1,5 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
+import { Scratch } from '../../io/scratch.ts'
 import { type CodeBookTensor, codeBooks } from '../../kernels/contract/codebook.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { inPieces } from '../float-pieces.ts'
@@ -61,9 +62,10 @@ export function nbitsGroup(
     async *write(source, signal) {
       const held = new Map(steps.map((tensor): [WeightTensor, Piece[]] => [tensor, []]))
       const areHeld = steps.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= heldBytes
+      const memory = new Scratch()
       for await (const { tile } of tilesOf(source, name, signal)) {
         if (areHeld) for (const [tensor, made] of held) made.push(stepsOf(tile, tensor))
-        yield { tensor: codes, bytes: tileCodes(tile, setting) }
+        yield { tensor: codes, bytes: tileCodes(tile, setting, memory) }
       }
       for (const [tensor, made] of held) {
         yield* made

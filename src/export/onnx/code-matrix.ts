@@ -1,4 +1,5 @@
 import { ownBytes } from '../../core/shared-memory.ts'
+import { Scratch } from '../../io/scratch.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import { codeRowBytes, type RealAffineTensor } from '../../kernels/contract/real-affine.ts'
@@ -18,13 +19,19 @@ export interface CodeMatrix {
   readonly scaleAt: (row: number, column: number) => number
   /** Where the setting stores zero points. */
   readonly zeroAt: (row: number, column: number) => number
-  /** All codes as the operator packs them, for rows that no block has to be filled up in; `null` where they have to be read one by one. */
-  readonly packed: (() => Uint8Array<ArrayBuffer> | null) | null
+  /**
+   * All codes as the operator packs them, as they are or in `memory`, for rows that no block has to be filled up in; `null` where they
+   * have to be read one by one.
+   */
+  readonly packed: ((memory: Scratch) => Uint8Array<ArrayBuffer> | null) | null
 }
 
-/** B, [rows, blocks, block * bits / 8]. Throws `RangeError` for a tensor that `nbitsOf` refuses. */
-export function tileCodes(tile: QuantizedTensor, setting: NBits): Uint8Array<ArrayBuffer> {
-  if (tile.encoding !== 'ggml') return packCodes(codeMatrix(tile, setting), setting)
+/**
+ * B, [rows, blocks, block * bits / 8], which may lie in `memory`: it holds until that is used again. Throws `RangeError` for a tensor
+ * that `nbitsOf` refuses.
+ */
+export function tileCodes(tile: QuantizedTensor, setting: NBits, memory = new Scratch()): Uint8Array<ArrayBuffer> {
+  if (tile.encoding !== 'ggml') return packCodes(codeMatrix(tile, setting), setting, memory)
   if (plainBlocks[tile.type] !== setting.bits) throw new RangeError(`${tile.type} blocks have no codes of ${setting.bits} bits`)
   return tile.type === 'Q4_0' ? q4Codes(tile.blocks) : tile.type === 'Q5_0' ? q5Codes(tile.blocks) : q8Codes(tile.blocks, 0x80808080)
 }
@@ -80,7 +87,8 @@ function affineCodes(affine: AffineTensor, setting: NBits): CodeMatrix {
     },
     scaleAt: (row, column) => scales[groupAt(row, column)] ?? 0,
     zeroAt: (row, column) => zeroPoints[groupAt(row, column)] ?? 0,
-    packed: () => (bits === setting.bits ? ownBytes(codes) : widenCodes(codes, { from: bits, to: setting.bits, factor: 1, shift })),
+    packed: (memory) =>
+      bits === setting.bits ? ownBytes(codes) : widenCodes(codes, { from: bits, to: setting.bits, factor: 1, shift }, memory),
   }
 }
 
@@ -101,10 +109,10 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
     },
     scaleAt: (row, column) => step * (scales[groupAt(row, column)] ?? 0),
     zeroAt: (row, column) => (tensor.isSymmetric ? (levels - 1) / 2 : (zeroPoints[groupAt(row, column)] ?? 0)),
-    packed() {
-      if (levels === 3) return setting.zero === 'default' ? widenTrits(codes, columns) : null
+    packed(memory) {
+      if (levels === 3) return setting.zero === 'default' ? widenTrits(codes, columns, memory) : null
       const widening = { from: Math.log2(levels), to: setting.bits, factor, shift }
-      return widening.from === setting.bits && factor === 1 && shift === 0 ? ownBytes(codes) : widenCodes(codes, widening)
+      return widening.from === setting.bits && factor === 1 && shift === 0 ? ownBytes(codes) : widenCodes(codes, widening, memory)
     },
   }
 }
@@ -122,13 +130,13 @@ function unpackTrits(codes: Uint8Array, columns: number, into: Uint8Array): void
 }
 
 /** B, [rows, blocks, block * bits / 8]. */
-export function packCodes(matrix: CodeMatrix, setting: NBits): Uint8Array<ArrayBuffer> {
+export function packCodes(matrix: CodeMatrix, setting: NBits, memory = new Scratch()): Uint8Array<ArrayBuffer> {
   const { rows, columns } = matrix
   const { bits, block } = setting
   const padded = blocksPerRow(setting, columns) * block
   const rowBytes = (padded * bits) / 8
   // Blocks are whole bytes at every width, so rows of whole blocks are one stream.
-  const whole = columns === padded ? matrix.packed?.() : null
+  const whole = columns === padded ? matrix.packed?.(memory) : null
   if (whole) return whole
   const packed = new Uint8Array(rows * rowBytes)
   const codes = new Uint8Array(padded)

@@ -1,5 +1,5 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
-import { wordsIn } from '../../core/words.ts'
+import { signedWordsIn } from '../../core/words.ts'
 import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
@@ -77,56 +77,60 @@ const byFive = Int16Array.from({ length: 1024 }, (_, five) => {
 
 /** Whether codes of two bits around 2 are those stored five to a byte; what fills the last byte of a row up is 0, code 1 of the operator. */
 function sameTrits({ rows, columns, bits, codes }: NBitsInFile, stored: Uint8Array): boolean {
-  if (bits !== 2 || columns % 4 !== 0 || stored.length !== rows * Math.ceil(columns / 5)) return false
+  if (bits !== 2 || columns % 16 !== 0 || stored.length !== rows * Math.ceil(columns / 5)) return false
+  const words = signedWordsIn(codes)
   // A code that is none makes -1 of its five, which is no byte.
   let differing = 0
+  const compare = (five: number, to: number): number => (byFive[five & 0x3ff] ?? -1) ^ (stored[to] ?? 0)
   for (let row = 0, to = 0; row < rows; row++) {
-    const start = (row * columns) / 4
-    let first = 0
-    // Twenty codes, five bytes, at a time.
-    for (let at = start; first + 20 <= columns; first += 20, at += 5, to += 4) {
-      const [low, high] = [(codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8), (codes[at + 3] ?? 0) | ((codes[at + 4] ?? 0) << 8)]
-      const middle = codes[at + 2] ?? 0
-      const one = byFive[low & 0x3ff] ?? -1
-      const two = byFive[(low >>> 10) | ((middle & 15) << 6)] ?? -1
-      const three = byFive[(middle >>> 4) | ((high & 0x3f) << 4)] ?? -1
-      const four = byFive[high >>> 6] ?? -1
-      differing |= (one ^ (stored[to] ?? 0)) | (two ^ (stored[to + 1] ?? 0))
-      differing |= (three ^ (stored[to + 2] ?? 0)) | (four ^ (stored[to + 3] ?? 0))
+    let at = (row * columns) / 16
+    let left = columns
+    // Eighty codes, five words, at a time.
+    for (; left >= 80; left -= 80, at += 5, to += 16) {
+      const [a, b, c] = [words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0]
+      const [d, e] = [words[at + 3] ?? 0, words[at + 4] ?? 0]
+      differing |= compare(a, to) | compare(a >>> 10, to + 1) | compare(a >>> 20, to + 2) | compare((a >>> 30) | (b << 2), to + 3)
+      differing |= compare(b >>> 8, to + 4) | compare(b >>> 18, to + 5) | compare((b >>> 28) | (c << 4), to + 6)
+      differing |= compare(c >>> 6, to + 7) | compare(c >>> 16, to + 8) | compare((c >>> 26) | (d << 6), to + 9)
+      differing |= compare(d >>> 4, to + 10) | compare(d >>> 14, to + 11) | compare((d >>> 24) | (e << 8), to + 12)
+      differing |= compare(e >>> 2, to + 13) | compare(e >>> 12, to + 14) | compare(e >>> 22, to + 15)
     }
-    for (; first < columns; first += 5, to++) {
-      const at = start + (first >>> 2)
-      const word = (codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8) | ((codes[at + 2] ?? 0) << 16)
-      let five = (word >>> (2 * (first & 3))) & 0x3ff
-      const left = columns - first
+    for (let bit = 32 * at; left > 0; left -= 5, bit += 10, to++) {
+      const shift = bit & 31
+      let five = ((words[bit >>> 5] ?? 0) >>> shift) | (shift > 22 ? (words[(bit >>> 5) + 1] ?? 0) << (32 - shift) : 0)
       if (left < 5) five = (five & (4 ** left - 1)) | (0x155 & ~(4 ** left - 1))
-      differing |= (byFive[five] ?? -1) ^ (stored[to] ?? 0)
+      differing |= compare(five, to)
     }
   }
   return differing === 0
 }
 
-/** A byte a code, 5 to 7 bits of it meant; eight at a time. */
+/** A byte a code, 5 to 7 bits of it meant; four at a time. */
 function sameBytes(codes: Uint8Array, stored: Uint8Array, { moved, to }: Pick<Narrowing, 'moved' | 'to'>): boolean {
-  const words = wordsIn(codes)
+  const words = signedWordsIn(codes)
+  const whole = stored.length & ~3
+  const wanted = signedWordsIn(stored.subarray(0, whole))
   const moves = moved * 0x01010101
-  const gap = 8 - to
+  const [gap, width] = [8 - to, 4 * to]
   // Where each of four codes stands among bits without gaps.
   const first = (1 << to) - 1
   const second = first << to
   const third = second << to
   const fourth = third << to
-  let all = 0
-  let differing = 0
-  for (let i = 0, at = 0; i < words.length; ) {
-    for (let held = 0, count = 0, half = 0; half < 2; half++) {
-      // The lowest code below `moved` borrows and has its high bits set, whatever becomes of those above it.
-      const bytes = ((words[i++] ?? 0) - moves) | 0
-      all |= bytes
-      held |= ((bytes & first) | ((bytes >>> gap) & second) | ((bytes >>> (2 * gap)) & third) | ((bytes >>> (3 * gap)) & fourth)) << count
-      for (count += 4 * to; count >= 8; count -= 8, held = (held >>> 8) | 0) differing |= (held & 0xff) ^ (stored[at++] ?? 0)
-    }
+  let [all, differing, held, count] = [0, 0, 0, 0]
+  for (let i = 0, at = 0; i < words.length; i++) {
+    // The lowest code below `moved` borrows and has its high bits set, whatever becomes of those above it.
+    const bytes = ((words[i] ?? 0) - moves) | 0
+    all |= bytes
+    const four = (bytes & first) | ((bytes >>> gap) & second) | ((bytes >>> (2 * gap)) & third) | ((bytes >>> (3 * gap)) & fourth)
+    held |= four << count
+    count += width
+    if (count < 32) continue
+    differing |= held ^ (wanted[at++] ?? 0)
+    count -= 32
+    held = count === 0 ? 0 : four >>> (width - count)
   }
+  for (let at = whole; at < stored.length; at++, held >>>= 8) differing |= (held & 0xff) ^ (stored[at] ?? 0)
   const outside = (256 - 2 ** to) * 0x01010101
   return differing === 0 && (all & outside) === 0
 }
@@ -147,7 +151,7 @@ function sameWords(codes: Uint8Array, stored: Uint8Array, narrowing: Narrowing):
   const table = tables.get(key) ?? tableOf(narrowing)
   tables.set(key, table)
   const perWord = (16 / bits) * to
-  const words = wordsIn(codes)
+  const words = signedWordsIn(codes)
   let wrong = 0
   let differing = 0
   for (let i = 0, at = 0; i < words.length; i++, at += perWord / 4) {

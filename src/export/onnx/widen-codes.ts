@@ -1,3 +1,6 @@
+import { signedWordsIn } from '../../core/words.ts'
+import type { Scratch } from '../../io/scratch.ts'
+
 /** Codes of `from` bits that become `factor * code + shift` in fields of `to` bits. */
 export interface Widening {
   readonly from: number
@@ -6,81 +9,98 @@ export interface Widening {
   readonly shift: number
 }
 
-/** The codes of a bit stream whose rows are whole blocks of 16 or more; `null` where there is no fast way. */
-export function widenCodes(codes: Uint8Array, widening: Widening): Uint8Array<ArrayBuffer> | null {
+/** The codes of a bit stream whose rows are whole blocks of 16 or more, in `memory`; `null` where there is no fast way. */
+export function widenCodes(codes: Uint8Array, widening: Widening, memory: Scratch): Uint8Array<ArrayBuffer> | null {
   const { from, to, factor, shift } = widening
-  if (from >= 5 && to === 8 && factor === 1) return widenToBytes(codes, from, shift)
-  if (from === 1 && to === 2) return widenBits(codes, tableOf(8, widening))
-  return from === 3 && to === 4 && codes.length % 3 === 0 ? widenTriples(codes, tableOf(12, widening)) : null
+  const wide = (): Uint8Array<ArrayBuffer> => memory.take((codes.length * to) / from)
+  if (from >= 5 && to === 8 && factor === 1) return widenToBytes(codes, { from, shift }, wide())
+  if (from === 1 && to === 2) return widenBits(codes, tableOf(8, widening), wide())
+  return from === 3 && to === 4 && codes.length % 3 === 0 ? widenTriples(codes, tableOf(12, widening), wide()) : null
 }
 
-/** `from` bytes of eight codes, of 5 to 7 bits, become eight: four codes are the low bits of the first four bytes, four the high ones of the last. */
-function widenToBytes(codes: Uint8Array, from: number, shift: number): Uint8Array<ArrayBuffer> {
-  const words = new Int32Array((codes.length / from) * 2)
+/** Codes of 5 to 7 bits, four at a time. */
+function widenToBytes(
+  codes: Uint8Array,
+  { from, shift }: Pick<Widening, 'from' | 'shift'>,
+  bytes: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const stream = filledWords(codes)
+  const words = signedWordsIn(bytes)
   const shifts = shift * 0x01010101
-  const gap = 8 - from
+  const [four, gap] = [4 * from, 8 - from]
   const first = (1 << from) - 1
   const second = first << from
   const third = second << from
   const fourth = third << from
-  for (let i = 0, end = from; i < words.length; i += 2, end += from) {
-    words[i] = wordAt(codes, end - from)
-    words[i + 1] = wordAt(codes, end - 4) >>> (32 - 4 * from)
+  for (let i = 0, at = 0, held = 0, left = 0; i < words.length; i++) {
+    let bits = held
+    if (left < four) {
+      held = stream[at++] ?? 0
+      bits |= held << left
+      held >>>= four - left
+      left += 32
+    } else held >>>= four
+    left -= four
+    words[i] = ((bits & first) | ((bits & second) << gap) | ((bits & third) << (2 * gap)) | ((bits & fourth) << (3 * gap))) + shifts
   }
-  for (let i = 0; i < words.length; i++) {
-    const four = words[i] ?? 0
-    words[i] = ((four & first) | ((four & second) << gap) | ((four & third) << (2 * gap)) | ((four & fourth) << (3 * gap))) + shifts
-  }
-  return new Uint8Array(words.buffer)
+  return bytes
 }
 
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24)
+/** Bytes as words, the last one filled up. */
+function filledWords(bytes: Uint8Array): Int32Array {
+  if (bytes.length % 4 === 0) return signedWordsIn(bytes)
+  const filled = new Uint8Array(4 * Math.ceil(bytes.length / 4))
+  filled.set(bytes)
+  return signedWordsIn(filled)
 }
 
 /** A byte of eight codes becomes two bytes. */
-function widenBits(codes: Uint8Array, table: Uint16Array): Uint8Array<ArrayBuffer> {
-  const wide = new Uint16Array(codes.length)
+function widenBits(codes: Uint8Array, table: Uint16Array, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const wide = new Uint16Array(bytes.buffer, bytes.byteOffset, codes.length)
   for (let i = 0; i < wide.length; i++) wide[i] = table[codes[i] ?? 0] ?? 0
-  return new Uint8Array(wide.buffer)
+  return bytes
 }
 
 /** Three bytes of eight codes become four. */
-function widenTriples(codes: Uint8Array, table: Uint16Array): Uint8Array<ArrayBuffer> {
-  const wide = new Uint32Array(codes.length / 3)
+function widenTriples(codes: Uint8Array, table: Uint16Array, bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const wide = signedWordsIn(bytes)
   for (let i = 0, at = 0; i < wide.length; i++, at += 3) {
     const eight = (codes[at] ?? 0) | ((codes[at + 1] ?? 0) << 8) | ((codes[at + 2] ?? 0) << 16)
     wide[i] = (table[eight & 0xfff] ?? 0) | ((table[eight >>> 12] ?? 0) << 16)
   }
-  return new Uint8Array(wide.buffer)
+  return bytes
 }
 
-/** Five codes of 0 to 2 a byte, in base 3, as fields of two bits with 1 added; rows of `columns` fill bytes of the result. */
-export function widenTrits(codes: Uint8Array, columns: number): Uint8Array<ArrayBuffer> {
-  const rowBytes = Math.ceil(columns / 5)
-  const rows = codes.length / rowBytes
-  const wide = new Uint8Array((rows * columns) / 4)
+/** Five codes of 0 to 2 a byte, in base 3, as fields of two bits with 1 added; rows of `columns`, a multiple of 16, fill words of the result. */
+export function widenTrits(codes: Uint8Array, columns: number, memory: Scratch): Uint8Array<ArrayBuffer> {
+  const rows = codes.length / Math.ceil(columns / 5)
+  const bytes = memory.take((rows * columns) / 4)
+  const words = signedWordsIn(bytes)
+  const ten = (at: number): number => (fiveCodes[codes[at] ?? 0] ?? 0) | ((fiveCodes[codes[at + 1] ?? 0] ?? 0) << 10)
   for (let row = 0, from = 0, to = 0; row < rows; row++) {
     let left = columns
-    // Four bytes of twenty codes become five.
-    for (; left >= 20; left -= 20, from += 4, to += 5) {
-      const [one, two] = [fiveCodes[codes[from] ?? 0] ?? 0, fiveCodes[codes[from + 1] ?? 0] ?? 0]
-      const [three, four] = [fiveCodes[codes[from + 2] ?? 0] ?? 0, fiveCodes[codes[from + 3] ?? 0] ?? 0]
-      wide[to] = one
-      wide[to + 1] = (one >>> 8) | (two << 2)
-      wide[to + 2] = (two >>> 6) | (three << 4)
-      wide[to + 3] = (three >>> 4) | (four << 6)
-      wide[to + 4] = four >>> 2
+    // Sixteen bytes of eighty codes become five words.
+    for (; left >= 80; left -= 80, from += 16, to += 5) {
+      const [a, b, c, d] = [ten(from), ten(from + 2), ten(from + 4), ten(from + 6)]
+      const [e, f, g, h] = [ten(from + 8), ten(from + 10), ten(from + 12), ten(from + 14)]
+      words[to] = a | (b << 20)
+      words[to + 1] = (b >>> 12) | (c << 8) | (d << 28)
+      words[to + 2] = (d >>> 4) | (e << 16)
+      words[to + 3] = (e >>> 16) | (f << 4) | (g << 24)
+      words[to + 4] = (g >>> 8) | (h << 12)
     }
-    let held = 0
-    let count = 0
-    for (; left > 0; left -= 5) {
-      held |= (fiveCodes[codes[from++] ?? 0] ?? 0) << count
-      count += 2 * Math.min(5, left)
-      for (; count >= 8; count -= 8, held >>>= 8) wide[to++] = held
+    for (let held = 0, count = 0; left > 0; left -= 5) {
+      const five = fiveCodes[codes[from++] ?? 0] ?? 0
+      const bits = 2 * Math.min(5, left)
+      held |= five << count
+      count += bits
+      if (count < 32) continue
+      words[to++] = held
+      count -= 32
+      held = five >>> (bits - count)
     }
   }
-  return wide
+  return bytes
 }
 
 const fiveCodes = Uint16Array.from({ length: 3 ** 5 }, (_, byte) => {

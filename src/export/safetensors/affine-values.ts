@@ -32,9 +32,6 @@ export function zeroPointsOf({ columns, group, zeroPoints }: AffineTensor): (row
   return (row, index) => zeroPoints[row * groups + index] ?? 0
 }
 
-/** Rows that are turned at a time: their scales stay in the cache. */
-const turned = 32
-
 /** Scales [groups, rows] in half precision, which the stored ones already have: as GPTQ and AWQ order them. */
 export function scalesByGroup(rows: number, groups: number): LinePart {
   return {
@@ -44,13 +41,11 @@ export function scalesByGroup(rows: number, groups: number): LinePart {
     put({ tile, rowStart }, { lineStart, lineEnd, bytes }) {
       const { group, scales } = requireEncoding(tile, 'affine').affine
       const halves = narrowToHalf(scales)
+      const [step, own] = group === 'tensor' ? [0, 0] : [groups, 1]
       const into = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
-      for (let block = 0; block < tile.rows; block += turned) {
-        const end = Math.min(tile.rows, block + turned)
-        for (let index = lineStart; index < lineEnd; index++) {
-          const to = (index - lineStart) * rows + rowStart
-          for (let out = block; out < end; out++) into[to + out] = halves[group === 'tensor' ? 0 : out * groups + index] ?? 0
-        }
+      for (let index = lineStart; index < lineEnd; index++) {
+        const to = (index - lineStart) * rows + rowStart
+        for (let out = 0, at = own * index; out < tile.rows; out++, at += step) into[to + out] = halves[at] ?? 0
       }
     },
   }

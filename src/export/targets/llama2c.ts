@@ -59,8 +59,8 @@ function modelFile(facts: ExportFacts): ExportedFile {
       for (const matrix of plan.matrices) {
         throwIfAborted(signal)
         const unit = tileUnit(matrix, plan)
-        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield inFileOrder(int8Codes(tile), matrix, plan).codes
-        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield inFileOrder(int8Codes(tile), matrix, plan).scales
+        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield codesInFile(int8Codes(tile), matrix, plan)
+        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield scalesInFile(int8Codes(tile), matrix, plan)
       }
     },
     verify: (source, written, options) => verify(plan, source, written, options),
@@ -92,17 +92,25 @@ function tileUnit({ isInterleaved }: PlannedMatrix, { config }: Llama2cPlan): nu
   return isInterleaved ? config.headDim : 1
 }
 
-/** Codes and scales as bytes, heads' rows interleaved, one scale for each `plan.group` columns. */
-function inFileOrder(matrix: Int8Matrix, { isInterleaved }: PlannedMatrix, { group, config }: Llama2cPlan) {
-  const { rows, columns, run } = matrix
-  const [groups, runs] = [columns / group, Math.ceil(columns / run)]
-  const scales = Float32Array.from(
-    { length: rows * groups },
-    (_, at) => matrix.scales[Math.floor(at / groups) * runs + Math.floor(((at % groups) * group) / run)] ?? 0,
-  )
-  const arrange = (bytes: Uint8Array<ArrayBuffer>, rowBytes: number) =>
-    isInterleaved ? interleaveRows(bytes, { headDim: config.headDim, rowBytes }) : bytes
-  return { codes: arrange(bytesOf(matrix.codes), columns), scales: arrange(bytesOf(scales), 4 * groups) }
+/** Heads' rows are interleaved in the file. */
+function arrange(bytes: Uint8Array<ArrayBuffer>, rows: number, { isInterleaved }: PlannedMatrix, { config }: Llama2cPlan) {
+  return isInterleaved ? interleaveRows(bytes, { headDim: config.headDim, rowBytes: bytes.length / rows }) : bytes
+}
+
+function codesInFile(matrix: Int8Matrix, planned: PlannedMatrix, plan: Llama2cPlan): Uint8Array<ArrayBuffer> {
+  return arrange(bytesOf(matrix.codes), matrix.rows, planned, plan)
+}
+
+/** One scale for each `plan.group` columns, which divide a run and a row. */
+function scalesInFile({ rows, columns, run, scales }: Int8Matrix, planned: PlannedMatrix, plan: Llama2cPlan): Uint8Array<ArrayBuffer> {
+  const groups = columns / plan.group
+  const repeated = new Float32Array(rows * groups)
+  for (let row = 0, at = 0, from = 0; row < rows; row++) {
+    for (const end = at + groups; at < end; from++) {
+      for (const last = Math.min(end, at + run / plan.group); at < last; at++) repeated[at] = scales[from] ?? 0
+    }
+  }
+  return arrange(bytesOf(repeated), rows, planned, plan)
 }
 
 function bytesOf(values: Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

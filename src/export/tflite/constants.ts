@@ -37,8 +37,8 @@ async function* constantBytes(from: ConstantSource, source: ExportSource, signal
     yield bytesOf(await biasCodes(from, source, signal))
   } else {
     for await (const { tile } of tilesOf(source, from.name, signal)) {
-      const { codes, scales } = int8Codes(tile)
-      yield bytesOf(from.kind === 'codes' ? codes : scales)
+      const matrix = int8Codes(tile)
+      yield bytesOf(from.kind === 'codes' ? matrix.codes : matrix.scales)
     }
   }
 }
