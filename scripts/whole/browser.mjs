@@ -55,6 +55,7 @@ async function choose(page, recipe) {
   await dialog.getByRole('textbox').fill(recipe)
   await dialog.locator('button[type="submit"]').click()
   await dialog.waitFor({ state: 'hidden' })
+  await page.getByLabel('Measure', { exact: true }).selectOption('none')
   await goTo(page, /Open/)
 }
 
@@ -63,7 +64,6 @@ async function dropToProof(page, { model, recipe, onWritten }) {
   await page.locator('input[data-picker="folder"]').first().setInputFiles(model)
   await page.waitForURL(/#inspect/, { timeout })
   await goTo(page, /Recipes/)
-  await page.getByLabel('Measure', { exact: true }).selectOption('none')
   await page.getByRole('button', { name: /^Run 1 / }).click()
   const headline = await appears(page, 'h1', /quantized in|^The run ended/)
   if (!headline.includes('quantized in')) throw new Error(`${headline}: ${await page.getByRole('alert').allInnerTexts()}`)

@@ -122,7 +122,7 @@ export function RecipesScreen() {
           {entry === undefined ? null : <Editor entry={entry} />}
           {isOpen ? <RiskNotes isQuiet /> : null}
           {isOpen && isLearning ? <CalibrationSettings /> : null}
-          {isOpen ? <TextSettings hasCalibration={!isLearning} /> : null}
+          <TextSettings hasCalibration={!isLearning} />
         </div>
       </div>
       <PlanBar />

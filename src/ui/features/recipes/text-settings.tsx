@@ -26,8 +26,9 @@ function MeasureChoice() {
   )
 }
 
-/** On what a run measures: text, protocol, window and bound; a calibration text that only weighs errors stands here too. */
+/** On what a run measures: text, protocol, window and bound; a calibration text that only weighs errors stands here too. Texts need an open model. */
 export function TextSettings({ hasCalibration }: { readonly hasCalibration: boolean }) {
+  const isOpen = useStore(modelStore, (state) => state.summary !== null)
   const { protocol, contextLength, maxTokens, isMeasuring } = useStore(textsStore)
   const mostPositions = useStore(modelStore, (state) => state.summary?.config.maxPositions ?? 2048)
   const lengths = [...new Set([...contexts.filter((length) => length <= mostPositions), contextLength])].toSorted(
@@ -41,7 +42,8 @@ export function TextSettings({ hasCalibration }: { readonly hasCalibration: bool
           weights only.
         </p>
       )}
-      {isMeasuring ? (
+      {isMeasuring && !isOpen ? <p className="qs-muted">Texts are chosen when a model is open.</p> : null}
+      {isMeasuring && isOpen ? (
         <>
           <div className="qs-grid qs-grid-halves">
             <TextChoice purpose="evaluation" isNeeded />
