@@ -49,7 +49,8 @@ function BaselineChip() {
   const float = useStore(runStore, (state) => state.report?.evaluation?.float ?? null)
   const baselineId = useStore(recipesStore, (state) => state.baseline)
   const baseline = results.find((result) => result.recipe.id === baselineId) ?? null
-  const size = bytes(baseline?.report.bytes ?? summary?.sourceBytes ?? 0)
+  const known = baseline?.report.bytes ?? summary?.sourceBytes
+  const size = known === undefined ? '…' : bytes(known)
   const isMeasured = float !== null && (step === 'compare' || step === 'export')
   const line = step === 'run' ? 'baseline' : isMeasured ? `${size} · ${perplexity((baseline?.report ?? float).perplexity)}` : size
   const name = baseline?.recipe.id ?? 'float'
