@@ -37,32 +37,40 @@ describe('sums of what inputs are apart', () => {
 })
 
 describe('a recipe with the cross term', () => {
-  const pairs = [
-    ['gptq-3bit-g16', 'gptq-3bit-g16-cross'],
-    ['hadamard+gptq-3bit-g16', 'hadamard+gptq-3bit-g16-cross'],
-    // With scales judged at the ends of halves the last line is a matter of chance in this made model: .0342 nats and .0354.
-    ['awq-linears+gptq-3bit-g16', 'awq-linears+gptq-3bit-g16-cross'],
-  ] as const
-
-  it.each(pairs)('differs from %s where inputs have come away from the float model, in its own space', async (plain, crossed) => {
-    const model = await openTiny()
+  const run = async (ids: readonly string[]) => {
     const store = new MemoryFileStore()
-    const report = await runTiny({ model, request: requestOf([plain, crossed]), store })
-    const { tensors } = await requireResult(store, report.planHash)
-    const checksums = (id: string) =>
-      new Map((tensors[id] ?? []).map(({ name, tiles }) => [name, tiles.map(({ checksum }) => checksum).join()]))
-    const [without, with_] = [checksums(plain), checksums(crossed)]
-    const isSame = (name: string): boolean => without.get(name) === with_.get(name)
-    // Before the first rounded linear nothing is apart; behind it everything is.
-    for (const role of ['q', 'k', 'v']) expect(isSame(`model.layers.0.self_attn.${role}_proj.weight`)).toBe(true)
-    for (const role of ['q', 'k', 'v', 'o']) expect(isSame(`model.layers.1.self_attn.${role}_proj.weight`)).toBe(false)
-    const [before, after] = report.recipes
-    expect(after?.klDivergence.mean).toBeLessThan(before?.klDivergence.mean ?? 0)
-  })
+    const report = await runTiny({ model: await openTiny(), request: requestOf(ids), store })
+    return { recipes: report.recipes, tensors: (await requireResult(store, report.planHash)).tensors }
+  }
+
+  it.each(['gptq-3bit-g16', 'hadamard+gptq-3bit-g16', 'awq+gptq-3bit-g16'])(
+    'differs from %s where inputs have come away from the float model',
+    async (plain) => {
+      const { tensors } = await run([plain, `${plain}-cross`])
+      const checksums = (id: string) =>
+        new Map((tensors[id] ?? []).map(({ name, tiles }) => [name, tiles.map(({ checksum }) => checksum).join()]))
+      const [without, with_] = [checksums(plain), checksums(`${plain}-cross`)]
+      const isSame = (name: string): boolean => without.get(name) === with_.get(name)
+      // Before the first rounded linear nothing is apart; behind it everything is.
+      for (const role of ['q', 'k', 'v']) expect(isSame(`model.layers.0.self_attn.${role}_proj.weight`)).toBe(true)
+      for (const role of ['q', 'k', 'v', 'o']) expect(isSame(`model.layers.1.self_attn.${role}_proj.weight`)).toBe(false)
+    },
+  )
+
+  // Behind AWQ with scales through G: with those judged at the ends of halves it is a matter of chance in this model (.0342 nats and .0354).
+  it.each(['gptq-3bit-g16', 'hadamard+gptq-3bit-g16', 'awq-linears+gptq-3bit-g16'])(
+    'comes closer to the float model than %s, in its own space',
+    async (plain) => {
+      const [before, after] = (await run([plain, `${plain}-cross`])).recipes
+      expect(after?.klDivergence.mean).toBeLessThan(before?.klDivergence.mean ?? 0)
+    },
+  )
 
   it('costs a second pass over the text and its memory, said in the plan', async () => {
     const model = await openTiny()
-    const plans = await Promise.all(pairs[0].map((id) => planRun(model, requestOf([id]), machine(new MemoryFileStore()))))
+    const plans = await Promise.all(
+      ['gptq-3bit-g16', 'gptq-3bit-g16-cross'].map((id) => planRun(model, requestOf([id]), machine(new MemoryFileStore()))),
+    )
     const [plain, crossed] = plans.map(({ plan }) => plan)
     const parts = (crossed?.memoryParts ?? []).map(({ what }) => what)
     expect(parts).toContain('float inputs beside those of a recipe')
