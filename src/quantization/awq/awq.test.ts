@@ -6,10 +6,10 @@ import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
 import type { BlockTensors, HalfLoss } from '../transform.ts'
 import awq from '../transforms/awq.ts'
 import { clipRanges } from './clip-search.ts'
-import { type ModuleLoss, scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
+import { type RoundedLoss, scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
 
 const kernels = createReferenceKernels()
-const settings = { scales: 'inputs-and-weights', loss: 'modules', isClipped: true } as const
+const settings = { scales: 'inputs-and-weights', loss: 'halves', isClipped: true } as const
 const grid = approximator(kernels, { bits: 3, isSymmetric: false, group: 16 })
 const weight: Matrix = {
   data: Float32Array.from({ length: 12 * 32 }, (_, i) => Math.sin(i * 2.3) * (1 + (i % 7 === 0 ? 2 : 0))),
@@ -83,7 +83,7 @@ describe('the search for scales', () => {
   })
 })
 
-describe('the search for scales at the end of a module', () => {
+describe('the search for scales at the end of a half of the block', () => {
   it('takes the best of all points there, whatever the linears lose', async () => {
     const inputs = await madeInputs(kernels, { tokens: 100, columns: 32, outlier: 30 })
     const loud = { ...weight, data: weight.data.map((value, i) => (i % 32 === 2 ? value : 20 * Math.cos(i * 1.7))) }
@@ -130,7 +130,7 @@ describe('the search for scales at the end of a module', () => {
     const tools = { settings: { ...settings, scales: 'inputs' }, kernels } as const
     const asked: string[] = []
     // Some like the strongest scales best; all like none best, or see a gain in scaling.
-    const lossOf = (isNoneBest: boolean): ModuleLoss => {
+    const lossOf = (isNoneBest: boolean): RoundedLoss => {
       let calls = 0
       return (_, tokens) => {
         asked.push(tokens)
@@ -232,10 +232,10 @@ describe('AWQ on a block', () => {
 
   it('counts the passes that it makes', async () => {
     const { block } = await madeBlock(kernels)
-    const [modules, linears] = [settings, { ...settings, loss: 'linears' } as const].map((one) => awq.operations(block, one))
+    const [halves, linears] = [settings, { ...settings, loss: 'linears' } as const].map((one) => awq.operations(block, one))
     // Of all linears 21 passes over 512 tokens and 5 over 2048, in place of 21 traces of q, k, v, gate and up.
     const weights = 4 * 32 * 32 + 3 * 32 * 64
-    expect((modules ?? 0) - (linears ?? 0)).toBe((21 * 512 + 5 * 2048) * weights - (21 * (3 * 32 + 2 * 64) * 32 ** 2) / 2)
+    expect((halves ?? 0) - (linears ?? 0)).toBe((21 * 512 + 5 * 2048) * weights - (21 * (3 * 32 + 2 * 64) * 32 ** 2) / 2)
   })
 
   it('leaves a block alone whose linears stay float', async () => {

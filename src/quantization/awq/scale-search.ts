@@ -8,7 +8,7 @@ type Floats = Float32Array<ArrayBuffer>
 
 /** AutoAWQ's `n_grid`: ratios 0, 1/20 ... 19/20. */
 const points = 20
-/** Rows of a linear that judge all points; the finalists alone are judged by whole matrices, and modules on all their tokens. */
+/** Rows of a linear that judge all points; the finalists alone are judged by whole matrices, and halves of blocks on all their tokens. */
 const rowsOfHeat = 512
 const finalists = 3
 /** Weights whose largest makes 1 of a column's magnitude, where the grid has no groups of its own. */
@@ -32,12 +32,12 @@ export interface ScaledLinear {
 export async function searchScales(
   linears: readonly ScaledLinear[],
   inputs: TapInputs,
-  tools: SearchTools & { readonly settings: AwqSettings; readonly lossOf?: ModuleLoss },
+  tools: SearchTools & { readonly settings: AwqSettings; readonly lossOf?: RoundedLoss },
 ): Promise<Floats | null> {
   const weights = tools.settings.scales === 'inputs' ? null : weightMagnitudes(linears)
   const ratios = Array.from({ length: points }, (_, k) => k / points)
   const candidates = [null, ...ratios.map((ratio) => scalesAt(ratio, inputs.meanMagnitude, weights))]
-  const { heat, whole } = tools.lossOf === undefined ? linearLosses(linears, inputs, tools) : moduleLosses(linears, inputs, tools.lossOf)
+  const { heat, whole } = tools.lossOf === undefined ? linearLosses(linears, inputs, tools) : lossesAtEnd(linears, inputs, tools.lossOf)
   const judged = await judge(candidates, heat)
   if (heat === whole) return best(judged)
   const final = judged.slice(0, finalists).map(({ scales }) => scales)
@@ -45,8 +45,8 @@ export async function searchScales(
   return best(await judge(withNone, whole))
 }
 
-/** Squared error of what a module gives when these linears are rounded. */
-export type ModuleLoss = (rounded: BlockTensors, tokens: keyof typeof lossTokens) => Promise<number>
+/** Squared error of what a half of the block gives when these linears are rounded. */
+export type RoundedLoss = (rounded: BlockTensors, tokens: keyof typeof lossTokens) => Promise<number>
 
 interface SearchTools {
   readonly kernels: Kernels
@@ -66,8 +66,8 @@ export function searchOperations(linears: readonly LinearSpec[]): number {
   }, 0)
 }
 
-/** The same of a search that runs a module of these linears: for the float model, for every candidate and for the finalists. */
-export function moduleOperations(linears: readonly LinearSpec[]): number {
+/** The same of a search that runs a half of the block, which has these linears: for the float model, for every candidate and for the finalists. */
+export function halfOperations(linears: readonly LinearSpec[]): number {
   const tokens = (points + 1) * lossTokens.some + (finalists + 2) * lossTokens.all
   return linears.reduce((sum, { outFeatures, inFeatures }) => sum + tokens * outFeatures * inFeatures, 0)
 }
@@ -105,7 +105,7 @@ function linearLosses(linears: readonly ScaledLinear[], inputs: TapInputs, { ker
   return { whole, heat: some.every(({ weight }, i) => weight === linears[i]?.weight) ? whole : lossOf(some) }
 }
 
-function moduleLosses(linears: readonly ScaledLinear[], inputs: TapInputs, lossOf: ModuleLoss): Losses {
+function lossesAtEnd(linears: readonly ScaledLinear[], inputs: TapInputs, lossOf: RoundedLoss): Losses {
   const on =
     (tokens: keyof typeof lossTokens): LossOf =>
     async (scales) => {

@@ -7,10 +7,10 @@ export interface AwqSettings {
   /** What scales follow: the inputs and, against them, the weights (AutoAWQ), or the inputs alone (llm-awq). */
   readonly scales: 'inputs-and-weights' | 'inputs'
   /**
-   * Where the errors are taken that choose scales for several linears of one input: at the end of attention or MLP, which is run for
-   * every candidate (AutoAWQ), or at their own outputs, from G alone.
+   * Where the errors are taken that choose scales for several linears of one input: at the end of their half of the block (attention
+   * or MLP), which is run for every candidate (AutoAWQ), or at their own outputs, from G alone.
    */
-  readonly loss: 'modules' | 'linears'
+  readonly loss: 'halves' | 'linears'
   /** Whether ranges of groups are then narrowed where that loses less. */
   readonly isClipped: boolean
 }
@@ -20,7 +20,7 @@ const kind = 'awq'
 const schema = v.strictObject({
   kind: v.literal(kind),
   scales: v.optional(v.picklist(['inputs-and-weights', 'inputs']), 'inputs-and-weights'),
-  loss: v.optional(v.picklist(['modules', 'linears']), 'modules'),
+  loss: v.optional(v.picklist(['halves', 'linears']), 'halves'),
   clip: v.optional(v.boolean(), true),
 })
 
@@ -40,10 +40,10 @@ export const awqFields: readonly SettingField[] = [
     label: 'Scales lose least',
     input: 'choice',
     options: [
-      { value: 'modules', label: 'at the end of attention and MLP' },
+      { value: 'halves', label: 'at the end of attention and MLP' },
       { value: 'linears', label: 'at the outputs of the linears, faster' },
     ],
-    default: 'modules',
+    default: 'halves',
   },
   {
     key: 'clip',
@@ -63,7 +63,7 @@ export function parseAwq(choice: AxisChoice): AwqSettings {
     const [issue] = parsed.issues
     throw recipeInvalid(
       `The ${v.getDotPath(issue) ?? 'setting'} of AWQ is not possible: ${issue.message}.`,
-      'Use scales "inputs-and-weights" or "inputs", loss "modules" or "linears", and clip true or false.',
+      'Use scales "inputs-and-weights" or "inputs", loss "halves" or "linears", and clip true or false.',
     )
   }
   const { scales, loss, clip } = parsed.output

@@ -2,7 +2,7 @@ import { widestGroup } from '../../kernels/contract/operations.ts'
 import { type BlockHalf, halfOf } from '../../models/block-halves.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
 import { clipRanges } from '../awq/clip-search.ts'
-import { type ModuleLoss, moduleOperations, type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
+import { halfOperations, type RoundedLoss, type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
 import { type AwqSettings, awqFields, awqFromLabel, awqLabel, parseAwq } from '../awq/settings.ts'
 import { namesOf, pairGroups, type ScaleGroup } from '../scaling/groups.ts'
 import { ScaledBlock } from '../scaling/scaled-block.ts'
@@ -32,12 +32,12 @@ const awq: Transform<AwqSettings> = {
   needsInputs: true,
   roundsInputs: () => false,
   changes: (block) => namesOf(block, pairGroups(block)),
-  needsHalfLoss: ({ loss }) => loss === 'modules',
+  needsHalfLoss: ({ loss }) => loss === 'halves',
   operations(block, settings) {
     return pairGroups(block).reduce((sum, group) => {
       const half = judgeOf(group, settings)
       if (half === null) return sum + searchOperations(group.linears)
-      return sum + moduleOperations(block.linears.filter(({ role }) => halfOf(role) === half))
+      return sum + halfOperations(block.linears.filter(({ role }) => halfOf(role) === half))
     }, 0)
   },
 
@@ -68,7 +68,7 @@ async function scaleGroup(scaled: ScaledBlock, group: ScaleGroup, options: Trans
   if (scales !== null) scaled.fold(group, scales)
 }
 
-function lossAt(half: BlockHalf, { halfLoss }: TransformOptions<AwqSettings>): ModuleLoss {
+function lossAt(half: BlockHalf, { halfLoss }: TransformOptions<AwqSettings>): RoundedLoss {
   if (halfLoss === undefined) throw new RangeError(`AWQ was to measure errors at the end of ${half}, and has nothing to measure them with`)
   return (rounded, tokens) => halfLoss(half, rounded, tokens)
 }
