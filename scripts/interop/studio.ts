@@ -41,16 +41,18 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
       calibration: { type: 'string' },
       'calibration-tokens': { type: 'string', default: '8192' },
       'max-tokens': { type: 'string', default: '1024' },
+      context: { type: 'string', default: '256' },
       seed: { type: 'string', default: '0' },
     },
   })
   const [folder] = positionals
   if (folder === undefined || values.recipe.length === 0 || values.text === undefined) {
     throw new Error(
-      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--seed N] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
+      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--context N] [--seed N] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
     )
   }
   const signal = new AbortController().signal
+  const contextLength = Number(values.context)
   const storeFolder = await mkdtemp(join(tmpdir(), 'studio-'))
   const store = new NodeFileStore(storeFolder)
   const checkpoint = await openCheckpoint(
@@ -71,10 +73,10 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
             text: await readFile(values.text, 'utf8'),
             textName: basename(values.text),
             protocol: 'windows',
-            contextLength: 256,
+            contextLength,
             maxTokens: Number(values['max-tokens']),
           },
-          calibration: await calibrationOf(values.calibration, Number(values['calibration-tokens'])),
+          calibration: await calibrationOf(values.calibration, { maxTokens: Number(values['calibration-tokens']), contextLength }),
           importance: null,
           seed: Number(values.seed),
         },
@@ -130,9 +132,12 @@ function tellFigures(report: RunReport): void {
   }
 }
 
-async function calibrationOf(file: string | undefined, maxTokens: number): Promise<CalibrationSettings | null> {
+async function calibrationOf(
+  file: string | undefined,
+  lengths: Pick<CalibrationSettings, 'maxTokens' | 'contextLength'>,
+): Promise<CalibrationSettings | null> {
   if (file === undefined) return null
-  return { text: await readFile(file, 'utf8'), textName: basename(file), maxTokens, contextLength: 256, usesChatTemplate: false }
+  return { text: await readFile(file, 'utf8'), textName: basename(file), ...lengths, usesChatTemplate: false }
 }
 
 async function writeWeights(
