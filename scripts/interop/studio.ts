@@ -12,6 +12,7 @@ import type { Kernels } from '../../src/kernels/contract/kernels.ts'
 import { createKernelPool } from '../../src/kernels/pool.ts'
 import { nodeWorkerPort } from '../../src/kernels/port.ts'
 import { EngineSupply } from '../../src/pipeline/engine-supply.ts'
+import type { RunEvent } from '../../src/pipeline/events.ts'
 import { executeRun } from '../../src/pipeline/execute-run.ts'
 import { generateAll } from '../../src/pipeline/generate-run.ts'
 import type { CalibrationSettings } from '../../src/pipeline/plan.ts'
@@ -83,7 +84,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
         machine: { store, threads: 2, memoryLimitBytes: totalmem(), rates: [] },
         tools: { kernels, engines, versions: { version: packageFile.version, onnxruntime: '' }, now, memoryBytes: () => null },
       },
-      () => undefined,
+      tellBlock,
       signal,
     )
     tellFigures(report)
@@ -120,6 +121,11 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
     await checkpoint.close()
     await rm(storeFolder, { recursive: true, force: true })
   }
+}
+
+/** Beside the figures: a model of some size takes minutes a block. */
+function tellBlock(event: RunEvent): void {
+  if (event.kind === 'block-stored') process.stderr.write(`block ${event.block + 1} stored\n`)
 }
 
 function tellFigures(report: RunReport): void {
