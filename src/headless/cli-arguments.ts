@@ -49,7 +49,7 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
                       Hub id (owner/name[@revision])
 --recipe R            a preset id (nearest-4bit-g32, nearest-4bit-channel-sym, nearest-8bit-tensor, Q8_0, Q4_K_M, Q4_0,
                       Q4_K_M+imatrix, Q4_K+gptq, gptq-4bit-g128, learned-4bit-g128-sym, awq-4bit-g128, smoothquant-w8a8,
-                      hadamard-4bit-g128, hadamard+gptq-3bit-g128, Q4_0+hadamard, gptq-3bit-g128-cross,
+                      hadamard-4bit-g128, hadamard+gptq-3bit-g128, Q4_0+hadamard, gptq-4bit-g128-cross,
                       nf4, kmeans-4bit, hqq-4bit-g64, F16), a JSON file, or the JSON itself; may be repeated
 --evaluation TEXT     text to measure on (default: the bundled evaluation text); "none" only quantizes: no perplexity,
                       and the layers have the errors of their weights alone
