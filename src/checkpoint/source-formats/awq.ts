@@ -2,12 +2,15 @@ import { Scratch } from '../../io/scratch.ts'
 import type { RowRange } from '../checkpoint.ts'
 import { inStrips, moduleOf, readFloatStrip, readWordStrip, requirePart, unsupportedForm } from '../quantized-parts.ts'
 import type { CodeRows, QuantizedMatrix, SourceFormat } from '../source-format.ts'
+import { turnLines, wordsOfFloats } from '../turn-lines.ts'
 
 const bits = 4
 /** Outputs in a word. */
 const unit = 8
 /** Words of lines, and of rows, that are turned at a time: a line of the cache each. */
 const turned = 16
+/** Words of zero points of a group that are unpacked before those of the next: their rows stay in the cache. */
+const zeroWords = 8
 
 /** Output of the eight of a word that stands in a nibble: even outputs in the low half of the word, odd ones in the high half. */
 function outputOf(nibble: number): number {
@@ -113,14 +116,21 @@ function turnRows(
     const { buffer, byteOffset, length } = into.codes
     turnSquares(weights, place, new Int32Array(buffer, byteOffset, length / 4))
   } else turnPairs(weights, place, into.codes)
-  for (let group = 0; group < groups; group++) {
-    for (let row = start; row < end; row++) {
-      const from = row - strip.rowStart
-      const to = (row - range.rowStart) * groups + group
-      const inWord = from % unit
-      const nibble = (inWord >>> 1) + 4 * (inWord & 1)
-      into.zeros[to] = ((zeros[group * stripWords + (from >>> 3)] ?? 0) >>> (bits * nibble)) & 15
-      into.scales[to] = scales[group * stripRows + from] ?? 0
+  const floats = { lineWords: stripRows, first: start - strip.rowStart, count: end - start }
+  turnLines(wordsOfFloats(scales), floats, wordsOfFloats(into.scales), place.row * groups)
+  unpackZeros(zeros, place, into.zeros, groups)
+}
+
+/** Puts the zero points of words of rows row by row. */
+function unpackZeros(zeros: Int32Array, { stripWords, word, row, count }: WordPlace, into: Uint8Array, groups: number): void {
+  for (let block = 0; block < count; block += zeroWords) {
+    const end = Math.min(count, block + zeroWords)
+    for (let group = 0; group < groups; group++) {
+      for (let index = block; index < end; index++) {
+        const packed = zeros[group * stripWords + word + index] ?? 0
+        const to = (row + unit * index) * groups + group
+        for (let nibble = 0; nibble < unit; nibble++) into[to + outputOf(nibble) * groups] = (packed >>> (bits * nibble)) & 15
+      }
     }
   }
 }

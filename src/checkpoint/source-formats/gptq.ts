@@ -11,12 +11,13 @@ import {
   unsupportedForm,
 } from '../quantized-parts.ts'
 import type { CodeRows, LoadedMatrix, QuantizedMatrix, SourceFormat } from '../source-format.ts'
+import { turnLines, wordsOfFloats } from '../turn-lines.ts'
 
 const knownBits: readonly number[] = [2, 3, 4, 8]
 /** Runs of so many codes fill whole words at every width. */
 const unit = 32
-/** Words of a row, and rows, that are turned at a time: such a block stays in the cache. */
-const turned = 16
+/** Rows whose zero points are unpacked at a time: they stay in the cache. */
+const atOnce = 32
 
 /** Rows of a matrix as the file has them: across its lines. */
 interface Strip {
@@ -133,32 +134,41 @@ function turnRows(
   { bits, words, groups, zeroShift }: Form,
   { range, into }: { readonly range: RowRange; readonly into: Rows },
 ): void {
-  const { weights: streams } = into
   const stripRows = strip.rowEnd - strip.rowStart
-  const zeroWords = zeros.length / groups
-  const mask = 2 ** bits - 1
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
-  // All rows of a few lines before the next ones: lines lie pages apart, of which the processor knows the places of few.
-  for (let firstWord = 0; firstWord < words; firstWord += turned) {
-    const lastWord = Math.min(words, firstWord + turned)
-    for (let firstRow = start; firstRow < end; firstRow += turned) {
-      const lastRow = Math.min(end, firstRow + turned)
-      // Along the lines: at the same place in several of them the cache has few places.
-      for (let word = firstWord; word < lastWord; word++) {
-        let [from, to] = [word * stripRows + firstRow - strip.rowStart, (firstRow - range.rowStart) * words + word]
-        for (let row = firstRow; row < lastRow; row++, from++, to += words) streams[to] = weights[from] ?? 0
-      }
-    }
+  const place = { lineWords: stripRows, first: start - strip.rowStart, count: end - start }
+  const row = start - range.rowStart
+  turnLines(weights, place, into.weights, row * words)
+  turnLines(wordsOfFloats(scales), place, wordsOfFloats(into.scales), row * groups)
+  for (let first = 0; first < place.count; first += atOnce) {
+    const count = Math.min(atOnce, place.count - first)
+    unpackZeros(zeros, { bits, groups, zeroShift, first: place.first + first, count }, into.zeros, (row + first) * groups)
   }
+}
+
+/** Puts the zero points of rows [first, first + count) row by row, the first at `to`. */
+function unpackZeros(
+  zeros: Int32Array,
+  { bits, groups, zeroShift, first, count }: Omit<Form, 'words'> & { readonly first: number; readonly count: number },
+  into: Uint8Array,
+  to: number,
+): void {
+  const lineWords = zeros.length / groups
+  const mask = 2 ** bits - 1
   for (let group = 0; group < groups; group++) {
-    for (let row = start; row < end; row++) {
-      const [from, to] = [row - strip.rowStart, (row - range.rowStart) * groups + group]
-      const shift = (from * bits) & 31
-      const at = group * zeroWords + ((from * bits) >>> 5)
-      const low = (zeros[at] ?? 0) >>> shift
-      const field = shift + bits > 32 ? low | ((zeros[at + 1] ?? 0) << (32 - shift)) : low
-      into.zeros[to] = ((field & mask) + zeroShift) & mask
-      into.scales[to] = scales[group * stripRows + from] ?? 0
+    let word = group * lineWords + ((first * bits) >>> 5)
+    let held = zeros[word] ?? 0
+    let shift = (first * bits) & 31
+    for (let row = 0, at = to + group; row < count; row++, at += groups) {
+      let field = held >>> shift
+      shift += bits
+      if (shift >= 32) {
+        shift -= 32
+        held = zeros[++word] ?? 0
+        // What is left of a field in the next word; nothing that the mask keeps where it ended with its own.
+        field |= held << (bits - shift)
+      }
+      into[at] = ((field & mask) + zeroShift) & mask
     }
   }
 }
