@@ -19,7 +19,9 @@ export const exactSqnrDb = 200
  * activations (`traces` is `null`) nothing is known of the output.
  */
 export function layerFigures(sums: WeightSums, traces: OutputTraces | null): LayerFigures {
-  const { count, squaredError, squaredWeight, squaredApproximation, product } = sums
+  const { count, squaredError, squaredWeight, squaredApproximation } = sums
+  // Of |w - v|^2 = |w|^2 + |v|^2 - 2 w v.
+  const product = (squaredWeight + squaredApproximation - squaredError) / 2
   const lengths = Math.sqrt(squaredWeight * squaredApproximation)
   return {
     mse: squaredError / count,

@@ -1,6 +1,6 @@
 import type { WeightSums } from './contract/kernels.ts'
 
-export const noSums: WeightSums = { count: 0, squaredError: 0, squaredWeight: 0, squaredApproximation: 0, product: 0, largestError: 0 }
+export const noSums: WeightSums = { count: 0, squaredError: 0, squaredWeight: 0, squaredApproximation: 0 }
 
 /** Sums over two pieces of one matrix. */
 export function addSums(a: WeightSums, b: WeightSums): WeightSums {
@@ -9,7 +9,5 @@ export function addSums(a: WeightSums, b: WeightSums): WeightSums {
     squaredError: a.squaredError + b.squaredError,
     squaredWeight: a.squaredWeight + b.squaredWeight,
     squaredApproximation: a.squaredApproximation + b.squaredApproximation,
-    product: a.product + b.product,
-    largestError: Math.max(a.largestError, b.largestError),
   }
 }

@@ -148,9 +148,6 @@ export interface WeightSums {
   readonly squaredWeight: number
   /** SUM v^2. */
   readonly squaredApproximation: number
-  /** SUM w v. */
-  readonly product: number
-  readonly largestError: number
 }
 
 export interface WeightDescription {

@@ -7,19 +7,15 @@ export function compareWeights(weight: Float32Array, approximation: Float32Array
   let squaredError = 0
   let squaredWeight = 0
   let squaredApproximation = 0
-  let product = 0
-  let largestError = 0
   for (let i = 0; i < weight.length; i++) {
     const w = weight[i] ?? 0
     const v = approximation[i] ?? 0
-    const error = Math.abs(w - v)
+    const error = w - v
     squaredError += error * error
     squaredWeight += w * w
     squaredApproximation += v * v
-    product += w * v
-    if (error > largestError) largestError = error
   }
-  return { count: weight.length, squaredError, squaredWeight, squaredApproximation, product, largestError }
+  return { count: weight.length, squaredError, squaredWeight, squaredApproximation }
 }
 
 export function compareGgml(piece: MatrixPiece, blocks: Uint8Array, type: GgmlType): WeightSums {

@@ -20,10 +20,10 @@ export function sumsOf(
   arena: Arena,
   { weight, values, count }: { weight: number; values: number; count: number },
 ): WeightSums {
-  const result = arena.take(5 * 8)
+  const result = arena.take(3 * 8)
   wasm.compareWeights(weight, values, count, result)
-  const [squaredError = 0, squaredWeight = 0, squaredApproximation = 0, product = 0, largestError = 0] = arena.doubles(result, 5)
-  return { count, squaredError, squaredWeight, squaredApproximation, product, largestError }
+  const [squaredError = 0, squaredWeight = 0, squaredApproximation = 0] = arena.doubles(result, 3)
+  return { count, squaredError, squaredWeight, squaredApproximation }
 }
 
 export function summarizeWeights(wasm: KernelExports, arena: Arena, { data, rows, columns }: MatrixPiece): WeightSummary {

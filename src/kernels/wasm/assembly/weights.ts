@@ -16,7 +16,7 @@ function sumF64(v: v128): f64 {
   return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1)
 }
 
-/** Five f64 at `result`: squared error, squared weight, squared approximation, product, largest error. */
+/** Three f64 at `result`: squared error, squared weight, squared approximation. */
 export function compareWeights(w: usize, v: usize, count: i32, result: usize): void {
   let error0 = f64x2.splat(0)
   let error1 = error0
@@ -24,9 +24,6 @@ export function compareWeights(w: usize, v: usize, count: i32, result: usize): v
   let weight1 = error0
   let approx0 = error0
   let approx1 = error0
-  let product0 = error0
-  let product1 = error0
-  let largest = error0
   const whole = <usize>(count & ~3)
   let i: usize = 0
   for (; i < whole; i += 4) {
@@ -44,30 +41,21 @@ export function compareWeights(w: usize, v: usize, count: i32, result: usize): v
     weight1 = f64x2.add(weight1, f64x2.mul(a1, a1))
     approx0 = f64x2.add(approx0, f64x2.mul(b0, b0))
     approx1 = f64x2.add(approx1, f64x2.mul(b1, b1))
-    product0 = f64x2.add(product0, f64x2.mul(a0, b0))
-    product1 = f64x2.add(product1, f64x2.mul(a1, b1))
-    largest = f64x2.pmax(f64x2.pmax(largest, f64x2.abs(e0)), f64x2.abs(e1))
   }
   let error = sumF64(f64x2.add(error0, error1))
   let weight = sumF64(f64x2.add(weight0, weight1))
   let approx = sumF64(f64x2.add(approx0, approx1))
-  let product = sumF64(f64x2.add(product0, product1))
-  let most = max(f64x2.extract_lane(largest, 0), f64x2.extract_lane(largest, 1))
   for (; i < <usize>count; i++) {
     const a = <f64>load<f32>(w + (i << 2))
     const b = <f64>load<f32>(v + (i << 2))
-    const e = abs(a - b)
+    const e = a - b
     error += e * e
     weight += a * a
     approx += b * b
-    product += a * b
-    if (e > most) most = e
   }
   store<f64>(result, error)
   store<f64>(result, weight, 8)
   store<f64>(result, approx, 16)
-  store<f64>(result, product, 24)
-  store<f64>(result, most, 32)
 }
 
 // Running figures of summarizeWeights, over rows.
