@@ -1,7 +1,8 @@
 // npm run bench:whole: a checkpoint with the shapes of TinyLlama-1.1B and random weights, from its bytes to a Q4_K_M GGUF: the
-// studio in Node and in Chromium beside llama-quantize's engine, on the same number of threads, in turns, in one run. Two times of
-// the studio: until its file is written and closed, which is what llama-quantize does, and until it is read back, compared and
-// hashed as well. Fails when a tensor differs from llama.cpp's.
+// studio in Node and in Chromium beside llama-quantize's engine, on the same number of threads, in turns, in one run. Three times of
+// the studio: until its file is written and closed, which is what llama-quantize does; until it is proved, that is read back, compared
+// and its XXH64 taken; and until its SHA-256 is there for SHA256SUMS (headless: with the proof). Fails when a tensor differs from
+// llama.cpp's.
 //   npm run bench:whole -- [--shape tinyllama] [--layers 22] [--dtype F32|BF16] [--rounds 1] [--only headless|chromium] [--folder DIR]
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
@@ -105,9 +106,10 @@ async function warm(...paths) {
 }
 
 function tell(name, figures) {
-  const { written, seconds, processorSeconds, peak } = figures
-  const proved = written === undefined ? '' : `written after ${written.toFixed(1)} s, proved after `
-  console.log(`${name}: ${proved}${seconds.toFixed(1)} s, ${processorSeconds.toFixed(1)} s of processor time, ${gigabytes(peak)} GB`)
+  const { written, proved, seconds, processorSeconds, peak } = figures
+  const steps =
+    written === undefined ? '' : `written after ${written.toFixed(1)} s, proved after ${proved.toFixed(1)} s, with SHA-256 after `
+  console.log(`${name}: ${steps}${seconds.toFixed(1)} s, ${processorSeconds.toFixed(1)} s of processor time, ${gigabytes(peak)} GB`)
   return figures
 }
 
@@ -124,16 +126,14 @@ function table({ native: theirs, headless, chromium }) {
   const base = { seconds: median(theirs, 'seconds'), processorSeconds: median(theirs, 'processorSeconds') }
   const against = (seconds, all) => `${seconds.toFixed(1)} s (${(seconds / all).toFixed(2)})`
   const line = (name, rows) => {
-    const [written, seconds, processorSeconds, peak] = ['written', 'seconds', 'processorSeconds', 'peak'].map((field) =>
-      median(rows, field),
-    )
-    const times = [against(written, base.seconds), against(seconds, base.seconds), against(processorSeconds, base.processorSeconds)]
-    return `| ${[name, ...times, `${gigabytes(peak)} GB`].join(' | ')} |`
+    const [written, proved, seconds] = ['written', 'proved', 'seconds'].map((field) => against(median(rows, field), base.seconds))
+    const times = [written, proved, seconds, against(median(rows, 'processorSeconds'), base.processorSeconds)]
+    return `| ${[name, ...times, `${gigabytes(median(rows, 'peak'))} GB`].join(' | ')} |`
   }
   return [
-    `| ${(shape.layers * 1).toString() === String(options.layers ?? shape.layers) ? options.shape : `${options.shape}, ${options.layers} layers`} to ${recipe}, ${threads} threads | file written | file proved | processor time | peak memory |`,
-    '|---|---|---|---|---|',
-    `| llama-quantize (${native.label.split(' of ')[1]?.split(' (')[0] ?? 'native'}) | ${base.seconds.toFixed(1)} s | – | ${base.processorSeconds.toFixed(1)} s | ${gigabytes(median(theirs, 'peak'))} GB |`,
+    `| ${(shape.layers * 1).toString() === String(options.layers ?? shape.layers) ? options.shape : `${options.shape}, ${options.layers} layers`} to ${recipe}, ${threads} threads | file written | file proved | with SHA-256 | processor time | peak memory |`,
+    '|---|---|---|---|---|---|',
+    `| llama-quantize (${native.label.split(' of ')[1]?.split(' (')[0] ?? 'native'}) | ${base.seconds.toFixed(1)} s | – | – | ${base.processorSeconds.toFixed(1)} s | ${gigabytes(median(theirs, 'peak'))} GB |`,
     ...(headless.length > 0 ? [line('the studio, headless', headless)] : []),
     ...(chromium.length > 0 ? [line('the studio in Chromium, from the drop', chromium)] : []),
   ].join('\n')

@@ -9,8 +9,9 @@ const sampleMs = 100
 const timeout = 30 * 60_000
 
 /**
- * Wall seconds from the drop to the written file, and to the proved one; processor time of all of the browser's processes; the
- * peak of the renderer that holds the page and its workers. Saves the file to `output`.
+ * Wall seconds from the drop to the written file, to the proved one, and until its SHA-256 is there as well and it can be saved;
+ * processor time of all of the browser's processes until then; the peak of the renderer that holds the page and its workers. Saves
+ * the file to `output`.
  */
 export async function quantizeInChromium({ address, model, recipe, folder, output }) {
   const profile = path.join(folder, 'profile')
@@ -29,16 +30,16 @@ export async function quantizeInChromium({ address, model, recipe, folder, outpu
       .sort((one, other) => memoryOf(other.id).now - memoryOf(one.id).now)
     const before = processorSeconds()
     const startedAt = performance.now()
-    let written = Number.NaN
-    const onWritten = () => (written = (performance.now() - startedAt) / 1000)
+    const reached = { written: Number.NaN, proved: Number.NaN }
+    const onReached = (step) => (reached[step] = (performance.now() - startedAt) / 1000)
     const read = () => {
       return { peak: memoryOf(renderer.id).peak, all: processes.reduce((sum, { id }) => sum + memoryOf(id).now, 0) }
     }
-    const { largest } = await largestWhile(dropToProof(page, { model, recipe, onWritten }), read, sampleMs)
+    const { largest } = await largestWhile(dropToSums(page, { model, recipe, onReached }), read, sampleMs)
     const seconds = (performance.now() - startedAt) / 1000
     const used = processorSeconds() - before
     await save(page, output)
-    return { written, seconds, processorSeconds: used, ...largest }
+    return { ...reached, seconds, processorSeconds: used, ...largest }
   } finally {
     await context.close()
     rmSync(profile, { recursive: true, force: true })
@@ -60,7 +61,7 @@ async function choose(page, recipe) {
 }
 
 /** `onWritten` is called when the page says that the file is written. */
-async function dropToProof(page, { model, recipe, onWritten }) {
+async function dropToSums(page, { model, recipe, onReached }) {
   await page.locator('input[data-picker="folder"]').first().setInputFiles(model)
   await page.waitForURL(/#inspect/, { timeout })
   await goTo(page, /Recipes/)
@@ -72,7 +73,8 @@ async function dropToProof(page, { model, recipe, onWritten }) {
   if ((await cell.getAttribute('aria-checked')) !== 'true') await cell.click()
   await page.getByRole('button', { name: /^Write and check/ }).click()
   const steps = 'section li, button'
-  await appears(page, steps, /^Written, done/).then(onWritten)
+  await appears(page, steps, /^Written, done/).then(() => onReached('written'))
+  await appears(page, steps, /^Every tensor equals what was stored, done/).then(() => onReached('proved'))
   await appears(page, steps, /^Save \d+ file/)
 }
 

@@ -7,7 +7,10 @@ import { largestWhile, memoryOf, processorSecondsOf } from './processes.mjs'
 
 const sampleMs = 50
 
-/** Wall seconds from start to the written file, and to the end of the process; its processor time and its peak of resident memory. */
+/**
+ * Wall seconds from start to the written file, and to the end of the process, when it is proved and has its SHA-256; its processor
+ * time and its peak of resident memory.
+ */
 export async function quantizeHeadless({ model, recipe, out, threads }) {
   const options = ['--recipe', recipe, '--evaluation', 'none', '--export', 'gguf', '--threads', String(threads), '--out', out]
   const startedAt = performance.now()
@@ -27,7 +30,7 @@ export async function quantizeHeadless({ model, recipe, out, threads }) {
   const { value: code, largest } = await largestWhile(ended, read, sampleMs)
   const seconds = (performance.now() - startedAt) / 1000
   if (code !== 0) throw new Error(`quantize ended with ${code}:\n${text}`)
-  return { written, seconds, ...largest }
+  return { written, proved: seconds, seconds, ...largest }
 }
 
 /** A file has its name once it is closed. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import type { ByteSink } from '../io/byte-sink.ts'
+import { abortError } from '../core/errors.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { memorySource } from '../io/memory-source.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
@@ -204,7 +204,7 @@ describe('a hasher in another thread', () => {
     return { startHasher: () => hasher, seen }
   }
 
-  it('hashes what is written, and reads the file beside the comparison, which is told after it', async () => {
+  it('hashes what is on the disk beside the comparison, and tells of it after that', async () => {
     const store = new MemoryFileStore()
     const order: string[] = []
     const target = largeFile(async () => {
@@ -214,10 +214,10 @@ describe('a hasher in another thread', () => {
     })
     const here = hashHere((path) => opened(store, path))
     const { startHasher, seen } = hasherOf(store, {
-      checksumOf: (path, onBytes) => {
+      hashesOf: (path, onBytes) => {
         order.push('reading')
         onBytes(7)
-        return here.checksumOf(path, onBytes)
+        return here.hashesOf(path, onBytes)
       },
     })
     const told: WriteProgress[] = []
@@ -225,27 +225,43 @@ describe('a hasher in another thread', () => {
     expect(files[0]?.sha256).toBe(createHash('sha256').update(bytes).digest('hex'))
     expect(order).toEqual(['reading', 'comparing', 'compared'])
     const steps = told.map(({ step }) => step)
-    expect(steps.indexOf('comparing')).toBeLessThan(steps.indexOf('hashing'))
     expect(steps.lastIndexOf('comparing')).toBeLessThan(steps.indexOf('hashing'))
     expect(seen.closed).toBe(1)
   })
 
+  /** Hashes until it is stopped. */
+  const endless = (stopped: () => void): FileHasher['hashesOf'] => {
+    return (_path, _onBytes, signal) =>
+      new Promise((_resolve, reject) => {
+        signal?.addEventListener('abort', () => {
+          stopped()
+          reject(abortError())
+        })
+      })
+  }
+
   it('is stopped by a file that does not compare, whose fault is the one thrown', async () => {
     const store = new MemoryFileStore()
     const target = largeFile(() => Promise.reject(new Error('differs')))
-    let isStopped = false
-    const { startHasher, seen } = hasherOf(store, {
-      checksumOf: (_path, _onBytes, signal) =>
-        new Promise((_resolve, reject) => {
-          signal?.addEventListener('abort', () => {
-            isStopped = true
-            reject(new Error('stopped'))
-          })
-        }),
-    })
+    let stops = 0
+    const { startHasher, seen } = hasherOf(store, { hashesOf: endless(() => stops++) })
     await expect(writeExport(job(store, { target, startHasher }), nothing)).rejects.toThrow('differs')
-    expect(isStopped).toBe(true)
-    expect(seen.closed).toBe(1)
+    expect([stops, seen.closed]).toEqual([1, 1])
+    expect(await store.list('')).toEqual([])
+  })
+
+  it('is stopped by an abort when all is compared', async () => {
+    const store = new MemoryFileStore()
+    const controller = new AbortController()
+    let stops = 0
+    const { startHasher, seen } = hasherOf(store, { hashesOf: endless(() => stops++) })
+    const attempt = writeExport(
+      job(store, { target: largeFile(async () => undefined), startHasher }),
+      ({ step }) => step === 'hashing' && controller.abort(),
+      controller.signal,
+    )
+    await expect(attempt).rejects.toMatchObject({ code: 'aborted' })
+    expect([stops, seen.closed]).toEqual([1, 1])
     expect(await store.list('')).toEqual([])
   })
 
@@ -262,32 +278,13 @@ describe('a hasher in another thread', () => {
     expect(await store.list('')).toEqual([])
   })
 
-  it('that fails is heard when the piece is on the disk: nothing reads its memory any more', async () => {
+  it('that fails leaves nothing', async () => {
     const store = new MemoryFileStore()
-    const order: string[] = []
-    const { startHasher } = hasherOf(store, { update: () => Promise.reject(new Error('the thread died')) })
-    const slow = async (path: string): Promise<ByteSink> => ({
-      write: async () => {
-        await new Promise((resolve) => setTimeout(resolve, 1))
-        order.push('written')
-      },
-      close: () => Promise.resolve(),
-      abort: async () => void order.push(`aborted ${path}`),
-    })
-    const attempt = writeExport({ ...job(store, { target: largeFile(async () => undefined), startHasher }), createSink: slow }, nothing)
+    const { startHasher, seen } = hasherOf(store, { hashesOf: () => Promise.reject(new Error('the thread died')) })
+    const attempt = writeExport(job(store, { target: largeFile(async () => undefined), startHasher }), nothing)
     await expect(attempt).rejects.toThrow('the thread died')
-    expect(order).toEqual(['written', 'aborted large.bin'])
-  })
-
-  it('that fails while the file is written or once it is closed leaves nothing', async () => {
-    for (const step of ['update', 'digest'] as const) {
-      const store = new MemoryFileStore()
-      const { startHasher, seen } = hasherOf(store, { [step]: () => Promise.reject(new Error('the thread died')) })
-      const attempt = writeExport(job(store, { target: largeFile(async () => undefined), startHasher }), nothing)
-      await expect(attempt, step).rejects.toThrow('the thread died')
-      expect(seen.closed).toBe(1)
-      expect(await store.list('')).toEqual([])
-    }
+    expect(seen.closed).toBe(1)
+    expect(await store.list('')).toEqual([])
   })
 })
 

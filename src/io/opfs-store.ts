@@ -164,7 +164,8 @@ async function partialSink(file: PartialFile): Promise<ByteSink> {
 async function syncAppender({ path, partial, isDurable }: PartialFile): Promise<Appender | null> {
   const handle = await opfsHandle(partial).createSyncAccessHandle?.()
   if (handle === undefined) return null
-  handle.truncate(0) // a crash may have left an older one
+  // A crash may have left an older one. A file that was cut waits for the disk when it is closed (ext4).
+  if (handle.getSize() > 0) handle.truncate(0)
   let at = 0
   return {
     async append(bytes) {

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { equalBytes } from '../core/equal-bytes.ts'
 import { countingSource } from '../testing/counting-source.ts'
 import { faultOf } from '../testing/fault-of.ts'
@@ -70,6 +70,50 @@ describe('a large part of a blob', () => {
     await Promise.all([source.readInto?.(one, 7), source.readInto?.(other, 2 ** 20)])
     expect(equalBytes(one, large.subarray(7))).toBe(true)
     expect(equalBytes(other, large.subarray(2 ** 20, 3 * 2 ** 20))).toBe(true)
+  })
+
+  it('comes from one stream, with what lies close behind it', async () => {
+    const blob = new Blob([large])
+    const opened = vi.spyOn(blob, 'slice')
+    const source = blobSource('b', blob)
+    const read = async (start: number): Promise<boolean> => {
+      const into = new Uint8Array(2 ** 20 + 5)
+      await source.readInto?.(into, start)
+      return equalBytes(into, large.subarray(start, start + into.length))
+    }
+    const starts = [3, 2 ** 20 + 8, 2 ** 21 + 100]
+    expect(await Promise.all(starts.map(read))).toEqual([true, true, true])
+    expect(opened.mock.calls).toEqual([[3]])
+    // Back, and further on than is read in vain.
+    expect([await read(7), await read(3 * 2 ** 20)]).toEqual([true, true])
+    expect(opened.mock.calls.slice(1)).toEqual([[7], [3 * 2 ** 20]])
+  })
+
+  it('is read on its own when the read before it was stopped', async () => {
+    const source = blobSource('b', new Blob([large]))
+    const stop = new AbortController()
+    const work = faultOf(async () => source.readInto?.(new Uint8Array(2 ** 21), 0, stop.signal))
+    const into = new Uint8Array(2 ** 21)
+    const next = source.readInto?.(into, 2 ** 21)
+    stop.abort()
+    expect((await work).code).toBe('aborted')
+    await next
+    expect(equalBytes(into, large.subarray(2 ** 21, 2 ** 22))).toBe(true)
+  })
+
+  it('lets go of its stream when nobody reads on', async () => {
+    vi.useFakeTimers()
+    try {
+      const blob = new Blob([large])
+      const opened = vi.spyOn(blob, 'slice')
+      const source = blobSource('b', blob)
+      await source.readInto?.(new Uint8Array(2 ** 20), 0)
+      vi.advanceTimersByTime(1000)
+      await source.readInto?.(new Uint8Array(2 ** 20), 2 ** 20)
+      expect(opened.mock.calls).toEqual([[0], [2 ** 20]])
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('comes whole where streams have memory of their own only', async () => {

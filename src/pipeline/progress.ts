@@ -3,8 +3,8 @@ import type { RunEvent } from './events.ts'
 type Progress = Extract<RunEvent, { kind: 'progress' }>
 export type Phase = Progress['phase']
 
-/** Between two progress events; four a second are plenty for an eye. */
-const intervalMs = 250
+/** Between two progress events: each is drawn, on the processor that quantizes. */
+const intervalMs = 500
 
 /**
  * Counts what a run has done and tells it at a bounded rate. Remaining time is extrapolated from multiply-adds done against

@@ -17,7 +17,7 @@ const headGap = 9
 const dashes = [3, 2] as const
 
 /**
- * The border marches with the work: a step with each word of progress, some four a second. An animation of the browser would
+ * The border marches with the work: a step with each word of progress, some two a second. An animation of the browser would
  * paint sixty times a second, on the processor that quantizes.
  */
 function dashOffset(progress: Progress | null): number {
