@@ -1,8 +1,8 @@
 // npm run bench:whole: a checkpoint with the shapes of TinyLlama-1.1B and random weights, from its bytes to a Q4_K_M GGUF: the
 // studio in Node and in Chromium beside llama-quantize's engine, on the same number of threads, in turns, in one run. Three times of
-// the studio: until its file is written and closed, which is what llama-quantize does; until it is proved, that is read back, compared
-// and its XXH64 taken; and until its SHA-256 is there for SHA256SUMS (headless: with the proof). Fails when a tensor differs from
-// llama.cpp's.
+// the studio: until its file is written and closed, which is what llama-quantize does; until it is proved, that is read back and
+// every tensor compared; and until the whole file has its XXH64 compared and its SHA-256 taken, with which it can be saved (headless tells
+// only of the last). Fails when a tensor differs from llama.cpp's.
 //   npm run bench:whole -- [--shape tinyllama] [--layers 22] [--dtype F32|BF16] [--rounds 1] [--only headless|chromium] [--folder DIR]
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'

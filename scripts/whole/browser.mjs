@@ -60,7 +60,7 @@ async function choose(page, recipe) {
   await goTo(page, /Open/)
 }
 
-/** `onWritten` is called when the page says that the file is written. */
+/** `onReached` is called with `written` and `proved` when the page says so; resolves when the file can be saved. */
 async function dropToSums(page, { model, recipe, onReached }) {
   await page.locator('input[data-picker="folder"]').first().setInputFiles(model)
   await page.waitForURL(/#inspect/, { timeout })

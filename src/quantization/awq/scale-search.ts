@@ -66,7 +66,7 @@ export function searchOperations(linears: readonly LinearSpec[]): number {
   }, 0)
 }
 
-/** The same of a search that runs a half of the block, which has these linears: for the float model, for every candidate and for the finalists. */
+/** The same of a search that runs the half of the block with these linears: for float, for every candidate and for the finalists. */
 export function halfOperations(linears: readonly LinearSpec[]): number {
   const tokens = (points + 1) * lossTokens.some + (finalists + 2) * lossTokens.all
   return linears.reduce((sum, { outFeatures, inFeatures }) => sum + tokens * outFeatures * inFeatures, 0)
