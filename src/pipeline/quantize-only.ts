@@ -13,7 +13,7 @@ import { assertFinite, dequantize } from './weights.ts'
 
 /** Tiles in work at once: while some are read and one is stored the threads have others, also where tensors are small. */
 export const tilesAhead = 8
-/** Reading several at once costs a browser less than reading one after the other (`BlobStreams`). */
+/** Reading several at once costs a browser less than one after the other (`BlobStreams`). */
 const tilesTogether = 4
 
 /**
@@ -34,30 +34,27 @@ export async function quantizeOnly(
   let closing: Promise<void> = Promise.resolve()
   const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
   try {
-    await inOrder(
-      items,
-      { ahead: tilesAhead, together: tilesTogether },
-      {
-        make: async (item) => (item.kind === 'end' ? { results: [], rooms: [] } : quantizeTile(context, item, buffers)),
-        async take({ results, rooms }, item) {
-          const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
-          open.set(item.unit, writer)
-          if (item.kind === 'tile') {
-            await writer.append(item, results)
-            for (const room of rooms) buffers.give(room)
-            return
-          }
-          await closing
-          throwIfAborted(context.signal)
-          open.delete(item.unit)
-          const seconds = progress.seconds - startedAt
-          startedAt = progress.seconds
-          closing = finish(writer, seconds, (parts) => onUnit(item.unit, parts))
-          // It is awaited before the next one; until then a rejection is not unhandled.
-          closing.catch(() => undefined)
-        },
+    await inOrder(items, tilesAhead, {
+      together: tilesTogether,
+      make: async (item) => (item.kind === 'end' ? { results: [], rooms: [] } : quantizeTile(context, item, buffers)),
+      async take({ results, rooms }, item) {
+        const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
+        open.set(item.unit, writer)
+        if (item.kind === 'tile') {
+          await writer.append(item, results)
+          for (const room of rooms) buffers.give(room)
+          return
+        }
+        await closing
+        throwIfAborted(context.signal)
+        open.delete(item.unit)
+        const seconds = progress.seconds - startedAt
+        startedAt = progress.seconds
+        closing = finish(writer, seconds, (parts) => onUnit(item.unit, parts))
+        // It is awaited before the next one; until then a rejection is not unhandled.
+        closing.catch(() => undefined)
       },
-    )
+    })
     await closing
   } catch (error) {
     await closing.catch(() => undefined)
