@@ -1,5 +1,5 @@
 import { StudioError, throwIfAborted } from '../core/errors.ts'
-import { BlobStream } from './blob-stream.ts'
+import { BlobStreams } from './blob-stream.ts'
 import type { ByteSource } from './byte-source.ts'
 import { assertRange } from './range.ts'
 
@@ -11,13 +11,7 @@ const leastStreamBytes = 2 ** 20
  * chosen cannot be read any more (File API, "snapshot state"); that is `file-missing`.
  */
 export function blobSource(name: string, blob: Blob): ByteSource {
-  let stream: BlobStream | null = null
-  const streamAt = (start: number): BlobStream => {
-    if (stream?.reaches(start) === true) return stream
-    stream?.close()
-    stream = new BlobStream(blob, start)
-    return stream
-  }
+  const streams = new BlobStreams(blob)
   const reading = async <T>(start: number, end: number, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> => {
     throwIfAborted(signal)
     assertRange(name, blob.size, start, end)
@@ -38,7 +32,7 @@ export function blobSource(name: string, blob: Blob): ByteSource {
     readInto: (into, start, signal) =>
       reading(start, start + into.length, signal, async () => {
         if (into.length < leastStreamBytes) into.set(await read(start, start + into.length))
-        else await streamAt(start).readInto(into, start, signal)
+        else await streams.readInto(into, start, signal)
       }),
   }
 }

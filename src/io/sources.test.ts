@@ -5,6 +5,7 @@ import { countingSource } from '../testing/counting-source.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { storeCases } from '../testing/file-store-contract.ts'
 import { blobSource } from './blob-source.ts'
+import { BlobStreams } from './blob-stream.ts'
 import type { ByteSource } from './byte-source.ts'
 import { type CacheBudget, cachedSource, createCacheBudget } from './cached-source.ts'
 import { memorySource } from './memory-source.ts'
@@ -83,10 +84,36 @@ describe('a large part of a blob', () => {
     }
     const starts = [3, 2 ** 20 + 8, 2 ** 21 + 100]
     expect(await Promise.all(starts.map(read))).toEqual([true, true, true])
-    expect(opened.mock.calls).toEqual([[3]])
+    expect(opened.mock.calls).toEqual([[3, large.length]])
     // Back, and further on than is read in vain.
     expect([await read(7), await read(3 * 2 ** 20)]).toEqual([true, true])
-    expect(opened.mock.calls.slice(1)).toEqual([[7], [3 * 2 ** 20]])
+    expect(opened.mock.calls.slice(1).map(([start]) => start)).toEqual([7, 3 * 2 ** 20])
+  })
+
+  it('comes from a stream for each segment, whose streams are open side by side and end with it', async () => {
+    const blob = new Blob([large])
+    const opened = vi.spyOn(blob, 'slice')
+    const streams = new BlobStreams(blob, 2 ** 21)
+    const read = async (start: number, end: number): Promise<boolean> => {
+      const into = new Uint8Array(end - start)
+      await streams.readInto(into, start, undefined)
+      return equalBytes(into, large.subarray(start, end))
+    }
+    expect(await Promise.all([read(5, 2 ** 20), read(2 ** 20, 2 ** 21 + 9), read(2 ** 21 + 9, large.length)])).toEqual([true, true, true])
+    expect(opened.mock.calls).toEqual([
+      [5, 2 ** 21],
+      [2 ** 21, 2 ** 22],
+      [2 ** 22, large.length],
+    ])
+  })
+
+  it('is not written to any more when it failed in one of its segments', async () => {
+    const broken = new ReadableStream({ type: 'bytes', start: (controller) => controller.error(new TypeError('gone')) })
+    const slice = (start: number, end: number): Blob =>
+      start === 0 ? Object.assign(new Blob(), { stream: () => broken }) : new Blob([large.subarray(start, end)])
+    const into = new Uint8Array(large.length)
+    await expect(new BlobStreams({ size: large.length, slice } as Blob, 2 ** 21).readInto(into, 0, undefined)).rejects.toThrow('gone')
+    expect(equalBytes(into.subarray(2 ** 21), large.subarray(2 ** 21))).toBe(true)
   })
 
   it('is read on its own when the read before it was stopped', async () => {
@@ -110,7 +137,7 @@ describe('a large part of a blob', () => {
       await source.readInto?.(new Uint8Array(2 ** 20), 0)
       vi.advanceTimersByTime(1000)
       await source.readInto?.(new Uint8Array(2 ** 20), 2 ** 20)
-      expect(opened.mock.calls).toEqual([[0], [2 ** 20]])
+      expect(opened.mock.calls.map(([start]) => start)).toEqual([0, 2 ** 20])
     } finally {
       vi.useRealTimers()
     }

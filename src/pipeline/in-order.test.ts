@@ -23,6 +23,22 @@ it('takes results in order, with no more than `ahead` made at once', async () =>
   expect(most).toBe(3)
 })
 
+it('begins several together, when there is room for so many', async () => {
+  const events: string[] = []
+  await inOrder([0, 1, 2, 3, 4, 5], 4, {
+    together: 2,
+    async make(item) {
+      events.push(`make ${item}`)
+      return item
+    },
+    async take(item) {
+      events.push(`take ${item}`)
+    },
+  })
+  expect(events.slice(0, 8)).toEqual(['make 0', 'make 1', 'make 2', 'make 3', 'take 0', 'take 1', 'make 4', 'make 5'])
+  expect(events.slice(8)).toEqual(['take 2', 'take 3', 'take 4', 'take 5'])
+})
+
 it.each(['make', 'take'] as const)('ends with the first fault of `%s`, once nothing is in work any more', async (where) => {
   let inWork = 0
   const started: number[] = []

@@ -12,7 +12,9 @@ import { type GridTensor, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, 
 import { assertFinite, dequantize } from './weights.ts'
 
 /** Tiles in work at once: while some are read and one is stored the threads have others, also where tensors are small. */
-export const tilesAhead = 6
+export const tilesAhead = 8
+/** Reading several at once costs a browser less than one after the other (`BlobStreams`). */
+const tilesTogether = 4
 
 /**
  * The walk of a run that measures nothing on a text: every matrix is read once, tile by tile, quantized by every recipe,
@@ -33,6 +35,7 @@ export async function quantizeOnly(
   const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
   try {
     await inOrder(items, tilesAhead, {
+      together: tilesTogether,
       make: async (item) => (item.kind === 'end' ? { results: [], rooms: [] } : quantizeTile(context, item, buffers)),
       async take({ results, rooms }, item) {
         const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
