@@ -21,6 +21,7 @@ import { type RunResult, requireResult } from '../../src/pipeline/run-result.ts'
 import { readStored } from '../../src/pipeline/stored-tensor.ts'
 import { dequantize } from '../../src/pipeline/weights.ts'
 import { parseRecipe } from '../../src/quantization/parse-recipe.ts'
+import { createNativeEngine } from '../../src/runtime/engines/native.ts'
 import { createOnnxEngine } from '../../src/runtime/engines/onnxruntime.ts'
 import { createTokenizer } from '../../src/runtime/engines/tokenizer.ts'
 
@@ -44,16 +45,19 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
       'max-tokens': { type: 'string', default: '1024' },
       context: { type: 'string', default: '256' },
       seed: { type: 'string', default: '0' },
+      threads: { type: 'string', default: '2' },
+      engine: { type: 'string', default: 'wasm' },
     },
   })
   const [folder] = positionals
   if (folder === undefined || values.recipe.length === 0 || values.text === undefined) {
     throw new Error(
-      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--context N] [--seed N] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
+      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--context N] [--seed N] [--threads N] [--engine wasm|native] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
     )
   }
   const signal = new AbortController().signal
   const contextLength = Number(values.context)
+  const threads = Number(values.threads)
   const storeFolder = await mkdtemp(join(tmpdir(), 'studio-'))
   const store = new NodeFileStore(storeFolder)
   const checkpoint = await openCheckpoint(
@@ -61,8 +65,11 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
     signal,
   )
   const tokenizer = createTokenizer(checkpoint.tokenizerFiles)
-  const kernels = await createKernelPool({ threads: 2, spawn: () => nodeWorkerPort(new Worker(kernelWorker)) })
-  const engines = new EngineSupply([() => createOnnxEngine({ backend: 'wasm', threads: 2 })], checkpoint.graph)
+  const kernels = await createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(kernelWorker)) })
+  const engines = new EngineSupply(
+    [() => (values.engine === 'native' ? createNativeEngine(threads) : createOnnxEngine({ backend: 'wasm', threads }))],
+    checkpoint.graph,
+  )
   const now = (): number => performance.now()
   try {
     const report = await executeRun(
@@ -81,7 +88,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
           importance: null,
           seed: Number(values.seed),
         },
-        machine: { store, threads: 2, memoryLimitBytes: totalmem(), rates: [] },
+        machine: { store, threads, memoryLimitBytes: totalmem(), rates: [] },
         tools: { kernels, engines, versions: { version: packageFile.version, onnxruntime: '' }, now, memoryBytes: () => null },
       },
       tellBlock,

@@ -14,7 +14,8 @@ import os
 import sys
 import time
 
-os.environ["CUDA_VISIBLE_DEVICES"] = ""
+if "AWQ_ON_GPU" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import torch
 from awq.models.llama import LlamaAWQForCausalLM
 from awq.quantize.quantizer import AwqQuantizer
@@ -114,7 +115,8 @@ def quantize(folder, windows, setting):
     model.config.use_cache = False
     before = {name: value.clone() for name, value in model.state_dict().items()}
     quantizer_of(setting, model, windows).quantize()
-    return {name: value for name, value in model.state_dict().items() if not torch.equal(value, before[name])}
+    after = {name: value.cpu() for name, value in model.state_dict().items()}
+    return {name: value for name, value in after.items() if not torch.equal(value, before[name])}
 
 
 model_folder, windows_file, out, *settings = sys.argv[1:]

@@ -1,13 +1,14 @@
 """What the scripts of this folder share: a float32 model, the studio's token windows, quantized matrices on disk."""
 
 import json
+import os
 import pathlib
 
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-torch.set_num_threads(1)
+torch.set_num_threads(int(os.environ.get("THREADS", "1")))
 
 # Linears of a block in execution order; those of one group have the same input.
 GROUPS = (

@@ -32,6 +32,7 @@ export interface CliArguments {
   readonly out: string | null
   readonly seed: number
   readonly threads: number | null
+  readonly engine: 'native' | 'wasm'
 }
 
 /** What formats let a person choose, each under its id. */
@@ -76,6 +77,9 @@ ${formatOptions.map(helpOf).join('\n')}
 --out DIR             where report.json and DIR/<recipe id>/<target id>/ go (default: quantized/<model name>)
 --seed N              draws the calibration windows, and where a text of the Hub begins (default: 0)
 --threads N           default: as many as cores, at most 16
+--engine E            what runs the model: wasm (default), as in the tab, with the same results on every machine; or native, ONNX
+                      Runtime built for this processor, several times as fast, with other last digits, so that codes which
+                      depend on text may differ from the tab's
 --help                this text
 
 Environment: HF_ENDPOINT (a mirror of the Hub), HF_TOKEN (for models and data sets that ask for permission).
@@ -99,6 +103,7 @@ const options = {
   out: { type: 'string' },
   seed: { type: 'string' },
   threads: { type: 'string' },
+  engine: { type: 'string' },
   help: { type: 'boolean' },
 } as const
 
@@ -117,6 +122,8 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
   if (extra !== undefined) throw usage(`One model at a time: "${extra}" is one too many`)
   if (values.recipe === undefined) throw usage('No recipe is given')
   const protocol = values.protocol ?? 'windows'
+  const engine = values.engine ?? 'wasm'
+  if (engine !== 'wasm' && engine !== 'native') throw usage(`There is no engine "${engine}": it is wasm or native`)
   if (protocol !== 'windows' && protocol !== 'llama.cpp') throw usage(`There is no protocol "${protocol}": it is windows or llama.cpp`)
   return {
     model,
@@ -138,6 +145,7 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     out: values.out ?? null,
     seed: wholeNumber('--seed', values.seed, 0) ?? 0,
     threads: wholeNumber('--threads', values.threads, 1),
+    engine,
   }
 }
 

@@ -6,6 +6,7 @@ import packageFile from '../../package.json'
 import { hashInThread } from '../export/hash-thread.ts'
 import { createKernelPool } from '../kernels/pool.ts'
 import { nodeWorkerPort } from '../kernels/port.ts'
+import { createNativeEngine } from '../runtime/engines/native.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { runCli } from './run-cli.ts'
 
@@ -25,7 +26,8 @@ export async function main(argv: readonly string[], threads: { readonly kernel: 
       versions: { version: packageFile.version, onnxruntime: packageFile.dependencies['onnxruntime-web'].replace('^', '') },
       samples: fileURLToPath(new URL('../../public/samples/', import.meta.url)),
       createKernels: (count) => createKernelPool({ threads: count, spawn: () => nodeWorkerPort(new Worker(threads.kernel)) }),
-      createEngine: (count) => createOnnxEngine({ backend: 'wasm', threads: count }),
+      createEngine: (engine, count) =>
+        engine === 'native' ? createNativeEngine(count) : createOnnxEngine({ backend: 'wasm', threads: count }),
       startHasher: (fileOf) => hashInThread(nodeWorkerPort(new Worker(threads.hash)), fileOf),
       tell: (line) => process.stdout.write(`${line}\n`),
       complain: (line) => process.stderr.write(`${line}\n`),

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import type { MeasuredRun, RunReport } from '../pipeline/report.ts'
+import { createNativeEngine } from '../runtime/engines/native.ts'
 import { createOnnxEngine } from '../runtime/engines/onnxruntime.ts'
 import { startHubServer } from '../testing/hub-server.ts'
 import { parquetFixture } from '../testing/parquet-fixture.ts'
@@ -30,7 +31,7 @@ async function command(
       versions: { version: 'test', onnxruntime: 'test' },
       samples: join(folder, 'samples'),
       createKernels: async () => createReferenceKernels(),
-      createEngine: () => createOnnxEngine({ backend: 'wasm', threads: 1 }),
+      createEngine: (engine) => (engine === 'native' ? createNativeEngine(1) : createOnnxEngine({ backend: 'wasm', threads: 1 })),
       tell: (line) => lines.push(line),
       complain: (line) => faults.push(line),
     },
@@ -105,6 +106,22 @@ describe('the command line', () => {
     }
     expect((await readdir(out)).sort()).toEqual(['Q4_0', 'mine', 'nearest-4bit-g32', 'report.json'])
     expect((await readdir(folder)).filter((name) => name.includes('partial'))).toEqual([])
+  })
+
+  it('runs the model in the native ONNX Runtime when asked to, with the same figures', async () => {
+    const run = async (engine: string): Promise<RunReport> => {
+      const out = join(folder, engine)
+      const common = [join(folder, 'model'), '--recipe', 'gptq-4bit-g32', '--context', '16', '--max-tokens', '320']
+      const { faults } = await command([...common, '--engine', engine, '--out', out])
+      expect(faults).toEqual([])
+      return JSON.parse(await readFile(join(out, 'report.json'), 'utf8')) as RunReport
+    }
+    const [native, wasm] = [await run('native'), await run('wasm')]
+    expect([native, wasm].map(({ recipes }) => recipes[0]?.backend)).toEqual([
+      expect.stringContaining('native x1'),
+      expect.stringContaining('wasm x'),
+    ])
+    expect(native.evaluation?.float.perplexity).toBeCloseTo(wasm.evaluation?.float.perplexity ?? 0, 4)
   })
 
   it('calibrates on the bundled text unless told otherwise, and only where a recipe learns', async () => {
@@ -294,6 +311,7 @@ describe('the command line', () => {
       (model) => [model, '--recipe', 'Q4_0', '--export', 'gptq', '--context', '16'],
       'No recipe can be written as gptq',
     ],
+    ['an engine that is not one', (model) => [model, '--recipe', 'Q4_0', '--engine', 'cuda'], 'no engine "cuda"'],
     ['a protocol that is not one', (model) => [model, '--recipe', 'Q4_0', '--protocol', 'hf'], 'no protocol "hf"'],
     ['a device that is not known', (model) => [model, '--recipe', 'Q4_0', '--device', 'toaster'], 'no device "toaster"; there are pi-'],
     ['a type of activations that is none', (model) => [model, '--recipe', 'Q4_0', '--activations', 'bf16'], 'f32 or f16, not "bf16"'],

@@ -36,7 +36,7 @@ export interface CliHost {
   /** Folder of `samples/`, for the bundled texts. */
   readonly samples: string
   createKernels(threads: number): Promise<Kernels>
-  createEngine(threads: number): Promise<ForwardEngine>
+  createEngine(engine: CliArguments['engine'], threads: number): Promise<ForwardEngine>
   /** Starts a thread that hashes files; absent: this one does. */
   readonly startHasher?: (fileOf: (path: string) => string) => FileHasher
   /** A line of progress. */
@@ -144,7 +144,7 @@ async function runAndExport(
   tellPlan(plan, host)
   refuseTargets(plan, targets)
   const kernels = await host.createKernels(threads)
-  const engines = new EngineSupply([() => host.createEngine(threads)], model.checkpoint.graph)
+  const engines = new EngineSupply([() => host.createEngine(args.engine, threads)], model.checkpoint.graph)
   try {
     const report = await executeRun(
       {

@@ -33,11 +33,17 @@ export async function createOnnxEngine({ backend, threads }: OnnxEngineOptions):
   startedThreads.set(backend, count)
   ort.env.wasm.numThreads = count
   ort.env.logLevel = 'error'
+  const name = adapter === null ? `wasm x${String(count)}` : `webgpu (${adapter.vendor} ${adapter.architecture})`
+  return onnxEngine(name, () => new OnnxSessions(ort, { provider: backend }))
+}
+
+/** An engine by sessions of an ONNX Runtime that has started. */
+export function onnxEngine(backend: string, open: () => OnnxSessions): ForwardEngine {
   return {
-    backend: adapter === null ? `wasm x${String(count)}` : `webgpu (${adapter.vendor} ${adapter.architecture})`,
+    backend,
     async openModel(graph: ModelGraph, signal?: AbortSignal): Promise<ModelRunner> {
       throwIfAborted(signal)
-      const runner = new OnnxModelRunner(graph, new OnnxSessions(ort, backend))
+      const runner = new OnnxModelRunner(graph, open())
       await runner.prepare()
       return runner
     },

@@ -31,7 +31,7 @@ describe('OnnxSessions', () => {
       running -= 1
       return {}
     })
-    const sessions = new OnnxSessions(ort, 'wasm')
+    const sessions = new OnnxSessions(ort, { provider: 'wasm' })
     await Promise.all([sessions.run('a', graph, {}), sessions.run('a', graph, {}), sessions.run('b', graph, {})])
     expect({ most, created: created() }).toEqual({ most: 1, created: 2 })
     await sessions.close()
@@ -44,7 +44,7 @@ describe('OnnxSessions', () => {
       calls += 1
       return calls === 1 ? Promise.reject(new Error('failed to call OrtRun(). ERROR_MESSAGE: std::bad_alloc')) : Promise.resolve({})
     })
-    const sessions = new OnnxSessions(ort, 'wasm')
+    const sessions = new OnnxSessions(ort, { provider: 'wasm' })
     await expect(sessions.run('a', graph, {})).rejects.toMatchObject({
       code: 'engine-failed',
       title: 'Not enough memory for the forward pass',
@@ -56,7 +56,7 @@ describe('OnnxSessions', () => {
   it('tries again to make a session that could not be made', async () => {
     const create = (): Promise<never> => Promise.reject(new Error('no available backend found'))
     const broken = { InferenceSession: { create } } as unknown as Ort
-    const sessions = new OnnxSessions(broken, 'wasm')
+    const sessions = new OnnxSessions(broken, { provider: 'wasm' })
     await expect(sessions.prepare('a', graph)).rejects.toMatchObject({ code: 'engine-failed' })
     await expect(sessions.prepare('a', graph)).rejects.toMatchObject({
       code: 'engine-failed',

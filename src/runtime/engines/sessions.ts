@@ -2,12 +2,19 @@ import type { InferenceSession, Tensor } from 'onnxruntime-web'
 import { StudioError } from '../../core/errors.ts'
 import { Loss } from '../../core/loss.ts'
 import { encodeModel, type OnnxGraph } from '../../formats/onnx/model.ts'
-import type { EngineBackend, Ort } from './load-onnxruntime.ts'
+import type { Ort } from './load-onnxruntime.ts'
 
 /** ONNX Runtime's level for errors; below it, it reports that shape arithmetic of a WebGPU graph runs on the processor. */
 const errorsOnly = 3
 
 export type Feeds = Readonly<Record<string, Tensor>>
+
+export interface SessionOptions {
+  /** Where ONNX Runtime computes: `cpu` in its native build, the build's own name elsewhere. */
+  readonly provider: 'cpu' | 'wasm' | 'webgpu'
+  /** Absent: as ONNX Runtime was started with. */
+  readonly threads?: number
+}
 
 /** A weight that stays where the backend computes, for many runs. */
 export interface ResidentTensor {
@@ -21,16 +28,16 @@ export interface ResidentTensor {
  */
 export class OnnxSessions {
   readonly #ort: Ort
-  readonly #backend: EngineBackend
+  readonly #options: SessionOptions
   readonly #sessions = new Map<string, Promise<InferenceSession>>()
   /** Of the graphics device, whatever is going on then. */
   readonly #loss = new Loss()
   #device: GPUDevice | null = null
   #last: Promise<unknown> = Promise.resolve()
 
-  constructor(ort: Ort, backend: EngineBackend) {
+  constructor(ort: Ort, options: SessionOptions) {
     this.#ort = ort
-    this.#backend = backend
+    this.#options = options
   }
 
   /** Makes the session so that the first run is not the one that waits, or that fails. */
@@ -66,7 +73,7 @@ export class OnnxSessions {
     const refusal = await this.#loss.guard(device.popErrorScope())
     if (refusal !== null) {
       buffer.destroy()
-      throw engineFailed(this.#backend, refusal)
+      throw engineFailed(this.#options.provider, refusal)
     }
     const tensor = this.#ort.Tensor.fromGpuBuffer(buffer, { dataType: 'float32', dims: [...shape] })
     return {
@@ -88,15 +95,17 @@ export class OnnxSessions {
   async #session(name: string, graph: () => OnnxGraph): Promise<InferenceSession> {
     const known = this.#sessions.get(name)
     if (known !== undefined) return known
+    const { provider, threads } = this.#options
     const session = this.#ort.InferenceSession.create(encodeModel(graph()), {
-      executionProviders: [this.#backend],
+      executionProviders: [provider],
+      ...(threads !== undefined && { intraOpNumThreads: threads }),
       graphOptimizationLevel: 'all',
       logSeverityLevel: errorsOnly,
     })
     this.#sessions.set(name, session)
     try {
       const made = await session
-      if (this.#backend === 'webgpu') await this.#watchDevice()
+      if (provider === 'webgpu') await this.#watchDevice()
       return made
     } catch (cause) {
       this.#sessions.delete(name)
@@ -116,7 +125,7 @@ export class OnnxSessions {
     const result = this.#last
       .then(() => this.#loss.guard(this.#loss.error === null ? work() : Promise.reject(this.#loss.error)))
       .catch((cause: unknown) => {
-        throw cause instanceof StudioError ? cause : engineFailed(this.#backend, cause)
+        throw cause instanceof StudioError ? cause : engineFailed(this.#options.provider, cause)
       })
     // the queue must not keep the tensors of the last run
     this.#last = result.then(
@@ -135,7 +144,7 @@ function deviceLost(reason: string): StudioError {
   })
 }
 
-function engineFailed(backend: string, cause: unknown): StudioError {
+function engineFailed(provider: string, cause: unknown): StudioError {
   const text = messageOf(cause)
   const isMemory = /bad_alloc|out of memory|memory access out of bounds|allocat/i.test(text)
   return new StudioError(
@@ -148,7 +157,7 @@ function engineFailed(backend: string, cause: unknown): StudioError {
       remedy: isMemory
         ? 'Close other tabs, or measure with a shorter context.'
         : 'Continue the run; if it stops again, choose the other backend in the settings.',
-      details: { backend, cause: text.slice(0, 500) },
+      details: { backend: provider, cause: text.slice(0, 500) },
     },
     { cause },
   )
