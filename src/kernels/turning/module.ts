@@ -1,9 +1,9 @@
 import { wasmBase64 } from './build/turning.ts'
 
 /** Rows from a place on, their stride, how many, columns [first, last) of them, where the line of `first` is, bytes of a line. */
-type ToLines = (from: number, stride: number, count: number, first: number, last: number, to: number, lineBytes: number) => void
+type ToLines = (...args: readonly number[]) => void
 /** Lines from a place on, bytes of each, how many, rows, where the first one goes, their stride. */
-type ToRows = (from: number, lineBytes: number, columns: number, count: number, to: number, stride: number) => void
+type ToRows = (...args: readonly number[]) => void
 
 /** What the module exports; pointers are byte offsets into `memory`. Described where they are written, in `assembly/`. */
 export interface TurningExports {
