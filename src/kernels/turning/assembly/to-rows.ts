@@ -64,8 +64,21 @@ function rowsOfWords(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128,
 /** Rows of four words from sixteen vectors of columns. */
 @inline
 function rowsOf(v: usize, to: usize, stride: usize): void {
-  rowsOfWords(front(v), front(v + 32), front(v + 64), front(v + 96), front(v + 128), front(v + 160), front(v + 192), front(v + 224), to, stride)
-  rowsOfWords(back(v), back(v + 32), back(v + 64), back(v + 96), back(v + 128), back(v + 160), back(v + 192), back(v + 224), to + 16 * stride, stride)
+  const w = v + 128
+  rowsOfWords(
+    front(v),
+    front(v + 32),
+    front(v + 64),
+    front(v + 96),
+    front(w),
+    front(w + 32),
+    front(w + 64),
+    front(w + 96),
+    to,
+    stride,
+  )
+  const below = to + 16 * stride
+  rowsOfWords(back(v), back(v + 32), back(v + 64), back(v + 96), back(w), back(w + 32), back(w + 64), back(w + 96), below, stride)
 }
 
 /**
