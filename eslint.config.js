@@ -30,8 +30,8 @@ export default defineConfig(
   {
     ignores: [
       'dist/**',
-      'src/kernels/wasm/assembly/**',
-      'src/kernels/wasm/build/**',
+      'src/kernels/*/assembly/**',
+      'src/kernels/*/build/**',
       'dist-headless/**',
       'public/**',
       '**/*.mjs',

@@ -4,7 +4,7 @@ import { widenValues } from '../core/widen.ts'
 import type { SafetensorsDType } from '../formats/safetensors/dtype.ts'
 import { oneAhead } from '../io/one-ahead.ts'
 import { readInto } from '../io/read-into.ts'
-import { Scratch } from '../io/scratch.ts'
+import type { Scratch } from '../io/scratch.ts'
 import type { RowRange } from './checkpoint.ts'
 import type { FindTensor } from './source-format.ts'
 import { isFloatTensor, type StoredTensor } from './stored-tensor.ts'
@@ -77,32 +77,6 @@ export async function readWords(part: StoredTensor, signal?: AbortSignal): Promi
   return new Uint32Array((await readPart(part, signal)).buffer)
 }
 
-/** Halves or floats of a strip of lines of `lineElements` floats each, widened to f32. */
-export async function readFloatStrip(
-  part: StoredTensor,
-  { lineElements, start, end }: { readonly lineElements: number; readonly start: number; readonly end: number },
-  signal?: AbortSignal,
-): Promise<Float32Array<ArrayBuffer>> {
-  if (!isFloatTensor(part)) throw new RangeError(`${part.name} is ${part.dtype}, not floats`)
-  const width = bytesPerElement[part.dtype]
-  return widenValues(part.dtype, await readStrip(part, { lineBytes: width * lineElements, start: width * start, end: width * end }, signal))
-}
-
-/** Words of a strip of lines of `lineWords` words each, in `scratch` if there is one. With a sign: so they are never floats to the engine. */
-export async function readWordStrip(
-  part: StoredTensor,
-  {
-    lineWords,
-    start,
-    end,
-    ...rest
-  }: { readonly lineWords: number; readonly start: number; readonly end: number; readonly scratch?: Scratch },
-  signal?: AbortSignal,
-): Promise<Int32Array<ArrayBuffer>> {
-  const bytes = await readStrip(part, { lineBytes: 4 * lineWords, start: 4 * start, end: 4 * end, ...rest }, signal)
-  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4)
-}
-
 /** Elements [start, end) of a part of floats, default all, widened to f32. */
 export async function readFloats(
   part: StoredTensor,
@@ -130,22 +104,33 @@ export interface LineStrip {
   readonly end: number
 }
 
+/** Lines that are read whole at a time where strips of them are wanted; 0 where only the strips are read, or nothing else is there. */
+function wholeLines({ lines, lineBytes, start, end }: LineStrip): number {
+  const left = lineBytes - (end - start)
+  return left === 0 || left >= leastSkip ? 0 : Math.min(lines, Math.max(1, Math.floor(wholeBytes / lineBytes)))
+}
+
+/** Bytes that `readLines` takes. */
+function roomOf(strip: LineStrip): number {
+  return strip.lines * (strip.end - strip.start) + 2 * wholeLines(strip) * strip.lineBytes
+}
+
 /** Reads a strip of every line into `scratch`; `read` fills memory with the bytes from a place among all lines on. */
 export async function readLines(
-  { lines, lineBytes, start, end }: LineStrip,
-  scratch: Scratch,
+  strip: LineStrip,
+  scratch: Pick<Scratch, 'take'>,
   read: (into: Uint8Array<ArrayBuffer>, at: number) => Promise<void>,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const { lines, lineBytes, start, end } = strip
   const width = end - start
+  const memory = scratch.take(roomOf(strip))
+  const bytes = memory.subarray(0, lines * width)
   if (width === lineBytes) {
-    const bytes = scratch.take(lines * width)
     await read(bytes, 0)
     return bytes
   }
-  if (lineBytes - width < leastSkip) {
-    const atOnce = Math.min(lines, Math.max(1, Math.floor(wholeBytes / lineBytes)))
-    const memory = scratch.take(lines * width + 2 * atOnce * lineBytes)
-    const bytes = memory.subarray(0, lines * width)
+  const atOnce = wholeLines(strip)
+  if (atOnce > 0) {
     const pieces = oneAhead(Math.ceil(lines / atOnce), async (index) => {
       const first = index * atOnce
       const at = bytes.length + (index % 2) * atOnce * lineBytes
@@ -160,7 +145,6 @@ export async function readLines(
     }
     return bytes
   }
-  const bytes = scratch.take(lines * width)
   for (let first = 0; first < lines; first += linesAtOnce) {
     await Promise.all(
       Array.from({ length: Math.min(linesAtOnce, lines - first) }, (_, index) => {
@@ -172,14 +156,41 @@ export async function readLines(
   return bytes
 }
 
-/** Bytes [start, end) of every line of a part that is lines of `lineBytes`. */
-function readStrip(
-  part: StoredTensor,
-  { lineBytes, start, end, scratch = new Scratch() }: Omit<LineStrip, 'lines'> & { readonly scratch?: Scratch },
+/** A part that is lines across the rows of a matrix: each line has so many bits of a row. */
+export interface LinedPart {
+  readonly part: StoredTensor
+  readonly rows: number
+  readonly rowBits: number
+}
+
+/**
+ * What parts have of some rows, whose bits are whole bytes: a strip of every line of each, all in memory taken once from `scratch`.
+ * Each begins at a multiple of 16 bytes.
+ */
+export async function readStrips<Name extends string>(
+  parts: Readonly<Record<Name, LinedPart>>,
+  { rowStart, rowEnd }: RowRange,
+  scratch: Pick<Scratch, 'take'>,
   signal?: AbortSignal,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const lines = (part.end - part.start) / lineBytes
-  return readLines({ lines, lineBytes, start, end }, scratch, (into, at) => readInto(part.source, into, part.start + at, signal))
+): Promise<Readonly<Record<Name, Uint8Array<ArrayBuffer>>>> {
+  let [next, room] = [0, 0]
+  const strips = Object.entries<LinedPart>(parts).map(([name, { part, rows, rowBits }]) => {
+    const lineBytes = (rows * rowBits) / 8
+    const lines = (part.end - part.start) / lineBytes
+    const strip = { lines, lineBytes, start: (rowStart * rowBits) / 8, end: (rowEnd * rowBits) / 8 }
+    const at = next
+    next += 16 * Math.ceil((lines * (strip.end - strip.start)) / 16)
+    // Where the next one will lie there may be lines that are read whole.
+    room = Math.max(room, at + roomOf(strip))
+    return { name, part, strip, at }
+  })
+  const memory = scratch.take(room)
+  const found: Record<string, Uint8Array<ArrayBuffer>> = {}
+  for (const { name, part, strip, at } of strips) {
+    const own = { take: (bytes: number) => memory.subarray(at, at + bytes) }
+    found[name] = await readLines(strip, own, (into, from) => readInto(part.source, into, part.start + from, signal))
+  }
+  return found as Readonly<Record<Name, Uint8Array<ArrayBuffer>>>
 }
 
 /** Packed codes that a strip of rows holds at most. */

@@ -1,7 +1,7 @@
-import type { Scratch } from '../io/scratch.ts'
 import type { AffineTensor } from '../kernels/contract/affine.ts'
 import type { CodeBookTensor } from '../kernels/contract/codebook.ts'
 import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
+import type { LineMemory } from '../kernels/turning/line-memory.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import type { RowRange } from './checkpoint.ts'
 import type { StoredTensor } from './stored-tensor.ts'
@@ -35,10 +35,10 @@ export interface QuantizedMatrix {
   readonly parts: readonly StoredTensor[]
   /**
    * Reads what every row needs. Where codes of a row lie scattered over the file, as many rows as 64 MiB hold are read
-   * together and kept until others are asked for, in `scratch` if there is one. Throws `file-damaged` when the parts contradict
+   * together and kept until others are asked for, in `lineMemory` if there is one. Throws `file-damaged` when the parts contradict
    * each other.
    */
-  load(signal?: AbortSignal, scratch?: Scratch): Promise<LoadedMatrix>
+  load(signal?: AbortSignal, lineMemory?: LineMemory): Promise<LoadedMatrix>
 }
 
 /**

@@ -11,3 +11,9 @@ export type FloatTensor = StoredTensor & { readonly dtype: FloatDType }
 export function isFloatTensor(tensor: StoredTensor): tensor is FloatTensor {
   return Object.hasOwn(bytesPerElement, tensor.dtype)
 }
+
+/** Bytes of an element of a part of floats. */
+export function elementBytes(part: StoredTensor): number {
+  if (!isFloatTensor(part)) throw new RangeError(`${part.name} is ${part.dtype}, not floats`)
+  return bytesPerElement[part.dtype]
+}

@@ -97,7 +97,8 @@ export function widenBfloat16(source: Uint16Array): Float32Array<ArrayBuffer> {
 
 /** Narrows f32 to half bits. */
 export function narrowToHalf(source: Float32Array): Uint16Array<ArrayBuffer> {
-  const bits = new Uint32Array(source.buffer, source.byteOffset, source.length)
+  // With a sign: words without one may be floats to the engine.
+  const bits = new Int32Array(source.buffer, source.byteOffset, source.length)
   const target = new Uint16Array(source.length)
   for (let i = 0; i < source.length; i++) target[i] = halfFromFloatBits(bits[i] ?? 0)
   return target

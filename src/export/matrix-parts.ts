@@ -1,4 +1,4 @@
-import type { Scratch } from '../io/scratch.ts'
+import type { LineMemory } from '../kernels/turning/line-memory.ts'
 import { inPieces } from './float-pieces.ts'
 import type { StoredTile } from './stored-tiles.ts'
 
@@ -14,8 +14,8 @@ export interface LinePart {
   readonly kind: 'lines'
   readonly lines: number
   readonly lineBytes: number
-  /** Writes all that the rows of a tile have in a band. */
-  put(tile: StoredTile, band: Band): void
+  /** Writes all that the rows of a tile have in a band, which lies in `memory`. */
+  put(tile: StoredTile, band: Band, memory: LineMemory): void
 }
 
 /** How a tensor of a file is made of a stored matrix. Tiles come as `storedTiles` gives them. */
@@ -30,15 +30,15 @@ export type MatrixPart =
 const largestBand = 80 * 2 ** 20
 
 /**
- * The bytes of parts that follow each other in a file. No more than a tile and `bandBytes`, which lie in `scratch`, are in memory,
+ * The bytes of parts that follow each other in a file. No more than a tile and `bandBytes`, which lie in `lineMemory`, are in memory,
  * whatever the size of the matrix.
  */
 export async function* partPieces(
   parts: readonly MatrixPart[],
   tiles: () => AsyncIterable<StoredTile>,
-  { scratch, bandBytes = largestBand }: { readonly scratch: Scratch; readonly bandBytes?: number },
+  { lineMemory, bandBytes = largestBand }: { readonly lineMemory: LineMemory; readonly bandBytes?: number },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const memory = { scratch, bandBytes }
+  const memory = { lineMemory, bandBytes }
   let lines: LinePart[] = []
   for (const part of parts) {
     if (part.kind === 'lines') {
@@ -56,17 +56,17 @@ export async function* partPieces(
 async function* linePieces(
   parts: readonly LinePart[],
   tiles: () => AsyncIterable<StoredTile>,
-  { scratch, bandBytes }: { readonly scratch: Scratch; readonly bandBytes: number },
+  { lineMemory, bandBytes }: { readonly lineMemory: LineMemory; readonly bandBytes: number },
 ) {
   for (const bands of intoBands(parts, bandBytes)) {
     const sizes = bands.map(({ part, lineStart, lineEnd }) => (lineEnd - lineStart) * part.lineBytes)
-    const memory = scratch.take(sizes.reduce((sum, size) => sum + size, 0))
+    const memory = lineMemory.take(sizes.reduce((sum, size) => sum + size, 0))
     let at = 0
     const filled = bands.map(({ part, lineStart, lineEnd }, index) => {
       const bytes = memory.subarray(at, (at += sizes[index] ?? 0))
       return { part, band: { lineStart, lineEnd, bytes } }
     })
-    for await (const tile of tiles()) for (const { part, band } of filled) part.put(tile, band)
+    for await (const tile of tiles()) for (const { part, band } of filled) part.put(tile, band, lineMemory)
     yield* inPieces(memory)
   }
 }

@@ -14,6 +14,8 @@ export interface StoredTile<Tensor extends QuantizedTensor = QuantizedTensor> {
 
 /** Stored bytes of a tile at most, unless the fewest rows that can be cut off are more: what is made of a tile stays in the cache. */
 const tileBytes = 2 ** 20
+/** Rows of a tile at least, where rows share words of lines across them: in fewer, lines would be visited for a few bytes each. */
+const leastTurned = 128
 
 /**
  * The rows of a stored matrix in order, whatever tiles they lie in: each tile begins at a multiple of `unit` rows and, but for the
@@ -55,7 +57,8 @@ function stepOf(tile: QuantizedTensor, unit: number): number {
   const member = storage.get(tile.encoding)
   const encoding = member.encodingOf(tile)
   const least = unit * member.cutStep(tile, encoding)
-  return least * Math.max(1, Math.floor(tileBytes / member.storedBytes({ rows: least, columns: tile.columns }, encoding)))
+  const fitting = Math.floor(tileBytes / member.storedBytes({ rows: least, columns: tile.columns }, encoding))
+  return least * Math.max(fitting, unit === 1 ? 1 : Math.ceil(leastTurned / least))
 }
 
 function rowsOf(tile: QuantizedTensor, start: number, end: number): QuantizedTensor {

@@ -146,21 +146,22 @@ async function writeFile(
 ): Promise<string> {
   const checksum = await createChecksum()
   const sink = await job.createSink(file.path)
-  let written = 0
+  let bytesWritten = 0
   try {
     onBytes(0)
     for await (const piece of file.write(job.source, signal)) {
       throwIfAborted(signal)
+      const written = sink.write(piece)
       checksum.update(piece)
-      await sink.write(piece)
-      written += piece.length
-      onBytes(written)
+      await written
+      bytesWritten += piece.length
+      onBytes(bytesWritten)
     }
     throwIfAborted(signal)
-    if (written !== file.sizeBytes) {
+    if (bytesWritten !== file.sizeBytes) {
       throw new StudioError('internal', {
         title: 'The file does not have its planned size',
-        message: `${file.path} was planned with ${file.sizeBytes} bytes and has ${written}. Nothing was saved.`,
+        message: `${file.path} was planned with ${file.sizeBytes} bytes and has ${bytesWritten}. Nothing was saved.`,
         remedy: 'Report this with the details.',
       })
     }

@@ -4,7 +4,7 @@ import type { PackedForm } from '../export/safetensors/planned-tensor.ts'
 import { storedTiles } from '../export/stored-tiles.ts'
 import { safetensorsLayout } from '../formats/safetensors/layout.ts'
 import { memorySource } from '../io/memory-source.ts'
-import { Scratch } from '../io/scratch.ts'
+import { LineMemory } from '../kernels/turning/line-memory.ts'
 import { joinBytes } from '../quantization/join-arrays.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { tilesOf } from './export-source.ts'
@@ -15,7 +15,7 @@ export async function packedBytes(
   stored: QuantizedTensor,
   bandBytes?: number,
 ): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
-  const memory = { scratch: new Scratch(), ...(bandBytes === undefined ? {} : { bandBytes }) }
+  const memory = { lineMemory: new LineMemory(), ...(bandBytes === undefined ? {} : { bandBytes }) }
   const tiles = () => storedTiles({ readTiles: () => tilesOf(stored) }, { name: stored.name, encoding: stored.encoding, unit: form.unit })
   const packed = new Map<string, Uint8Array<ArrayBuffer>>()
   for (const { name } of form.specs) {

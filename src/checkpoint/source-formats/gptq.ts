@@ -1,17 +1,11 @@
+import { signedWordsIn } from '../../core/words.ts'
 import { Scratch } from '../../io/scratch.ts'
+import { LineMemory } from '../../kernels/turning/line-memory.ts'
 import type { RowRange } from '../checkpoint.ts'
-import {
-  damagedPart,
-  inStrips,
-  moduleOf,
-  readFloatStrip,
-  readWordStrip,
-  readWords,
-  requirePart,
-  unsupportedForm,
-} from '../quantized-parts.ts'
+import { floatsOfLines } from '../float-lines.ts'
+import { damagedPart, inStrips, moduleOf, readStrips, readWords, requirePart, type Strip, unsupportedForm } from '../quantized-parts.ts'
 import type { CodeRows, LoadedMatrix, QuantizedMatrix, SourceFormat } from '../source-format.ts'
-import { turnLines, wordsOfFloats } from '../turn-lines.ts'
+import { elementBytes, type StoredTensor } from '../stored-tensor.ts'
 
 const knownBits: readonly number[] = [2, 3, 4, 8]
 /** Runs of so many codes fill whole words at every width. */
@@ -19,15 +13,11 @@ const unit = 32
 /** Rows whose zero points are unpacked at a time: they stay in the cache. */
 const atOnce = 32
 
-/** Rows of a matrix as the file has them: across its lines. */
-interface Strip {
-  /** [columns * bits / 32, rows]. */
-  readonly weights: Int32Array
-  /** [groups, rows * bits / 32]. */
-  readonly zeros: Int32Array
-  /** [groups, rows]. */
-  readonly scales: Float32Array
-}
+/**
+ * Rows of a matrix as the file has them, across its lines: weights [columns * bits / 32, rows] and zeros [groups, rows * bits / 32] in
+ * words, scales [groups, rows].
+ */
+type Parts = Readonly<Record<'weights' | 'zeros' | 'scales', Uint8Array<ArrayBuffer>>>
 
 /** Rows one behind the other. */
 interface Rows {
@@ -46,6 +36,9 @@ interface Form {
   readonly groups: number
   /** What v1 stores less than the zero point is. */
   readonly zeroShift: number
+  /** The part they come from. */
+  readonly scales: StoredTensor
+  readonly lineMemory: LineMemory
 }
 
 /**
@@ -70,25 +63,22 @@ const gptq: SourceFormat = {
     // Old files of whole groups in order have none.
     const index = find(`${module}.g_idx`) === undefined ? null : requirePart(find, `${module}.g_idx`, { dtype: 'I32', shape: [columns] })
     const zeroShift = (config['checkpoint_format'] ?? config['format'] ?? 'gptq') === 'gptq_v2' ? 0 : 1
-    const form = { bits, words, groups, zeroShift }
     return {
       parts: [qweight, qzeros, scales, ...(index === null ? [] : [index])],
-      async load(signal, scratch = new Scratch()) {
+      async load(signal, lineMemory = new LineMemory()) {
         const inOrder = Int32Array.from({ length: columns }, (_, column) => Math.floor(column / Math.ceil(columns / groups)))
         const groupOf = index === null ? inOrder : new Int32Array((await readWords(index, signal)).buffer)
         const wrong = groupOf.find((group) => group < 0 || group >= groups)
         if (wrong !== undefined) throw damagedPart(index ?? qzeros, `names group ${wrong} of ${groups}`)
         const memory = { weights: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
-        const strips = inStrips(
-          { rows, rowBytes: 4 * words, unit },
-          async ({ rowStart: start, rowEnd: end }, stripSignal): Promise<Strip> => {
-            const zeroWords = { lineWords: (rows * bits) / 32, start: (start * bits) / 32, end: Math.ceil((end * bits) / 32) }
-            return {
-              weights: await readWordStrip(qweight, { lineWords: rows, start, end, scratch }, stripSignal),
-              zeros: await readWordStrip(qzeros, zeroWords, stripSignal),
-              scales: await readFloatStrip(scales, { lineElements: rows, start, end }, stripSignal),
-            }
-          },
+        const form = { bits, words, groups, zeroShift, scales, lineMemory }
+        const lined = {
+          weights: { part: qweight, rows, rowBits: 32 },
+          zeros: { part: qzeros, rows, rowBits: bits },
+          scales: { part: scales, rows, rowBits: 8 * elementBytes(scales) },
+        }
+        const strips = inStrips({ rows, rowBytes: 4 * words, unit }, (range, stripSignal) =>
+          readStrips(lined, range, lineMemory, stripSignal),
         )
         const read = async (range: RowRange, rowSignal?: AbortSignal): Promise<Rows> => {
           const count = range.rowEnd - range.rowStart
@@ -97,7 +87,7 @@ const gptq: SourceFormat = {
             zeros: memory.zeros.take(count * groups),
             scales: new Float32Array(memory.scales.take(4 * count * groups).buffer, 0, count * groups),
           }
-          for await (const strip of strips(range, rowSignal)) turnRows(strip.parts, strip, form, { range, into })
+          for await (const strip of strips(range, rowSignal)) turnRows(strip, form, { range, into })
           return into
         }
         return matrixOf(form, groupOf, read)
@@ -129,27 +119,35 @@ function matrixOf(form: Form, groupOf: Int32Array, read: (range: RowRange, signa
 
 /** Puts what a strip has of a range of rows row by row. */
 function turnRows(
-  { weights, zeros, scales }: Strip,
-  strip: RowRange,
-  { bits, words, groups, zeroShift }: Form,
+  { parts: { weights, zeros, scales }, ...strip }: Strip<Parts>,
+  { bits, words, groups, zeroShift, scales: scalesPart, lineMemory }: Form,
   { range, into }: { readonly range: RowRange; readonly into: Rows },
 ): void {
   const stripRows = strip.rowEnd - strip.rowStart
   const [start, end] = [Math.max(range.rowStart, strip.rowStart), Math.min(range.rowEnd, strip.rowEnd)]
-  const place = { lineWords: stripRows, first: start - strip.rowStart, count: end - start }
+  const place = { first: start - strip.rowStart, count: end - start }
   const row = start - range.rowStart
-  turnLines(weights, place, into.weights, row * words)
-  turnLines(wordsOfFloats(scales), place, wordsOfFloats(into.scales), row * groups)
+  const own = into.weights.subarray(row * words, (row + place.count) * words)
+  const rowsOf = { bytes: new Uint8Array(own.buffer, own.byteOffset, own.byteLength), rowBytes: 4 * words }
+  lineMemory.linesToWords({ bytes: weights, lineBytes: 4 * stripRows, at: 4 * place.first }, rowsOf)
+  const lines = { bytes: scales, rows: stripRows, first: place.first }
+  floatsOfLines(scalesPart, lines, lineMemory, into.scales.subarray(row * groups, (row + place.count) * groups))
   for (let first = 0; first < place.count; first += atOnce) {
     const count = Math.min(atOnce, place.count - first)
-    unpackZeros(zeros, { bits, groups, zeroShift, first: place.first + first, count }, into.zeros, (row + first) * groups)
+    unpackZeros(signedWordsIn(zeros), { bits, groups, zeroShift, first: place.first + first, count }, into.zeros, (row + first) * groups)
   }
 }
 
 /** Puts the zero points of rows [first, first + count) row by row, the first at `to`. */
 function unpackZeros(
   zeros: Int32Array,
-  { bits, groups, zeroShift, first, count }: Omit<Form, 'words'> & { readonly first: number; readonly count: number },
+  {
+    bits,
+    groups,
+    zeroShift,
+    first,
+    count,
+  }: Pick<Form, 'bits' | 'groups' | 'zeroShift'> & { readonly first: number; readonly count: number },
   into: Uint8Array,
   to: number,
 ): void {

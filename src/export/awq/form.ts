@@ -6,7 +6,7 @@ import type { MatrixPart } from '../matrix-parts.ts'
 import { scalesByGroup } from '../safetensors/affine-values.ts'
 import { moduleOf, type PackedForm } from '../safetensors/planned-tensor.ts'
 import { requireEncoding } from '../stored-tiles.ts'
-import { putWeights, putZeros, wordOutputs } from './packing.ts'
+import { packedZeros, wordOutputs } from './packing.ts'
 
 /** A linear in AWQ's layout, `null` for sizes that it cannot hold: outputs fill words, groups fill rows. */
 export function awqForm(spec: TensorSpec, { group }: TensorEncoding<'affine'>): PackedForm | null {
@@ -28,7 +28,11 @@ export function awqForm(spec: TensorSpec, { group }: TensorEncoding<'affine'>): 
           kind: 'lines',
           lines: inFeatures,
           lineBytes,
-          put: ({ tile, rowStart }, band) => putWeights(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band),
+          put({ tile, rowStart }, { lineStart, bytes }, memory) {
+            const { codes, rows } = requireEncoding(tile, 'affine').affine
+            const lines = { bytes, lineBytes, at: rowStart / 2 }
+            memory.nibblesToLines({ bytes: codes, rowBytes: codes.length / rows }, lineStart, lines)
+          },
         },
       ],
       [
@@ -37,7 +41,9 @@ export function awqForm(spec: TensorSpec, { group }: TensorEncoding<'affine'>): 
           kind: 'lines',
           lines: groups,
           lineBytes,
-          put: ({ tile, rowStart }, band) => putZeros(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band),
+          put({ tile, rowStart }, { lineStart, bytes }, memory) {
+            memory.nibblesToLines(packedZeros(requireEncoding(tile, 'affine').affine), lineStart, { bytes, lineBytes, at: rowStart / 2 })
+          },
         },
       ],
       [scales.name, scalesByGroup(outFeatures, groups)],

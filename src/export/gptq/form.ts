@@ -7,7 +7,7 @@ import type { MatrixPart } from '../matrix-parts.ts'
 import { scalesByGroup } from '../safetensors/affine-values.ts'
 import { moduleOf, type PackedForm } from '../safetensors/planned-tensor.ts'
 import { requireEncoding } from '../stored-tiles.ts'
-import { groupIndex, packingUnit, putWeights, putZeros, weightWords, zeroWords } from './packing.ts'
+import { groupIndex, packingUnit, putZeros, weightWords, zeroWords } from './packing.ts'
 
 /** How zero points are stored: `gptq` (v1) minus one, `gptq_v2` as they are. */
 export type CheckpointFormat = 'gptq' | 'gptq_v2'
@@ -40,7 +40,12 @@ export function gptqForm(spec: TensorSpec, { bits, group }: TensorEncoding<'affi
           kind: 'lines',
           lines: weightWords(inFeatures, bits),
           lineBytes: 4 * outFeatures,
-          put: ({ tile, rowStart }, band) => putWeights(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band),
+          // A row of stored codes already is the bit stream of one column.
+          put({ tile, rowStart }, { lineStart, bytes }, memory) {
+            const { codes, rows } = requireEncoding(tile, 'affine').affine
+            const lines = { bytes, lineBytes: 4 * outFeatures, at: 4 * rowStart }
+            memory.wordsToLines({ bytes: codes, rowBytes: codes.length / rows }, lineStart, lines)
+          },
         },
       ],
       [

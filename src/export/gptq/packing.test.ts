@@ -3,10 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { roundToHalf } from '../../core/float16.ts'
 import type { AffineTensor } from '../../kernels/contract/affine.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
+import { LineMemory } from '../../kernels/turning/line-memory.ts'
 import { readBack } from '../../testing/packed-form.ts'
 import { affineValues } from '../safetensors/affine-values.ts'
 import { gptqForm } from './form.ts'
-import { groupIndex, packingUnit, putWeights, putZeros, weightWords, zeroWords } from './packing.ts'
+import { groupIndex, packingUnit, putZeros, weightWords, zeroWords } from './packing.ts'
 
 const kernels = createReferenceKernels()
 
@@ -39,11 +40,11 @@ function affineOf(codes: readonly (readonly number[])[], bits: number, zeroPoint
 }
 
 /** All lines of `qweight`, and the one line of `qzeros`. */
-function packWeights(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
-  const lines = weightWords(tensor.columns, tensor.bits)
-  const bytes = new Uint8Array(4 * lines * tensor.rows)
-  putWeights(tensor, { rows: tensor.rows, rowStart: 0 }, { lineStart: 0, lineEnd: lines, bytes })
-  return bytes
+function packWeights({ rows, columns, bits, codes }: AffineTensor): Uint8Array<ArrayBuffer> {
+  const memory = new LineMemory()
+  const bytes = memory.take(4 * weightWords(columns, bits) * rows)
+  memory.wordsToLines({ bytes: codes, rowBytes: codes.length / rows }, 0, { bytes, lineBytes: 4 * rows, at: 0 })
+  return bytes.slice()
 }
 function packZeros(tensor: AffineTensor, less: 0 | 1): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(4 * zeroWords(tensor.rows, tensor.bits))

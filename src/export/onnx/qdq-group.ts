@@ -1,5 +1,6 @@
 import { inStrips, readLines } from '../../checkpoint/quantized-parts.ts'
 import { Scratch } from '../../io/scratch.ts'
+import type { LineMemory } from '../../kernels/turning/line-memory.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { type MatrixPart, partPieces } from '../matrix-parts.ts'
@@ -17,8 +18,8 @@ import { type WeightGroup, weightTensor } from './weight-groups.ts'
 /** Rows of a tile are whole words of a line. */
 const unit = 4
 
-/** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. `scratch` serves one group after the other. */
-export function qdqGroup({ name, rows, columns }: QdqMatrix, scratch: Scratch): WeightGroup {
+/** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. `lineMemory` serves one group after the other. */
+export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMemory): WeightGroup {
   const names = qdqNames(name)
   const codes = weightTensor(names.codes, 'int8', [columns, rows])
   const scales = weightTensor(names.scales, 'float', [rows])
@@ -43,7 +44,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, scratch: Scratch): 
   return {
     tensors: [codes, scales],
     async *write(source, signal) {
-      const memory = { scratch }
+      const memory = { lineMemory }
       for (const [tensor, part] of parts) {
         for await (const bytes of partPieces([part], () => tilesOf(source, name, signal, unit), memory)) yield { tensor, bytes }
       }
@@ -51,7 +52,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, scratch: Scratch): 
     async prove({ source, read, kernels, signal }) {
       const memory = new Scratch()
       const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
-        readLines({ lines: columns, lineBytes: rows, start, end }, scratch, async (into, at) => {
+        readLines({ lines: columns, lineBytes: rows, start, end }, lineMemory, async (into, at) => {
           await read(codes, at, at + into.length, into)
         }),
       )

@@ -1,5 +1,5 @@
-import { narrowToHalf } from '../../core/float16.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
+import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import { unpackRow } from '../code-rows.ts'
 import type { LinePart } from '../matrix-parts.ts'
 import { requireEncoding } from '../stored-tiles.ts'
@@ -38,15 +38,11 @@ export function scalesByGroup(rows: number, groups: number): LinePart {
     kind: 'lines',
     lines: groups,
     lineBytes: 2 * rows,
-    put({ tile, rowStart }, { lineStart, lineEnd, bytes }) {
+    put({ tile, rowStart }, { lineStart, bytes }, memory) {
       const { group, scales } = requireEncoding(tile, 'affine').affine
-      const halves = narrowToHalf(scales)
-      const [step, own] = group === 'tensor' ? [0, 0] : [groups, 1]
-      const into = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2)
-      for (let index = lineStart; index < lineEnd; index++) {
-        const to = (index - lineStart) * rows + rowStart
-        for (let out = 0, at = own * index; out < tile.rows; out++, at += step) into[to + out] = halves[at] ?? 0
-      }
+      const ofRows = group === 'tensor' ? new Float32Array(tile.rows).fill(scales[0] ?? 0) : scales
+      const lines = { bytes, lineBytes: 2 * rows, at: 2 * rowStart }
+      memory.floatsToHalfLines({ bytes: bytesOfFloats(ofRows), rowBytes: 4 * groups }, lineStart, lines)
     },
   }
 }

@@ -4,8 +4,8 @@ import { StudioError, throwIfAborted } from '../../core/errors.ts'
 import { readSafetensorsHeader, type SafetensorsHeader } from '../../formats/safetensors/header.ts'
 import type { SafetensorsLayout } from '../../formats/safetensors/layout.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
-import type { Scratch } from '../../io/scratch.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
+import type { LineMemory } from '../../kernels/turning/line-memory.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, rowPieces } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
@@ -20,7 +20,7 @@ interface Proof {
   readonly written: ByteSource
   readonly header: SafetensorsHeader
   readonly kernels: Kernels
-  readonly scratch: Scratch
+  readonly lineMemory: LineMemory
   readonly signal: AbortSignal | undefined
 }
 
@@ -32,7 +32,7 @@ export async function proveFile(
   expected: { readonly layout: SafetensorsLayout; readonly tensors: readonly PlannedTensor[] },
   source: ExportSource,
   written: ByteSource,
-  { kernels, scratch, signal }: { readonly kernels: Kernels; readonly scratch: Scratch; readonly signal?: AbortSignal },
+  { kernels, lineMemory, signal }: { readonly kernels: Kernels; readonly lineMemory: LineMemory; readonly signal?: AbortSignal },
 ): Promise<void> {
   const header = await parseBack(written, signal)
   if (header.tensors.size !== expected.layout.tensors.length) throw proofFailed('The header', 'lists other tensors after reading back')
@@ -42,7 +42,7 @@ export async function proveFile(
       throw proofFailed(`Tensor ${name}`, 'has another type or shape after reading back')
     }
   }
-  const proof = { source, written, header, kernels, scratch, signal }
+  const proof = { source, written, header, kernels, lineMemory, signal }
   for (const tensor of expected.tensors) {
     throwIfAborted(signal)
     if (tensor.kind === 'checkpoint' || tensor.kind === 'float') await proveFloats(tensor, proof)
@@ -93,14 +93,14 @@ async function proveQuantized(tensor: GridTensor, proof: Proof): Promise<void> {
 
 async function openPacked(
   tensor: Extract<GridTensor, { kind: 'packed' }>,
-  { header, written, scratch, signal }: Proof,
+  { header, written, lineMemory, signal }: Proof,
 ): Promise<LoadedMatrix> {
   const find = (name: string) => {
     const entry = header.tensors.get(name)
     return entry === undefined ? undefined : { ...entry, source: written }
   }
   try {
-    const loaded = await tensor.form.open(find)?.load(signal, scratch)
+    const loaded = await tensor.form.open(find)?.load(signal, lineMemory)
     if (loaded !== undefined) return loaded
   } catch (error) {
     if (isDamage(error)) throw proofFailed(`Tensor ${tensor.name}`, `differs after reading back: ${error.message}`)

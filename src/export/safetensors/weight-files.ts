@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../../core/errors.ts'
 import { tensorBytes } from '../../formats/safetensors/dtype.ts'
 import { type SafetensorsLayout, safetensorsLayout } from '../../formats/safetensors/layout.ts'
-import { Scratch } from '../../io/scratch.ts'
+import { LineMemory } from '../../kernels/turning/line-memory.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import { type MatrixPart, partPieces } from '../matrix-parts.ts'
 import { requireEncoding, storedTiles } from '../stored-tiles.ts'
@@ -23,8 +23,8 @@ export function weightFiles({ options }: Pick<ExportFacts, 'options'>, tensors: 
   const shards = intoShards(tensors, options.maxFileBytes ?? maxShardBytes)
   const [only] = shards
   // Files are written and proved one after the other.
-  const scratch = new Scratch()
-  if (shards.length === 1 && only !== undefined) return [weightFile('model.safetensors', only, scratch)]
+  const lineMemory = new LineMemory()
+  if (shards.length === 1 && only !== undefined) return [weightFile('model.safetensors', only, lineMemory)]
   const count = String(shards.length).padStart(5, '0')
   const nameOf = (index: number) => `model-${String(index + 1).padStart(5, '0')}-of-${count}.safetensors`
   const places = shards.flatMap((shard, index) =>
@@ -34,7 +34,7 @@ export function weightFiles({ options }: Pick<ExportFacts, 'options'>, tensors: 
     metadata: { total_size: tensors.reduce((sum, tensor) => sum + sizeOf(tensor), 0) },
     weight_map: Object.fromEntries(places),
   }
-  return [...shards.map((shard, at) => weightFile(nameOf(at), shard, scratch)), jsonFile('model.safetensors.index.json', index)]
+  return [...shards.map((shard, at) => weightFile(nameOf(at), shard, lineMemory)), jsonFile('model.safetensors.index.json', index)]
 }
 
 function intoShards(tensors: readonly PlannedTensor[], limitBytes: number): PlannedTensor[][] {
@@ -55,7 +55,7 @@ function sizeOf(tensor: PlannedTensor): number {
   return tensor.specs.reduce((sum, { dtype, shape }) => sum + (tensorBytes(dtype, shape) ?? 0), 0)
 }
 
-function weightFile(path: string, tensors: readonly PlannedTensor[], scratch: Scratch): ExportedFile {
+function weightFile(path: string, tensors: readonly PlannedTensor[], lineMemory: LineMemory): ExportedFile {
   const layout = safetensorsLayout(
     tensors.flatMap((tensor) => tensor.specs),
     { format: 'pt' },
@@ -63,8 +63,8 @@ function weightFile(path: string, tensors: readonly PlannedTensor[], scratch: Sc
   return {
     path,
     sizeBytes: layout.totalBytes,
-    write: (source, signal) => writeAll({ layout, tensors, scratch }, source, signal),
-    verify: (source, written, options) => proveFile({ layout, tensors }, source, written, { ...options, scratch }),
+    write: (source, signal) => writeAll({ layout, tensors, lineMemory }, source, signal),
+    verify: (source, written, options) => proveFile({ layout, tensors }, source, written, { ...options, lineMemory }),
   }
 }
 
@@ -72,13 +72,13 @@ async function* writeAll(
   {
     layout,
     tensors,
-    scratch,
-  }: { readonly layout: SafetensorsLayout; readonly tensors: readonly PlannedTensor[]; readonly scratch: Scratch },
+    lineMemory,
+  }: { readonly layout: SafetensorsLayout; readonly tensors: readonly PlannedTensor[]; readonly lineMemory: LineMemory },
   source: ExportSource,
   signal?: AbortSignal,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield layout.headerBytes.slice()
-  const memory = { scratch }
+  const memory = { lineMemory }
   for (const { tensor, names } of inRuns(layout, tensors)) {
     throwIfAborted(signal)
     if (tensor.kind === 'checkpoint' || tensor.kind === 'float') {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { wordsIn } from '../../core/words.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
+import { LineMemory } from '../../kernels/turning/line-memory.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
@@ -9,7 +11,7 @@ import { readBack } from '../../testing/packed-form.ts'
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import { awqForm } from '../awq/form.ts'
-import { putWeights, putZeros } from '../awq/packing.ts'
+import { packedZeros } from '../awq/packing.ts'
 import awq from './awq.ts'
 
 const kernels = createReferenceKernels()
@@ -37,10 +39,11 @@ describe('AWQ packing', () => {
       scales: new Float32Array(8).fill(1),
       zeroPoints: Uint8Array.from({ length: 8 }, (_, i) => i),
     }
-    for (const put of [putWeights, putZeros]) {
-      const bytes = new Uint8Array(4)
-      put(tensor, { rows: 8, rowStart: 0 }, { lineStart: 0, lineEnd: 1, bytes })
-      expect(new Uint32Array(bytes.buffer)[0]?.toString(16)).toBe('75316420')
+    const memory = new LineMemory()
+    for (const rows of [{ bytes: tensor.codes, rowBytes: 1 }, packedZeros(tensor)]) {
+      const bytes = memory.take(4)
+      memory.nibblesToLines(rows, 0, { bytes, lineBytes: 4, at: 0 })
+      expect(wordsIn(bytes)[0]?.toString(16)).toBe('75316420')
     }
   })
 

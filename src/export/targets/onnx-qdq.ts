@@ -1,4 +1,4 @@
-import { Scratch } from '../../io/scratch.ts'
+import { LineMemory } from '../../kernels/turning/line-memory.ts'
 import { ropeTables } from '../../models/rope-tables.ts'
 import { companionFiles } from '../onnx/config-files.ts'
 import { dataFiles, layoutData } from '../onnx/data-files.ts'
@@ -61,11 +61,11 @@ function weightGroups({ graph }: ExportFacts, matrices: ReadonlyMap<string, QdqM
   const rope = ropeGroup(ropeNames, [config.positions, config.headDim / 2], () => ropeTables(config, config.positions), 'float')
   const vectors = floatVectors(graph).map(({ name, shape }) => floatGroup(name, shape, 'float'))
   const outer = (head === null ? [embedding] : [embedding, head]).map(({ name, shape }) => floatGroup(name, shape, 'float'))
-  const scratch = new Scratch()
+  const lineMemory = new LineMemory()
   const linears = blocks.flatMap((block) =>
     block.linears.map(({ weight, outFeatures, inFeatures }) => {
       const matrix = matrices.get(weight)
-      return matrix === undefined ? floatGroup(weight, [outFeatures, inFeatures], 'float') : qdqGroup(matrix, scratch)
+      return matrix === undefined ? floatGroup(weight, [outFeatures, inFeatures], 'float') : qdqGroup(matrix, lineMemory)
     }),
   )
   return [rope, ...vectors, ...outer, ...linears]

@@ -1,0 +1,187 @@
+// Lines as the rows across them: what reads files. Nothing of it is used to write them (`to-lines.ts`), so that each proves the other.
+
+/** Columns that are turned at a time: 16 bytes of a row of nibbles. */
+const COLUMNS: i32 = 32
+/** Bytes of a line that are looked at together, and the rows of nibbles in them. */
+const WIDTH: i32 = 256
+const ROWS: i32 = 512
+
+/** Of 32 lines, one behind the other: where they lie, pages apart, the cache has few places for them. */
+const BLOCK: usize = memory.data(8192, 64)
+/** Codes of two columns a byte, sixteen times two columns, of the rows of low nibbles and of those of high ones. */
+const LOWS: usize = memory.data(256, 16)
+const HIGHS: usize = memory.data(256, 16)
+
+/** Words of a line that are gathered at a time. */
+const GATHERED: i32 = 64
+
+/** Bytes at the same place of two vectors side by side: of places 0 to 7. */
+@inline
+function front(at: usize): v128 {
+  return v128.shuffle<i8>(v128.load(at), v128.load(at, 16), 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23)
+}
+
+/** As `front`, of places 8 to 15. */
+@inline
+function back(at: usize): v128 {
+  return v128.shuffle<i8>(v128.load(at), v128.load(at, 16), 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
+}
+
+/** Four rows of a word, in the order in which their codes lie in it: each vector has a quarter of all four. */
+@inline
+function rowsOfWord(a: v128, b: v128, c: v128, d: v128, to: usize, stride: usize): void {
+  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
+  const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5)
+  v128.store(to, v128.shuffle<i64>(ab, cd, 0, 2))
+  v128.store(to + 4 * stride, v128.shuffle<i64>(ab, cd, 1, 3))
+  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
+  const gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7)
+  v128.store(to + stride, v128.shuffle<i64>(ef, gh, 0, 2))
+  v128.store(to + 5 * stride, v128.shuffle<i64>(ef, gh, 1, 3))
+}
+
+/** Rows of two words, from the pairs of eight vectors of pairs. */
+@inline
+function rowsOfWords(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128, p6: v128, p7: v128, to: usize, stride: usize): void {
+  rowsOfWord(
+    v128.shuffle<i16>(p0, p1, 0, 8, 1, 9, 2, 10, 3, 11),
+    v128.shuffle<i16>(p2, p3, 0, 8, 1, 9, 2, 10, 3, 11),
+    v128.shuffle<i16>(p4, p5, 0, 8, 1, 9, 2, 10, 3, 11),
+    v128.shuffle<i16>(p6, p7, 0, 8, 1, 9, 2, 10, 3, 11),
+    to,
+    stride,
+  )
+  rowsOfWord(
+    v128.shuffle<i16>(p0, p1, 4, 12, 5, 13, 6, 14, 7, 15),
+    v128.shuffle<i16>(p2, p3, 4, 12, 5, 13, 6, 14, 7, 15),
+    v128.shuffle<i16>(p4, p5, 4, 12, 5, 13, 6, 14, 7, 15),
+    v128.shuffle<i16>(p6, p7, 4, 12, 5, 13, 6, 14, 7, 15),
+    to + 8 * stride,
+    stride,
+  )
+}
+
+/** Rows of four words from sixteen vectors of columns. */
+@inline
+function rowsOf(v: usize, to: usize, stride: usize): void {
+  const w = v + 128
+  rowsOfWords(
+    front(v),
+    front(v + 32),
+    front(v + 64),
+    front(v + 96),
+    front(w),
+    front(w + 32),
+    front(w + 64),
+    front(w + 96),
+    to,
+    stride,
+  )
+  const below = to + 16 * stride
+  rowsOfWords(back(v), back(v + 32), back(v + 64), back(v + 96), back(w), back(w + 32), back(w + 64), back(w + 96), below, stride)
+}
+
+/**
+ * Lines of a nibble a row, as `nibblesToLines` describes them, to rows of nibbles, `stride` bytes apart. Line `column` of [0, columns)
+ * lies at `from + column * lineBytes`; an odd last column has a zero beside it. Writes as many rows as make whole vectors of lines, a
+ * multiple of 32, and bytes of each to a multiple of 16.
+ */
+export function linesToNibbles(from: usize, lineBytes: usize, columns: i32, count: i32, to: usize, stride: usize): void {
+  for (let row = 0; row < count; row += ROWS) {
+    const bytes = min(WIDTH, (count - row) >> 1)
+    for (let column = 0; column < columns; column += COLUMNS) {
+      const lines = min(COLUMNS, columns - column)
+      let place = from + <usize>column * lineBytes + <usize>(row >> 1)
+      for (let line = 0; line < lines; line++, place += lineBytes) {
+        const block = BLOCK + <usize>line * WIDTH
+        for (let at: usize = 0; at < <usize>bytes; at += 16) v128.store(block + at, v128.load(place + at))
+      }
+      if (lines < COLUMNS) memory.fill(BLOCK + <usize>lines * WIDTH, 0, <usize>(COLUMNS - lines) * WIDTH)
+      let into = to + <usize>row * stride + <usize>(column >> 1)
+      for (let at = 0; at < bytes; at += 16, into += 32 * stride) {
+        const lows = i8x16.splat(15)
+        for (let each: usize = 0; each < 16; each++) {
+          const block = BLOCK + <usize>at + 2 * each * WIDTH
+          const one = v128.load(block)
+          const next = v128.load(block + WIDTH)
+          v128.store(LOWS + 16 * each, v128.bitselect(one, i8x16.shl(next, 4), lows))
+          v128.store(HIGHS + 16 * each, v128.bitselect(i8x16.shr_u(one, 4), next, lows))
+        }
+        rowsOf(LOWS, into, stride)
+        rowsOf(HIGHS, into + 2 * stride, stride)
+      }
+    }
+  }
+}
+
+/**
+ * Lines of a word a row to rows of words, `stride` bytes apart, four lines at a time. Line `column` of [0, columns) lies at
+ * `from + column * lineBytes`. Writes bytes of each row to a multiple of 16.
+ */
+export function linesToWords(from: usize, lineBytes: usize, columns: i32, count: i32, to: usize, stride: usize): void {
+  for (let row = 0; row < count; row += GATHERED) {
+    const end = from + (<usize>min(count, row + GATHERED) << 2)
+    for (let column = 0; column < columns; column += 4) {
+      const last = columns - 1 - column
+      let at = from + (<usize>row << 2) + <usize>column * lineBytes
+      const stop = end + <usize>column * lineBytes
+      const second = <usize>min(1, last) * lineBytes
+      const third = <usize>min(2, last) * lineBytes
+      const fourth = <usize>min(3, last) * lineBytes
+      let into = to + <usize>row * stride + (<usize>column << 2)
+      for (; at < stop; at += 4, into += stride) {
+        let words = v128.load32_zero(at)
+        words = v128.load_lane<u32>(at + second, words, 1)
+        words = v128.load_lane<u32>(at + third, words, 2)
+        words = v128.load_lane<u32>(at + fourth, words, 3)
+        v128.store(into, words)
+      }
+    }
+  }
+}
+
+/** Halves, in 32 bits each, as floats. */
+@inline
+function widenFour(halves: v128): v128 {
+  const sign = i32x4.shl(v128.and(halves, i32x4.splat(0x8000)), 16)
+  const magnitude = v128.and(halves, i32x4.splat(0x7fff))
+  const exponent = v128.and(magnitude, i32x4.splat(0x7c00))
+  const shifted = i32x4.shl(magnitude, 13)
+  // Infinities and NaNs have the largest exponent in both.
+  const lift = v128.bitselect(i32x4.splat(0x70000000), i32x4.splat(0x38000000), i32x4.eq(exponent, i32x4.splat(0x7c00)))
+  const small = f32x4.mul(f32x4.convert_i32x4_s(magnitude), f32x4.splat(5.9604644775390625e-8))
+  return v128.or(sign, v128.bitselect(small, i32x4.add(shifted, lift), i32x4.eq(exponent, i32x4.splat(0))))
+}
+
+/** As `linesToWords` for halves of 16 bits to floats of 32, eight lines at a time; writes bytes of each row to a multiple of 32. */
+export function halfLinesToFloats(from: usize, lineBytes: usize, columns: i32, count: i32, to: usize, stride: usize): void {
+  for (let row = 0; row < count; row += GATHERED) {
+    const rows = min(GATHERED, count - row)
+    for (let column = 0; column < columns; column += 8) {
+      const last = columns - 1 - column
+      let at = from + (<usize>row << 1) + <usize>column * lineBytes
+      const stop = at + (<usize>rows << 1)
+      const second = <usize>min(1, last) * lineBytes
+      const third = <usize>min(2, last) * lineBytes
+      const fourth = <usize>min(3, last) * lineBytes
+      const fifth = <usize>min(4, last) * lineBytes
+      const sixth = <usize>min(5, last) * lineBytes
+      const seventh = <usize>min(6, last) * lineBytes
+      const eighth = <usize>min(7, last) * lineBytes
+      let into = to + <usize>row * stride + (<usize>column << 2)
+      for (; at < stop; at += 2, into += stride) {
+        let halves = i16x8.splat(0)
+        halves = v128.load_lane<u16>(at, halves, 0)
+        halves = v128.load_lane<u16>(at + second, halves, 1)
+        halves = v128.load_lane<u16>(at + third, halves, 2)
+        halves = v128.load_lane<u16>(at + fourth, halves, 3)
+        halves = v128.load_lane<u16>(at + fifth, halves, 4)
+        halves = v128.load_lane<u16>(at + sixth, halves, 5)
+        halves = v128.load_lane<u16>(at + seventh, halves, 6)
+        halves = v128.load_lane<u16>(at + eighth, halves, 7)
+        v128.store(into, widenFour(i32x4.extend_low_i16x8_u(halves)))
+        v128.store(into, widenFour(i32x4.extend_high_i16x8_u(halves)), 16)
+      }
+    }
+  }
+}

@@ -1,0 +1,27 @@
+import { wasmBase64 } from './build/turning.ts'
+
+/** Rows from a place on, their stride, how many, columns [first, last) of them, where the line of `first` is, bytes of a line. */
+type ToLines = (...args: readonly number[]) => void
+/** Lines from a place on, bytes of each, how many, rows, where the first one goes, their stride. */
+type ToRows = (...args: readonly number[]) => void
+
+/** What the module exports; pointers are byte offsets into `memory`. Described where they are written, in `assembly/`. */
+export interface TurningExports {
+  readonly memory: WebAssembly.Memory
+  readonly heapBase: () => number
+  readonly nibblesToLines: ToLines
+  readonly floatsToHalfLines: ToLines
+  readonly wordsToLines: ToLines
+  readonly linesToNibbles: ToRows
+  readonly halfLinesToFloats: ToRows
+  readonly linesToWords: ToRows
+}
+
+let compiled: WebAssembly.Module | undefined
+
+/** A new instance with a memory of its own; the bytes are compiled once a thread. They are few: nobody has to wait for it. */
+export function instantiateTurning(): TurningExports {
+  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0)))
+  const { exports } = new WebAssembly.Instance(compiled, { env: { abort: () => undefined } })
+  return exports as unknown as TurningExports
+}
