@@ -1,6 +1,6 @@
 // Compiles AssemblyScript (plain SIMD) to modules that hold the WASM as base64, so that workers, Node and bundles load it alike: the
 // kernels of src/kernels/wasm/assembly to src/kernels/wasm/build/kernels.ts, and what turns rows into lines, which is in
-// src/kernels/turning. Does nothing when the sources are unchanged.
+// src/kernels/transpose. Does nothing when the sources are unchanged.
 // Imported by `bundle.mjs`, which spares a process at every start of the command line.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ const root = path.dirname(path.dirname(self))
 /** Folder of each module, with its sources in `assembly/`, and what it is called. */
 const modules = [
   ['src/kernels/wasm', 'kernels'],
-  ['src/kernels/turning', 'turning'],
+  ['src/kernels/transpose', 'transpose'],
 ]
 const packageFile = path.join(root, 'node_modules/assemblyscript/package.json')
 

@@ -1,6 +1,6 @@
 import { floatFromBfloat16 } from '../core/float16.ts'
 import { shortWordsIn } from '../core/words.ts'
-import type { LineMemory } from '../kernels/turning/line-memory.ts'
+import type { LineMemory } from '../kernels/transpose/line-memory.ts'
 import { elementBytes, type StoredTensor } from './stored-tensor.ts'
 
 /** Lines of floats across `rows` rows, of which those from `first` on are wanted. */

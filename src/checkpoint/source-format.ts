@@ -1,7 +1,7 @@
 import type { AffineTensor } from '../kernels/contract/affine.ts'
 import type { CodeBookTensor } from '../kernels/contract/codebook.ts'
 import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
-import type { LineMemory } from '../kernels/turning/line-memory.ts'
+import type { LineMemory } from '../kernels/transpose/line-memory.ts'
 import type { TensorSpec } from '../models/model-graph.ts'
 import type { RowRange } from './checkpoint.ts'
 import type { StoredTensor } from './stored-tensor.ts'

@@ -4,7 +4,7 @@ import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { packedBytes, readBack } from '../testing/packed-form.ts'
 import { awqForm } from './awq/form.ts'
 import { gptqForm } from './gptq/form.ts'
-import { turnBytes } from './turn-bytes.ts'
+import { transposeBytes } from './transpose-bytes.ts'
 
 const kernels = createReferenceKernels()
 const [rows, columns] = [64, 96]
@@ -35,7 +35,7 @@ describe('parts whose lines cross the rows', () => {
   })
 })
 
-describe('turnBytes', () => {
+describe('transposeBytes', () => {
   it.each([
     { count: 8, width: 12, rowStart: 4, first: 4, last: 12 },
     { count: 7, width: 9, rowStart: 2, first: 1, last: 8 },
@@ -43,7 +43,7 @@ describe('turnBytes', () => {
     const all = count + 2 * rowStart
     const from = Uint8Array.from({ length: count * width }, (_, i) => (i * 37) % 256)
     const into = new Uint8Array((last - first) * all)
-    turnBytes(from, { rows: all, columns: width, rowStart }, into, { first, last, flip: 0x80 })
+    transposeBytes(from, { rows: all, columns: width, rowStart }, into, { first, last, flip: 0x80 })
     const wanted = new Uint8Array(into.length)
     for (let row = 0; row < count; row++) {
       for (let column = first; column < last; column++) {

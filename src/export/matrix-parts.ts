@@ -1,4 +1,4 @@
-import type { LineMemory } from '../kernels/turning/line-memory.ts'
+import type { LineMemory } from '../kernels/transpose/line-memory.ts'
 import { inPieces } from './float-pieces.ts'
 import type { StoredTile } from './stored-tiles.ts'
 

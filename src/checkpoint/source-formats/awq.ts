@@ -1,5 +1,5 @@
 import { Scratch } from '../../io/scratch.ts'
-import { LineMemory } from '../../kernels/turning/line-memory.ts'
+import { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import type { RowRange } from '../checkpoint.ts'
 import { floatsOfLines } from '../float-lines.ts'
 import { inStrips, moduleOf, readStrips, requirePart, type Strip, unsupportedForm } from '../quantized-parts.ts'

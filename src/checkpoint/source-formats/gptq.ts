@@ -1,6 +1,6 @@
 import { signedWordsIn } from '../../core/words.ts'
 import { Scratch } from '../../io/scratch.ts'
-import { LineMemory } from '../../kernels/turning/line-memory.ts'
+import { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import type { RowRange } from '../checkpoint.ts'
 import { floatsOfLines } from '../float-lines.ts'
 import { damagedPart, inStrips, moduleOf, readStrips, readWords, requirePart, type Strip, unsupportedForm } from '../quantized-parts.ts'

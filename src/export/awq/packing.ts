@@ -1,6 +1,6 @@
 import { shortWordsIn } from '../../core/words.ts'
 import { type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.ts'
-import type { PackedRows } from '../../kernels/turning/blocks.ts'
+import type { PackedRows } from '../../kernels/transpose/blocks.ts'
 
 /**
  * AutoAWQ's layout "gemm" (`awq/modules/linear/gemm.py`): codes and zero points packed along the outputs, eight in a word, in

@@ -1,12 +1,12 @@
 import { inStrips, readLines } from '../../checkpoint/quantized-parts.ts'
 import { Scratch } from '../../io/scratch.ts'
-import type { LineMemory } from '../../kernels/turning/line-memory.ts'
+import type { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { type MatrixPart, partPieces } from '../matrix-parts.ts'
 import { sameInt8 } from '../same-int8.ts'
 import { tilesOf } from '../stored-tiles.ts'
-import { turnBytes } from '../turn-bytes.ts'
+import { transposeBytes } from '../transpose-bytes.ts'
 import { blockScales, codeMatrix } from './code-matrix.ts'
 import { floatsOf } from './float-group.ts'
 import { linesToRows } from './lines-to-rows.ts'
@@ -35,7 +35,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
         lineBytes: rows,
         put({ tile, rowStart }, { lineStart: first, lineEnd: last, bytes }) {
           const { codes: own, flip } = bytesOf(tile)
-          turnBytes(own, { rows, columns, rowStart }, bytes, { first, last, flip })
+          transposeBytes(own, { rows, columns, rowStart }, bytes, { first, last, flip })
         },
       },
     ],

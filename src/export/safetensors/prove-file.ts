@@ -5,7 +5,7 @@ import { readSafetensorsHeader, type SafetensorsHeader } from '../../formats/saf
 import type { SafetensorsLayout } from '../../formats/safetensors/layout.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
-import type { LineMemory } from '../../kernels/turning/line-memory.ts'
+import type { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, rowPieces } from '../float-pieces.ts'
 import { proofFailed, proveEqual } from '../proof.ts'

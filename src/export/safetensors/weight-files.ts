@@ -1,7 +1,7 @@
 import { throwIfAborted } from '../../core/errors.ts'
 import { tensorBytes } from '../../formats/safetensors/dtype.ts'
 import { type SafetensorsLayout, safetensorsLayout } from '../../formats/safetensors/layout.ts'
-import { LineMemory } from '../../kernels/turning/line-memory.ts'
+import { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import { type MatrixPart, partPieces } from '../matrix-parts.ts'
 import { requireEncoding, storedTiles } from '../stored-tiles.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { wordsIn } from '../../core/words.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
-import { LineMemory } from '../../kernels/turning/line-memory.ts'
+import { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'

@@ -1,4 +1,4 @@
-import { LineMemory } from '../../kernels/turning/line-memory.ts'
+import { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import { ropeTables } from '../../models/rope-tables.ts'
 import { companionFiles } from '../onnx/config-files.ts'
 import { dataFiles, layoutData } from '../onnx/data-files.ts'

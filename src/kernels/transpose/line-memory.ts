@@ -1,5 +1,5 @@
 import { blocksOf, eachRun, type PackedRows, stageBytes } from './blocks.ts'
-import { instantiateTurning, type TurningExports } from './module.ts'
+import { instantiateTranspose, type TransposeExports } from './module.ts'
 
 /** Lines across the rows of a matrix, one behind the other: of its columns from `first` on. */
 export interface Lines {
@@ -31,11 +31,11 @@ const half: Widths = { bits: 32, lineBits: 16 }
  * Serves one thing after the other, as `Scratch` does, and has no memory until some is taken.
  */
 export class LineMemory {
-  #wasm: TurningExports | undefined
+  #wasm: TransposeExports | undefined
 
   /** So many bytes, holding whatever was there; what was taken before is given up. */
   take(bytes: number): Uint8Array<ArrayBuffer> {
-    this.#wasm ??= instantiateTurning()
+    this.#wasm ??= instantiateTranspose()
     const { memory, heapBase } = this.#wasm
     const start = heapBase() + stageBytes
     const missing = start + bytes + slack - memory.buffer.byteLength
@@ -112,7 +112,7 @@ export class LineMemory {
   }
 
   /** The module, if lines are in its memory, and its stage. */
-  #holding({ buffer }: Uint8Array): { readonly wasm: TurningExports; readonly stage: number; readonly memory: Uint8Array } {
+  #holding({ buffer }: Uint8Array): { readonly wasm: TransposeExports; readonly stage: number; readonly memory: Uint8Array } {
     const wasm = this.#wasm
     if (wasm?.memory.buffer !== buffer) throw new RangeError('lines are not in this memory')
     const stage = wasm.heapBase()

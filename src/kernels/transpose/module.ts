@@ -1,4 +1,4 @@
-import { wasmBase64 } from './build/turning.ts'
+import { wasmBase64 } from './build/transpose.ts'
 
 /** Rows from a place on, their stride, how many, columns [first, last) of them, where the line of `first` is, bytes of a line. */
 type ToLines = (...args: readonly number[]) => void
@@ -6,7 +6,7 @@ type ToLines = (...args: readonly number[]) => void
 type ToRows = (...args: readonly number[]) => void
 
 /** What the module exports; pointers are byte offsets into `memory`. Described where they are written, in `assembly/`. */
-export interface TurningExports {
+export interface TransposeExports {
   readonly memory: WebAssembly.Memory
   readonly heapBase: () => number
   readonly nibblesToLines: ToLines
@@ -20,8 +20,8 @@ export interface TurningExports {
 let compiled: WebAssembly.Module | undefined
 
 /** A new instance with a memory of its own; the bytes are compiled once a thread. They are few: nobody has to wait for it. */
-export function instantiateTurning(): TurningExports {
+export function instantiateTranspose(): TransposeExports {
   compiled ??= new WebAssembly.Module(Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0)))
   const { exports } = new WebAssembly.Instance(compiled, { env: { abort: () => undefined } })
-  return exports as unknown as TurningExports
+  return exports as unknown as TransposeExports
 }

@@ -14,7 +14,7 @@ export interface BytePlace {
  * Turns rows of bytes, [count, columns], into lines across them: `into[(column - first) * rows + rowStart + row]` becomes
  * `from[row * columns + column]` for columns [first, last), with `flip` exclusive-ored to each byte of it.
  */
-export function turnBytes(
+export function transposeBytes(
   from: Uint8Array,
   { rows, columns, rowStart }: BytePlace,
   into: Uint8Array<ArrayBuffer>,
