@@ -5,6 +5,7 @@ import type { ModelGraph } from '../src/models/model-graph.ts'
 import { familyFor } from '../src/models/registry.ts'
 import type { BlockWeights } from '../src/runtime/engine.ts'
 import { loadOnnxRuntime } from '../src/runtime/engines/load-onnxruntime.ts'
+import { createNativeEngine } from '../src/runtime/engines/native.ts'
 import { createOnnxEngine } from '../src/runtime/engines/onnxruntime.ts'
 import { median } from './rounds.ts'
 
@@ -31,18 +32,21 @@ export interface ForwardRow {
   readonly threads: number
   /** Medians over the rounds; each round times one after the other. */
   readonly forwardGflops: number
+  /** The same block in onnxruntime-node (`--engine native`). */
+  readonly nativeGflops: number
   readonly matMulGflops: number
   /** Median of the rounds' own ratios, so that other work on the machine weighs on both sides. */
   readonly share: number
 }
 
 /**
- * A whole block through the engine against the bare MatMuls of its linears in the same ONNX Runtime, in turn. Flops of the
- * forward pass are those of its linears and of causal attention (scores and mixing, visible pairs only); norms, rotation,
+ * A whole block through the engine against the bare MatMuls of its linears in the same ONNX Runtime, and through the native one, in
+ * turn. Flops of the forward pass are those of its linears and of causal attention (scores and mixing, visible pairs only); norms, rotation,
  * softmax and activation are time without credit.
  */
 export async function benchForward({ threads = 1, rounds = 5 } = {}): Promise<readonly ForwardRow[]> {
   const engine = await createOnnxEngine({ backend: 'wasm', threads })
+  const native = await createNativeEngine(threads)
   const rows: ForwardRow[] = []
   for (const shape of shapes) {
     const graph = graphOf(shape)
@@ -51,45 +55,58 @@ export async function benchForward({ threads = 1, rounds = 5 } = {}): Promise<re
     const input = { data: noise(tokens * shape.hidden, 1), batch: shape.batch, length: shape.length, width: shape.hidden }
     const runner = await engine.openModel(graph)
     const block = await runner.loadBlock(weights)
+    const nativeRunner = await native.openModel(graph)
+    const nativeBlock = await nativeRunner.loadBlock(weights)
     const matMuls = await bareMatMuls(graph, tokens)
     const forward: number[] = []
     const bare: number[] = []
+    const natively: number[] = []
     for (let round = 0; round <= rounds; round++) {
       bare.push(await secondsOf(() => matMuls.run()))
       forward.push(await secondsOf(() => block.run(input)))
+      natively.push(await secondsOf(() => nativeBlock.run(input)))
     }
     const flops = linearFlops(graph, tokens)
     const forwardFlops = flops + attentionFlops(graph, shape)
     // the first round warms up
     const timed = forward
-      .map((seconds, round) => ({ forward: forwardFlops / seconds / 1e9, matMul: flops / (bare[round] ?? 0) / 1e9 }))
+      .map((seconds, round) => ({
+        forward: forwardFlops / seconds / 1e9,
+        matMul: flops / (bare[round] ?? 0) / 1e9,
+        native: forwardFlops / (natively[round] ?? 0) / 1e9,
+      }))
       .slice(1)
     rows.push({
       shape: `${shape.name}: ${String(shape.hidden)}/${String(shape.intermediate)}, ${String(shape.batch)} x ${String(shape.length)} tokens`,
       threads,
       forwardGflops: median(timed.map((round) => round.forward)),
+      nativeGflops: median(timed.map((round) => round.native)),
       matMulGflops: median(timed.map((round) => round.matMul)),
       share: median(timed.map((round) => round.forward / round.matMul)),
     })
     await block.release()
     await runner.close()
+    await nativeBlock.release()
+    await nativeRunner.close()
     await matMuls.close()
   }
   await engine.close()
+  await native.close()
   return rows
 }
 
 export function forwardTable(rows: readonly ForwardRow[]): string {
-  const lines = rows.map(({ shape, threads, forwardGflops, matMulGflops, share }) =>
+  const lines = rows.map(({ shape, threads, forwardGflops, matMulGflops, share, nativeGflops }) =>
     [
       shape.padEnd(46),
       String(threads).padStart(7),
       forwardGflops.toFixed(1).padStart(9),
       matMulGflops.toFixed(1).padStart(8),
       `${(100 * share).toFixed(0)} %`.padStart(7),
+      nativeGflops.toFixed(1).padStart(8),
     ].join(' '),
   )
-  return ['forward pass of a block, GFLOP/s'.padEnd(46) + ' threads   forward   MatMul   share', ...lines].join('\n')
+  return ['forward pass of a block, GFLOP/s'.padEnd(46) + ' threads   forward   MatMul   share   native', ...lines].join('\n')
 }
 
 async function bareMatMuls(graph: ModelGraph, tokens: number): Promise<{ run: () => Promise<void>; close: () => Promise<void> }> {
