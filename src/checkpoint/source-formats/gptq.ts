@@ -1,3 +1,4 @@
+import { widenValues } from '../../core/widen.ts'
 import { signedWordsIn } from '../../core/words.ts'
 import { Scratch } from '../../io/scratch.ts'
 import { LineMemory } from '../../kernels/transpose/line-memory.ts'
@@ -83,9 +84,9 @@ const gptq: SourceFormat = {
         const read = async (range: RowRange, rowSignal?: AbortSignal): Promise<Rows> => {
           const count = range.rowEnd - range.rowStart
           const into = {
-            weights: new Int32Array(memory.weights.take(4 * count * words).buffer, 0, count * words),
+            weights: signedWordsIn(memory.weights.take(4 * count * words)),
             zeros: memory.zeros.take(count * groups),
-            scales: new Float32Array(memory.scales.take(4 * count * groups).buffer, 0, count * groups),
+            scales: widenValues('F32', memory.scales.take(4 * count * groups)),
           }
           for await (const strip of strips(range, rowSignal)) turnRows(strip, form, { range, into })
           return into
@@ -108,7 +109,7 @@ function matrixOf(form: Form, groupOf: Int32Array, read: (range: RowRange, signa
     const shape = { rows: range.rowEnd - range.rowStart, columns, bits, isSymmetric: false, group: groups === 1 ? ('row' as const) : size }
     return {
       encoding: 'affine',
-      affine: { ...shape, codes: new Uint8Array(weights.buffer, 0, weights.byteLength), scales, zeroPoints: zeros },
+      affine: { ...shape, codes: new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength), scales, zeroPoints: zeros },
     }
   }
   return {
