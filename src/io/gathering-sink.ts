@@ -1,52 +1,50 @@
 import type { ByteSink } from './byte-sink.ts'
 import { Scratch } from './scratch.ts'
 
-/** Bytes that are written at a time. */
+/** Bytes that are written at a time, and how many times so many wait at most. */
 const stretchBytes = 4 * 2 ** 20
+const stretches = 8
 
 /**
- * Pieces reach `sink` in stretches of some MiB, each of which is written while the next one is put together: every write has to wake
- * another thread or process. Larger pieces are written as they are. A fault of the sink is told by a later call.
+ * What is given is copied and written behind, in stretches of some MiB, while the next bytes are made: the medium takes its time, and
+ * every write wakes another thread or process. The bytes are the caller's again at once. A fault of `sink` is told by a later call.
  */
 export function gatheringSink(sink: ByteSink): ByteSink {
-  // Of two stretches one is being written.
-  let [current, other] = [new Scratch(), new Scratch()]
+  const waiting = Array.from({ length: stretches }, () => ({ memory: new Scratch(), written: Promise.resolve() }))
+  let index = 0
   let filled = 0
-  let writing = Promise.resolve()
-  const flush = async (): Promise<void> => {
-    await writing
-    if (filled === 0) return
-    writing = sink.write(current.take(filled))
-    // It is awaited before the next one; until then a rejection is not unhandled.
-    writing.catch(() => undefined)
-    ;[current, other] = [other, current]
+  let last = Promise.resolve()
+  const writeBehind = (): void => {
+    const stretch = waiting[index % stretches]
+    if (stretch === undefined || filled === 0) return
+    const bytes = stretch.memory.take(filled)
+    last = last.then(() => sink.write(bytes))
+    // It is awaited when its memory is needed again; until then a rejection is not unhandled.
+    last.catch(() => undefined)
+    stretch.written = last
+    index += 1
     filled = 0
-  }
-  const settled = async (): Promise<void> => {
-    await flush()
-    await writing
   }
   return {
     async write(bytes) {
-      if (bytes.length >= stretchBytes) {
-        await settled()
-        await sink.write(bytes)
-        return
+      for (let at = 0; at < bytes.length; ) {
+        const stretch = waiting[index % stretches]
+        if (stretch === undefined) return
+        if (filled === 0) await stretch.written
+        const some = bytes.subarray(at, at + stretchBytes - filled)
+        stretch.memory.take(stretchBytes).set(some, filled)
+        at += some.length
+        filled += some.length
+        if (filled === stretchBytes) writeBehind()
       }
-      const fitting = Math.min(bytes.length, stretchBytes - filled)
-      current.take(stretchBytes).set(bytes.subarray(0, fitting), filled)
-      filled += fitting
-      if (filled < stretchBytes) return
-      await flush()
-      current.take(stretchBytes).set(bytes.subarray(fitting))
-      filled = bytes.length - fitting
     },
     async close() {
-      await settled()
+      writeBehind()
+      await last
       await sink.close()
     },
     async abort() {
-      await writing.catch(() => undefined)
+      await last.catch(() => undefined)
       await sink.abort()
     },
   }
