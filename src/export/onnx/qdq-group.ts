@@ -58,7 +58,8 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
       )
       for await (const { rowStart, tile } of tilesOf(source, name, signal, unit)) {
         const range = { rowStart, rowEnd: rowStart + tile.rows }
-        const found = new Int8Array(memory.take(tile.rows * columns).buffer, 0, tile.rows * columns)
+        const { buffer, byteOffset, length } = memory.take(tile.rows * columns)
+        const found = new Int8Array(buffer, byteOffset, length)
         for await (const strip of strips(range, signal)) {
           const start = Math.max(rowStart, strip.rowStart)
           const end = Math.min(range.rowEnd, strip.rowEnd)

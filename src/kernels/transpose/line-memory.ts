@@ -61,6 +61,19 @@ export class LineMemory {
     this.#toLines('wordsToLines', rows, { ...word, first }, lines)
   }
 
+  /**
+   * As `nibblesToLines`, bytes as fields of 2, 3, 4 or 8 bits, row after row, least significant first: each less `less`, wrapped within
+   * its field.
+   */
+  bytesToFieldLines(rows: PackedRows, first: number, lines: Lines, { bits, less }: { readonly bits: number; readonly less: number }): void {
+    this.#toLines('bytesToFieldLines', rows, { bits: 8, lineBits: bits, first }, lines, [bits, less])
+  }
+
+  /** Fills rows of a byte for each field of `bits` bits, `more` added and wrapped; the first row's begin with a byte of the lines. */
+  fieldLinesToBytes(lines: Lines, rows: PackedRows, { bits, more }: { readonly bits: number; readonly more: number }): void {
+    this.#toRows('fieldLinesToBytes', lines, rows, { bits: 8, lineBits: bits }, [bits, more])
+  }
+
   /** Fills rows of 4 bits a code from a line for each column, as `nibblesToLines` writes them. */
   linesToNibbles(lines: Lines, rows: PackedRows): void {
     this.#toRows('linesToNibbles', lines, rows, nibble)
@@ -77,10 +90,11 @@ export class LineMemory {
   }
 
   #toLines(
-    kernel: 'nibblesToLines' | 'floatsToHalfLines' | 'wordsToLines',
+    kernel: 'bytesToFieldLines' | 'nibblesToLines' | 'floatsToHalfLines' | 'wordsToLines',
     rows: PackedRows,
     { first, bits, lineBits }: Widths & { readonly first: number },
     { bytes, lineBytes, at }: Lines,
+    fields: readonly number[] = [],
   ): void {
     const { wasm, stage, memory } = this.#holding(bytes)
     const last = first + bytes.length / lineBytes
@@ -91,23 +105,25 @@ export class LineMemory {
       if (from >= until) continue
       eachRun(rows, block, (run, place) => memory.set(run, place))
       const to = bytes.byteOffset + (from - first) * lineBytes + at + (rowStart * lineBits) / 8
-      wasm[kernel](stage, stride, count, from - skipped, until - skipped, to, lineBytes)
+      wasm[kernel](stage, stride, count, from - skipped, until - skipped, to, lineBytes, ...fields)
     }
   }
 
   #toRows(
-    kernel: 'linesToNibbles' | 'halfLinesToFloats' | 'linesToWords',
+    kernel: 'fieldLinesToBytes' | 'linesToNibbles' | 'halfLinesToFloats' | 'linesToWords',
     { bytes, lineBytes, at }: Lines,
     rows: PackedRows,
     { bits, lineBits }: Widths,
+    fields: readonly number[] = [],
   ): void {
     const { wasm, stage, memory } = this.#holding(bytes)
     const columns = bytes.length / lineBytes
     for (const block of blocksOf(rows)) {
       const { rowStart, count, start, end, stride } = block
       const [from, until] = [(8 * start) / bits, Math.min(columns, (8 * end) / bits)]
-      wasm[kernel](bytes.byteOffset + from * lineBytes + at + (rowStart * lineBits) / 8, lineBytes, until - from, count, stage, stride)
-      eachRun(rows, block, (run, place) => run.set(memory.subarray(place, place + run.length)))
+      const place = bytes.byteOffset + from * lineBytes + at + (rowStart * lineBits) / 8
+      wasm[kernel](place, lineBytes, until - from, count, stage, stride, ...fields)
+      eachRun(rows, block, (run, from) => run.set(memory.subarray(from, from + run.length)))
     }
   }
 

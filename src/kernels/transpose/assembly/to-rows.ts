@@ -185,3 +185,65 @@ export function halfLinesToFloats(from: usize, lineBytes: usize, columns: i32, c
     }
   }
 }
+
+/** By row of eight and width, 2, 3, 4 and 8 bits: the byte in which its field begins and the one behind it. */
+const PLACES: usize = memory.data<u8>(
+  [
+    0, 1, 0, 1, 0, 1, 0, 1, 1, 2, 1, 2, 1, 2, 1, 2,
+    0, 1, 0, 1, 0, 1, 1, 2, 1, 2, 1, 2, 2, 3, 2, 3,
+    0, 1, 0, 1, 1, 2, 1, 2, 2, 3, 2, 3, 3, 4, 3, 4,
+    0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8,
+  ],
+  16,
+)
+/** And two to the power of what is missing before the field begins with the second of them. */
+const LIFTS: usize = memory.data<u16>(
+  [
+    256, 64, 16, 4, 256, 64, 16, 4,
+    256, 32, 4, 128, 16, 2, 64, 8,
+    256, 16, 256, 16, 256, 16, 256, 16,
+    256, 256, 256, 256, 256, 256, 256, 256,
+  ],
+  16,
+)
+
+/**
+ * Lines of fields of 2, 3, 4 or 8 bits, row after row, to rows of a byte each, `more` added within the bits of a field. A multiple of
+ * eight rows; up to 14 bytes past the end of a line are read.
+ */
+export function fieldLinesToBytes(
+  from: usize,
+  lineBytes: usize,
+  columns: i32,
+  count: i32,
+  to: usize,
+  stride: usize,
+  bits: i32,
+  more: i32,
+): void {
+  const width: usize = bits == 8 ? 3 : <usize>bits - 2
+  const places = v128.load(PLACES + 16 * width)
+  const lifts = v128.load(LIFTS + 16 * width)
+  const largest = (1 << bits) - 1
+  const mask = i16x8.splat(<i16>largest)
+  const added = i16x8.splat(<i16>more)
+  for (let row = 0; row < count; row += GATHERED) {
+    const end = min(count, row + GATHERED)
+    for (let column = 0; column < columns; column++) {
+      let at = from + <usize>column * lineBytes + <usize>((row * bits) >> 3)
+      let into = to + <usize>row * stride + <usize>column
+      for (let eight = row; eight < end; eight += 8, at += bits, into += 8 * stride) {
+        const lifted = i16x8.mul(i8x16.swizzle(v128.load(at), places), lifts)
+        const fields = v128.and(i16x8.add(v128.and(i16x8.shr_u(lifted, 8), mask), added), mask)
+        v128.store_lane<u8>(into, fields, 0)
+        v128.store_lane<u8>(into + stride, fields, 2)
+        v128.store_lane<u8>(into + 2 * stride, fields, 4)
+        v128.store_lane<u8>(into + 3 * stride, fields, 6)
+        v128.store_lane<u8>(into + 4 * stride, fields, 8)
+        v128.store_lane<u8>(into + 5 * stride, fields, 10)
+        v128.store_lane<u8>(into + 6 * stride, fields, 12)
+        v128.store_lane<u8>(into + 7 * stride, fields, 14)
+      }
+    }
+  }
+}
