@@ -263,7 +263,7 @@ function eightRows(at: usize, stride: usize): v128 {
 
 /**
  * As `nibblesToLines` for bytes that become fields of `bits` bits, row after row, `less` subtracted and what is too large for a field
- * left out: a multiple of eight rows.
+ * left out: a multiple of eight rows, or any number of 8 bits.
  */
 export function bytesToFieldLines(
   from: usize,
@@ -288,7 +288,8 @@ export function bytesToFieldLines(
     for (let column = first; column < last; column++) {
       let place = to + <usize>(column - first) * lineBytes + <usize>((row * bits) >> 3)
       let at = from + <usize>row * stride + <usize>column
-      for (let eight = row; eight < end; eight += 8, at += 8 * stride, place += bits) {
+      let eight = row
+      for (; eight + 8 <= end; eight += 8, at += 8 * stride, place += bits) {
         const fields = v128.and(i8x16.sub(eightRows(at, stride), taken), mask)
         // Neighbours move together: bytes in words of 16 bits, then those in words of 32 and 64.
         const pairs = v128.or(v128.and(fields, ones), i16x8.shl(i16x8.shr_u(fields, 8), bits))
@@ -302,6 +303,7 @@ export function bytesToFieldLines(
           if (bits == 3) store<u8>(place, <u8>(line >> 16), 2)
         }
       }
+      for (; eight < end; eight++, at += stride, place++) store<u8>(place, <u8>(<i32>load<u8>(at) - less))
     }
   }
 }

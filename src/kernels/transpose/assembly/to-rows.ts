@@ -208,8 +208,8 @@ const LIFTS: usize = memory.data<u16>(
 )
 
 /**
- * Lines of fields of 2, 3, 4 or 8 bits, row after row, to rows of a byte each, `more` added within the bits of a field. A multiple of
- * eight rows; up to 14 bytes past the end of a line are read.
+ * Lines of fields of 2, 3, 4 or 8 bits, row after row, to rows of a byte each, `more` added within the bits of a field. Writes
+ * rows to a multiple of eight; up to 22 bytes past the end of a line are read.
  */
 export function fieldLinesToBytes(
   from: usize,
