@@ -34,7 +34,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
         put({ tile, rowStart }, { lineStart, bytes }, memory) {
           const { codes: own, middle } = bytesOf(tile)
           const lines = { bytes, lineBytes: rows, at: rowStart }
-          memory.bytesToFieldLines({ bytes: own, rowBytes: columns }, lineStart, lines, { bits: 8, less: middle })
+          memory.bytesToLines({ bytes: own, rowBytes: columns }, lineStart, lines, middle)
         },
       },
     ],
@@ -63,7 +63,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
           const end = Math.min(range.rowEnd, strip.rowEnd)
           const into = { bytes: ofRows.subarray((start - rowStart) * columns, (end - rowStart) * columns), rowBytes: columns }
           const lines = { bytes: strip.parts, lineBytes: strip.rowEnd - strip.rowStart, at: start - strip.rowStart }
-          lineMemory.fieldLinesToBytes(lines, into, { bits: 8, more: 0 })
+          lineMemory.linesToBytes(lines, into)
         }
         const found = new Int8Array(ofRows.buffer, ofRows.byteOffset, ofRows.length)
         const steps = floatsOf(await read(scales, 4 * rowStart, 4 * range.rowEnd), 'float')

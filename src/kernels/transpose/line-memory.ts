@@ -69,6 +69,16 @@ export class LineMemory {
     this.#toLines('bytesToFieldLines', rows, { bits: 8, lineBits: bits, first }, lines, [bits, less])
   }
 
+  /** As `nibblesToLines`, bytes less `less`, wrapped: a byte a row, of any number of rows. */
+  bytesToLines(rows: PackedRows, first: number, lines: Lines, less: number): void {
+    this.#toLines('bytesToLines', rows, { bits: 8, lineBits: 8, first }, lines, [less])
+  }
+
+  /** Fills rows of bytes from a line for each. */
+  linesToBytes(lines: Lines, rows: PackedRows): void {
+    this.#toRows('linesToBytes', lines, rows, { bits: 8, lineBits: 8 })
+  }
+
   /** Fills rows of a byte for each field of `bits` bits, `more` added and wrapped; the first row's begin with a byte of the lines. */
   fieldLinesToBytes(lines: Lines, rows: PackedRows, { bits, more }: { readonly bits: number; readonly more: number }): void {
     this.#toRows('fieldLinesToBytes', lines, rows, { bits: 8, lineBits: bits }, [bits, more])
@@ -90,7 +100,7 @@ export class LineMemory {
   }
 
   #toLines(
-    kernel: 'bytesToFieldLines' | 'nibblesToLines' | 'floatsToHalfLines' | 'wordsToLines',
+    kernel: 'bytesToFieldLines' | 'bytesToLines' | 'nibblesToLines' | 'floatsToHalfLines' | 'wordsToLines',
     rows: PackedRows,
     { first, bits, lineBits }: Widths & { readonly first: number },
     { bytes, lineBytes, at }: Lines,
@@ -110,7 +120,7 @@ export class LineMemory {
   }
 
   #toRows(
-    kernel: 'fieldLinesToBytes' | 'linesToNibbles' | 'halfLinesToFloats' | 'linesToWords',
+    kernel: 'fieldLinesToBytes' | 'linesToBytes' | 'linesToNibbles' | 'halfLinesToFloats' | 'linesToWords',
     { bytes, lineBytes, at }: Lines,
     rows: PackedRows,
     { bits, lineBits }: Widths,
