@@ -133,7 +133,7 @@ export class LineMemory {
       const [from, until] = [(8 * start) / bits, Math.min(columns, (8 * end) / bits)]
       const place = bytes.byteOffset + from * lineBytes + at + (rowStart * lineBits) / 8
       wasm[kernel](place, lineBytes, until - from, count, stage, stride, ...settings)
-      eachRun(rows, block, (run, from) => run.set(memory.subarray(from, from + run.length)))
+      eachRun(rows, block, (run, staged) => run.set(memory.subarray(staged, staged + run.length)))
     }
   }
 
