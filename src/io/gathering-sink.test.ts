@@ -42,8 +42,8 @@ describe('gatheringSink', () => {
         for (const [index, size] of kibibytes.entries()) {
           // The same memory each time: nothing of it is kept.
           for (let at = 0; at < size; at++) {
-            memory[1024 * at] = (index + 7 * at) & 255
-            wanted.push((index + 7 * at) & 255)
+            memory[1024 * at] = (index + 7 * at) % 256
+            wanted.push((index + 7 * at) % 256)
           }
           await gathering.write(memory.subarray(0, 1024 * size))
         }

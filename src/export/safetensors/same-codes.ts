@@ -11,7 +11,10 @@ import { encodings as storage } from '../../quantization/registry.ts'
  * Whether rows of a file are those of a stored tile, by the checksum that was taken of its bytes: nothing of it has to be read again.
  * False also where the same weights are stored in other bytes: one scale for all rows, or scales in codes of their own.
  */
-export async function haveChecksum(found: CodeRows, { encoding, checksum }: { readonly encoding: GridEncoding; readonly checksum: string }) {
+export async function haveChecksum(
+  found: CodeRows,
+  { encoding, checksum }: { readonly encoding: GridEncoding; readonly checksum: string },
+) {
   const tensor = asStored(found)
   if (!isOnGrid(found, encoding)) return false
   return (await checksumOf(...storage.get(tensor.encoding).parts(tensor))) === checksum

@@ -240,6 +240,28 @@ describe('LineMemory', { timeout: 30_000 }, () => {
     )
   })
 
+  it('writes bytes to lines, less a number, and reads them back as they are', () => {
+    fc.assert(
+      fc.property(sizesOf(1), fc.constantFrom(0, 128), fc.nat(1000), (sizes, less, seed) => {
+        const { rows: all, rowStart, count, columns } = sizes
+        const rows = bytesOf(count * columns, seed)
+        const bytes = memory.take((sizes.last - sizes.first) * all)
+        bytes.set(bytesOf(bytes.length, seed + 1))
+        const lowered = rows.map((byte) => byte - less)
+        const wanted = wholeLines(lowered, 1, sizes, bytes)
+        const lines = { bytes, lineBytes: all, at: rowStart }
+        memory.bytesToLines({ bytes: rows, rowBytes: columns }, sizes.first, lines, less)
+        expect(same(bytes, wanted)).toBe(true)
+        const whole = memory.take(columns * all)
+        whole.set(wholeLines(lowered, 1, { ...sizes, first: 0, last: columns }, whole))
+        const found = new Uint8Array(rows.length)
+        memory.linesToBytes({ ...lines, bytes: whole }, { bytes: found, rowBytes: columns })
+        expect(same(found, lowered)).toBe(true)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
   it('turns only lines in its own memory', () => {
     const rows = { bytes: new Uint8Array(8), rowBytes: 1 }
     expect(() => memory.nibblesToLines(rows, 0, { bytes: new Uint8Array(8), lineBytes: 4, at: 0 })).toThrow(RangeError)

@@ -85,7 +85,8 @@ function pair(at: usize, one: usize, other: usize): void {
 function copy(from: usize, to: usize, bytes: usize): void {
   let at: usize = 0
   for (; at + 16 <= bytes; at += 16) v128.store(to + at, v128.load(from + at))
-  for (; at < bytes; at += 4) store<u32>(to + at, load<u32>(from + at))
+  for (; at + 4 <= bytes; at += 4) store<u32>(to + at, load<u32>(from + at))
+  for (; at < bytes; at++) store<u8>(to + at, load<u8>(from + at))
 }
 
 /**
@@ -301,6 +302,29 @@ export function bytesToFieldLines(
           store<u16>(place, <u16>line)
           if (bits == 3) store<u8>(place, <u8>(line >> 16), 2)
         }
+      }
+    }
+  }
+}
+
+/** As `nibblesToLines` for bytes, any number of rows, `less` subtracted from each and wrapped: sixteen rows and columns at a time. */
+export function bytesToLines(from: usize, stride: usize, count: i32, first: i32, last: i32, to: usize, lineBytes: usize, less: i32): void {
+  const taken = i8x16.splat(<i8>less)
+  for (let row = 0; row < count; row += WIDTH) {
+    const rows = min(WIDTH, count - row)
+    for (let column = first; column < last; column += COLUMNS) {
+      let at = from + <usize>row * stride + <usize>column
+      for (let group = 0; group < rows; group += 16, at += 16 * stride) {
+        for (let each: usize = 0; each < 16; each++) {
+          v128.store(EVEN + 16 * each, i8x16.sub(v128.load(at + each * stride), taken))
+          v128.store(ODD + 16 * each, i8x16.sub(v128.load(at + each * stride, 16), taken))
+        }
+        transpose(EVEN, BLOCK + <usize>group, WIDTH)
+        transpose(ODD, BLOCK + <usize>group + 16 * WIDTH, WIDTH)
+      }
+      const end = min(last, column + COLUMNS)
+      for (let line = column; line < end; line++) {
+        copy(BLOCK + <usize>(line - column) * WIDTH, to + <usize>(line - first) * lineBytes + <usize>row, <usize>rows)
       }
     }
   }
