@@ -1,7 +1,6 @@
 import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
-import { gatheringSink } from '../io/gathering-sink.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { Background } from './background.ts'
 import { createChecksum, type FileHasher, type FileHashes, hashHere } from './hash-file.ts'
@@ -146,7 +145,7 @@ async function writeFile(
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const checksum = await createChecksum()
-  const sink = gatheringSink(await job.createSink(file.path))
+  const sink = await job.createSink(file.path)
   let bytesWritten = 0
   try {
     onBytes(0)

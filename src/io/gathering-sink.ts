@@ -6,8 +6,9 @@ const stretchBytes = 4 * 2 ** 20
 const stretches = 8
 
 /**
- * What is given is copied and written behind, in stretches of some MiB, while the next bytes are made: the medium takes its time, and
- * every write wakes another thread or process. The bytes are the caller's again at once. A fault of `sink` is told by a later call.
+ * For sinks whose writes another thread or process does: what is given is copied and written behind, in stretches of some MiB, while
+ * the next bytes are made. The bytes are the caller's again at once. A fault of `sink` is told by a later call. (A sync access
+ * handle writes in the thread of its caller: there the copy would be lost time.)
  */
 export function gatheringSink(sink: ByteSink): ByteSink {
   const waiting = Array.from({ length: stretches }, () => ({ memory: new Scratch(), written: Promise.resolve() }))
