@@ -11,29 +11,34 @@ const stretches = 8
  * handle writes in the thread of its caller: there the copy would be lost time.)
  */
 export function gatheringSink(sink: ByteSink): ByteSink {
-  const waiting = Array.from({ length: stretches }, () => ({ memory: new Scratch(), written: Promise.resolve() }))
-  let index = 0
+  // The last that became free is taken first: it may still lie in the cache.
+  const free = Array.from({ length: stretches }, () => new Scratch())
+  const writes: Promise<void>[] = []
+  let current: Scratch | null = null
   let filled = 0
   let last = Promise.resolve()
   const writeBehind = (): void => {
-    const stretch = waiting[index % stretches]
-    if (stretch === undefined || filled === 0) return
-    const bytes = stretch.memory.take(filled)
-    last = last.then(() => sink.write(bytes))
-    // It is awaited when its memory is needed again; until then a rejection is not unhandled.
+    const stretch = current
+    if (stretch === null) return
+    const bytes = stretch.take(filled)
+    last = last.then(async () => {
+      await sink.write(bytes)
+      free.push(stretch)
+      void writes.shift()
+    })
+    // It is awaited when memory is needed, or at the end; until then a rejection is not unhandled.
     last.catch(() => undefined)
-    stretch.written = last
-    index += 1
+    writes.push(last)
+    current = null
     filled = 0
   }
   return {
     async write(bytes) {
       for (let at = 0; at < bytes.length; ) {
-        const stretch = waiting[index % stretches]
-        if (stretch === undefined) return
-        if (filled === 0) await stretch.written
+        while (free.length === 0 && current === null) await writes[0]
+        current ??= free.pop() ?? null
         const some = bytes.subarray(at, at + stretchBytes - filled)
-        stretch.memory.take(stretchBytes).set(some, filled)
+        current?.take(stretchBytes).set(some, filled)
         at += some.length
         filled += some.length
         if (filled === stretchBytes) writeBehind()
