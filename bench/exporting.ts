@@ -10,7 +10,6 @@ import { hashInThread } from '../src/export/hash-thread.ts'
 import { type ExportJob, writeExport } from '../src/export/write-export.ts'
 import { nodeFileSource, nodeFolderFiles } from '../src/headless/node-source.ts'
 import { NodeFileStore, nodeFileSink } from '../src/headless/node-store.ts'
-import { gatheringSink } from '../src/io/gathering-sink.ts'
 import { createKernelPool } from '../src/kernels/pool.ts'
 import { nodeWorkerPort } from '../src/kernels/port.ts'
 import { EngineSupply } from '../src/pipeline/engine-supply.ts'
@@ -197,7 +196,7 @@ export async function benchExportCase({
     target: exportTarget(only.target),
     source: only.roundsInputs === true ? { ...source, inputModes } : source,
     kernels,
-    createSink: async (path) => gatheringSink(await nodeFileSink(place(path), { isDurable: false })),
+    createSink: (path) => nodeFileSink(place(path), { isDurable: false }),
     openWritten: (path) => nodeFileSource(place(path)),
     removeWritten: (path) => rm(place(path), { force: true }),
     startHasher: () => hashInThread(nodeWorkerPort(new Worker(workers.hash)), place),

@@ -9,7 +9,6 @@ import { writeChecksums } from '../export/kit/checksums.ts'
 import { withKit } from '../export/kit/kit.ts'
 import { type ExportDestination, writeExport } from '../export/write-export.ts'
 import type { ByteSource } from '../io/byte-source.ts'
-import { gatheringSink } from '../io/gathering-sink.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { EngineSupply } from '../pipeline/engine-supply.ts'
 import { executeRun, type OpenModel, planRun } from '../pipeline/execute-run.ts'
@@ -182,7 +181,7 @@ async function runAndExport(
         }
         const folder = `${recipe.id}/${target.id}`
         const place = {
-          createSink: async (path: string) => gatheringSink(await nodeFileSink(join(partial, folder, path), { isDurable: false })),
+          createSink: (path: string) => nodeFileSink(join(partial, folder, path), { isDurable: false }),
           openWritten: (path: string) => nodeFileSource(join(partial, folder, path)),
           removeWritten: (path: string) => rm(join(partial, folder, path), { force: true }),
           ...hashingPlace(host, join(partial, folder)),

@@ -7,7 +7,6 @@ import type { ExportTarget } from '../export/target.ts'
 import { type ExportDestination, writeExport } from '../export/write-export.ts'
 import { blobSource } from '../io/blob-source.ts'
 import type { FileStore } from '../io/file-store.ts'
-import { gatheringSink } from '../io/gathering-sink.ts'
 import { fileHandleSink } from '../io/handle-sink.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ExportProgress, ExportRequest, ExportResult } from '../rpc/contract.ts'
@@ -110,7 +109,7 @@ function handlesOf(destination: FileSystemFileHandle | FileSystemDirectoryHandle
 
 function handleDestination(fileOf: FileOf): ExportDestination {
   return {
-    createSink: async (path) => gatheringSink(await fileHandleSink(await fileOf(path, true))),
+    createSink: async (path) => fileHandleSink(await fileOf(path, true)),
     openWritten: async (path) => blobSource(path, await (await fileOf(path, false)).getFile()),
     async removeWritten(path) {
       const file = await fileOf(path, false)
