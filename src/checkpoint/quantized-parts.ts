@@ -63,6 +63,18 @@ export function unsupportedForm(name: string, fact: string): StudioError {
   })
 }
 
+/** Bytes [start, end) of a part in memory that is used again. */
+export async function readPartInto(
+  part: StoredTensor,
+  [start, end]: readonly [number, number],
+  memory: Scratch,
+  signal?: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = memory.take(end - start)
+  await readInto(part.source, bytes, part.start + start, signal)
+  return bytes
+}
+
 /** Bytes [start, end) of a part, default all; at offset 0 of a buffer of their own, so that words can be seen in them. */
 export async function readPart(
   part: StoredTensor,

@@ -10,7 +10,7 @@ export function wordsIn(bytes: Uint8Array): Uint32Array {
 }
 
 /** As `wordsIn`: bits are moved faster in words with a sign, which the engine need not keep as floats. */
-export function signedWordsIn(bytes: Uint8Array): Int32Array {
+export function signedWordsIn<Memory extends ArrayBufferLike>(bytes: Uint8Array<Memory>): Int32Array<Memory | ArrayBuffer> {
   const { buffer, byteOffset, byteLength } = aligned(bytes, 4)
   return new Int32Array(buffer, byteOffset, byteLength / 4)
 }

@@ -1,5 +1,5 @@
 import { widenHalf } from '../core/float16.ts'
-import { shortWordsIn } from '../core/words.ts'
+import { shortWordsIn, signedWordsIn } from '../core/words.ts'
 
 // Blocks of ggml are whole words of 16 bits, the scale first.
 
@@ -14,13 +14,19 @@ export function blockHalves(blocks: Uint8Array, blockBytes: number): Float32Arra
 
 /** Codes of Q8_0 blocks (a half, then 32 in two's complement) one behind the other; `flip` 0x80808080 moves them to around 128. */
 export function q8Codes(blocks: Uint8Array, flip: 0 | 0x80808080): Uint8Array<ArrayBuffer> {
-  const words = shortWordsIn(blocks)
-  const codes = new Uint32Array((words.length / 17) * 8)
-  for (let from = 0, to = 0; to < codes.length; ) {
+  const count = blocks.length / 34
+  const codes = new Int32Array(count * 8)
+  // Blocks of an even number begin with a word, and those behind them within one.
+  const words = signedWordsIn(blocks.subarray(0, (count & ~1) * 34))
+  for (let from = 0, to = 0; from < words.length; ) {
+    for (const end = to + 8; to < end; to++, from++) codes[to] = (((words[from] ?? 0) >>> 16) | ((words[from + 1] ?? 0) << 16)) ^ flip
     from++
-    for (const end = to + 8; to < end; to++, from += 2) codes[to] = ((words[from] ?? 0) | ((words[from + 1] ?? 0) << 16)) ^ flip
+    for (const end = to + 8; to < end; to++, from++) codes[to] = (words[from] ?? 0) ^ flip
   }
-  return new Uint8Array(codes.buffer)
+  const bytes = new Uint8Array(codes.buffer)
+  for (let to = (count & ~1) * 32, from = blocks.length - 32; to < bytes.length; to++, from++)
+    bytes[to] = (blocks[from] ?? 0) ^ (flip & 0xff)
+  return bytes
 }
 
 /**

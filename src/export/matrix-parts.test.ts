@@ -4,7 +4,6 @@ import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { packedBytes, readBack } from '../testing/packed-form.ts'
 import { awqForm } from './awq/form.ts'
 import { gptqForm } from './gptq/form.ts'
-import { transposeBytes } from './transpose-bytes.ts'
 
 const kernels = createReferenceKernels()
 const [rows, columns] = [64, 96]
@@ -32,24 +31,5 @@ describe('parts whose lines cross the rows', () => {
     const tensor = await stored(4)
     expect(await packedBytes(form, tensor, bandBytes)).toEqual(await packedBytes(form, tensor))
     expect(await (await readBack(form, tensor))({ rowStart: 0, rowEnd: rows })).toEqual(await kernels.dequantizeAffine(tensor.affine))
-  })
-})
-
-describe('transposeBytes', () => {
-  it.each([
-    { count: 8, width: 12, rowStart: 4, first: 4, last: 12 },
-    { count: 7, width: 9, rowStart: 2, first: 1, last: 8 },
-  ])('gives $count rows of $width bytes their places in the lines of all rows', ({ count, width, rowStart, first, last }) => {
-    const all = count + 2 * rowStart
-    const from = Uint8Array.from({ length: count * width }, (_, i) => (i * 37) % 256)
-    const into = new Uint8Array((last - first) * all)
-    transposeBytes(from, { rows: all, columns: width, rowStart }, into, { first, last, flip: 0x80 })
-    const wanted = new Uint8Array(into.length)
-    for (let row = 0; row < count; row++) {
-      for (let column = first; column < last; column++) {
-        wanted[(column - first) * all + rowStart + row] = (from[row * width + column] ?? 0) ^ 0x80
-      }
-    }
-    expect(into).toEqual(wanted)
   })
 })

@@ -1,6 +1,6 @@
 import { equalBytes } from '../core/equal-bytes.ts'
 import { widenHalf } from '../core/float16.ts'
-import { shortWordsIn } from '../core/words.ts'
+import { signedWordsIn } from '../core/words.ts'
 import { bytesOfFloats } from '../quantization/join-arrays.ts'
 
 /** A scale of a file for each run of 32 / `runs` columns of blocks of 32. */
@@ -21,17 +21,28 @@ export function sameBlockScales({ scales, runs }: BlockScales, blocks: Uint8Arra
   return equalBytes(bytesOfFloats(widenHalf(halves)), bytesOfFloats(scales))
 }
 
-/** Whether codes of a file are those of stored Q8_0 blocks: the same bytes, or with `flip` 0x8080 those around 128. Two at a time. */
-export function sameQ8Codes(codes: Uint8Array | Int8Array, blocks: Uint8Array, flip: 0 | 0x8080): boolean {
+/**
+ * Whether codes of a file are those of stored Q8_0 blocks: the same bytes, or with `flip` 0x80 those around 128. Two blocks, 17 words,
+ * at a time: codes of the first begin within a word.
+ */
+export function sameQ8Codes(codes: Uint8Array | Int8Array, blocks: Uint8Array, flip: 0 | 0x80): boolean {
   if (blocks.length * 32 !== codes.length * 34) return false
-  const [found, stored] = [shortWordsIn(new Uint8Array(codes.buffer, codes.byteOffset, codes.length)), shortWordsIn(blocks)]
-  for (let at = 0, from = 0; at < found.length; ) {
-    from++
+  const found = new Uint8Array(codes.buffer, codes.byteOffset, codes.length)
+  const even = found.length & ~63
+  const [words, stored] = [signedWordsIn(found.subarray(0, even)), signedWordsIn(blocks.subarray(0, (even / 32) * 34))]
+  const flips = Math.imul(flip, 0x01010101)
+  for (let at = 0, from = 0; at < words.length; ) {
     let differing = 0
-    for (const end = at + 16; at < end; at++, from++) differing |= (found[at] ?? 0) ^ (stored[from] ?? 0) ^ flip
+    let word = stored[from++] ?? 0
+    for (const end = at + 8; at < end; at++) {
+      const next = stored[from++] ?? 0
+      differing |= (words[at] ?? 0) ^ ((word >>> 16) | (next << 16)) ^ flips
+      word = next
+    }
+    for (const end = at + 8; at < end; at++, from++) differing |= (words[at] ?? 0) ^ (stored[from] ?? 0) ^ flips
     if (differing !== 0) return false
   }
-  return true
+  return equalBytes(found.subarray(even), blocks.subarray((even / 32) * 34 + 2), flip)
 }
 
 /** Whether codes of a file, two a byte in their order, are those of stored Q4_0 blocks, whose bytes hold a code of each half. */

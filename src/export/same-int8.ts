@@ -1,4 +1,4 @@
-import { signedWordsIn } from '../core/words.ts'
+import { equalBytes } from '../core/equal-bytes.ts'
 import type { AffineTensor } from '../kernels/contract/affine.ts'
 import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
@@ -38,7 +38,8 @@ function sameAffine(
   { codes, scales, run }: Int8InFile,
   { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor,
 ): boolean {
-  if (bits !== 8 || !isSymmetric || !areFlipped(codes, stored)) return false
+  // In two's complement, and around 128.
+  if (bits !== 8 || !isSymmetric || !equalBytes(bytesOf(codes), stored, 0x80)) return false
   // Each stored group is a whole number of runs.
   const width = typeof group === 'number' ? Math.min(group, columns) : columns
   if (width % run !== 0) return false
@@ -46,19 +47,12 @@ function sameAffine(
 }
 
 function sameRows({ codes, scales, run }: Int8InFile, { columns, codes: stored, scales: largest }: Int8RowsTensor): boolean {
-  if (stored.length !== codes.length) return false
-  for (let at = 0; at < codes.length; at++) if (codes[at] !== stored[at]) return false
+  if (!equalBytes(bytesOf(codes), bytesOf(stored))) return false
   return scales.every((scale, index) => scale === Math.fround((largest[Math.floor((index * run) / columns)] ?? 0) / 127))
 }
 
-/** Whether codes in two's complement are those around 128. */
-function areFlipped(codes: Int8Array<ArrayBuffer>, stored: Uint8Array): boolean {
-  if (codes.length !== stored.length) return false
-  const whole = 4 * Math.floor(codes.length / 4)
-  const [left, right] = [signedWordsIn(new Uint8Array(codes.buffer, codes.byteOffset, whole)), signedWordsIn(stored.subarray(0, whole))]
-  for (let word = 0; word < left.length; word++) if (((left[word] ?? 0) ^ (right[word] ?? 0)) !== 0x80808080 - 2 ** 32) return false
-  for (let at = whole; at < codes.length; at++) if ((codes[at] ?? 0) + 128 !== stored[at]) return false
-  return true
+function bytesOf({ buffer, byteOffset, length }: Int8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length)
 }
 
 /** Q8_0: a half, then 32 codes. */

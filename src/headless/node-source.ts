@@ -1,8 +1,12 @@
-import { open, readdir, stat } from 'node:fs/promises'
+import { closeSync, openSync, read } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { assertRange } from '../io/range.ts'
+
+const readFrom = promisify(read)
 
 /** A file on disk. Opened for each read and closed after it, so nothing has to be released. Throws `file-missing`. */
 export async function nodeFileSource(path: string, name = basename(path)): Promise<ByteSource> {
@@ -13,19 +17,17 @@ export async function nodeFileSource(path: string, name = basename(path)): Promi
     const end = start + into.length
     throwIfAborted(signal)
     assertRange(name, size, start, end)
-    const file = await open(path).catch((cause: unknown) => {
-      throw missing(name, path, cause)
-    })
+    const file = openFile(name, path)
     try {
       let filled = 0
       while (filled < into.length) {
         throwIfAborted(signal)
-        const { bytesRead } = await file.read(into, filled, into.length - filled, start + filled)
+        const { bytesRead } = await readFrom(file, into, filled, into.length - filled, start + filled)
         if (bytesRead === 0) assertRange(name, start + filled, start, end) // the file became shorter
         filled += bytesRead
       }
     } finally {
-      await file.close()
+      closeSync(file)
     }
   }
   return {
@@ -38,6 +40,15 @@ export async function nodeFileSource(path: string, name = basename(path)): Promi
       return bytes
     },
     readInto,
+  }
+}
+
+/** At once, so that a read which nobody waits for yet is under way while this thread does something else. */
+function openFile(name: string, path: string): number {
+  try {
+    return openSync(path, 'r')
+  } catch (cause) {
+    throw missing(name, path, cause)
   }
 }
 

@@ -12,9 +12,9 @@ import { type GridTensor, isOnGrid, quantizeMatrix, type RecipeRun, resolvedOf, 
 import { assertFinite, dequantize } from './weights.ts'
 
 /** Tiles in work at once: while some are read and one is stored the threads have others, also where tensors are small. */
-export const tilesAhead = 8
+export const tilesAhead = 12
 /** Reading several at once costs a browser less than one after the other (`BlobStreams`). */
-const tilesTogether = 4
+const tilesTogether = 8
 
 /**
  * The walk of a run that measures nothing on a text: every matrix is read once, tile by tile, quantized by every recipe,

@@ -1,3 +1,4 @@
+import { widenValues } from '../../core/widen.ts'
 import { Scratch } from '../../io/scratch.ts'
 import { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import type { RowRange } from '../checkpoint.ts'
@@ -63,7 +64,7 @@ const awq: SourceFormat = {
           const into = {
             codes: memory.codes.take(count * Math.ceil(columns / 2)),
             zeros: memory.zeros.take(count * groups),
-            scales: new Float32Array(memory.scales.take(4 * count * groups).buffer, 0, count * groups),
+            scales: widenValues('F32', memory.scales.take(4 * count * groups)),
           }
           const whole = { rowStart: first, rowEnd: last }
           for await (const strip of strips(whole, signal)) turnRows(strip, form, { range: whole, into })

@@ -1,9 +1,10 @@
 import * as v from 'valibot'
 import { narrowToBfloat16, narrowToHalf, widenBfloat16, widenHalf } from '../../core/float16.ts'
+import { Scratch } from '../../io/scratch.ts'
 import { codeBooks } from '../../kernels/contract/codebook.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import type { RowRange } from '../checkpoint.ts'
-import { damagedPart, moduleOf, readFloats, readPart, requirePart } from '../quantized-parts.ts'
+import { damagedPart, moduleOf, readFloats, readPart, readPartInto, requirePart } from '../quantized-parts.ts'
 import type { FindTensor, LoadedMatrix, QuantizedMatrix, SourceFormat } from '../source-format.ts'
 import type { StoredTensor } from '../stored-tensor.ts'
 
@@ -49,9 +50,11 @@ function openInt8(name: string, [rows, columns]: readonly [number, number], find
         throw damagedPart(format, 'names a tiling of graphics cards, which newer versions of bitsandbytes do not write')
       }
       const largest = await readFloats(scales, signal)
+      const memory = new Scratch()
       const read = async ({ rowStart, rowEnd }: RowRange, rowSignal?: AbortSignal): Promise<Int8RowsTensor> => {
-        const bytes = await readPart(codes, rowSignal, [rowStart * columns, rowEnd * columns])
-        return { rows: rowEnd - rowStart, columns, codes: new Int8Array(bytes.buffer), scales: largest.slice(rowStart, rowEnd) }
+        const { buffer, byteOffset, length } = await readPartInto(codes, [rowStart * columns, rowEnd * columns], memory, rowSignal)
+        const own = new Int8Array(buffer, byteOffset, length)
+        return { rows: rowEnd - rowStart, columns, codes: own, scales: largest.subarray(rowStart, rowEnd) }
       }
       return {
         values: async (range, rowSignal) => int8Values(await read(range, rowSignal)),
@@ -158,13 +161,14 @@ interface Coded {
 
 function matrixOf({ book, codes, columns, settings, scales, map }: Coded): LoadedMatrix {
   const { blocksize: blockSize } = settings
+  const memory = new Scratch()
   /** From the block in which the range begins to that in which it ends. */
   const read = async ({ rowStart, rowEnd }: RowRange, signal?: AbortSignal) => {
     const [first, last] = [rowStart * columns, rowEnd * columns]
     return {
       first,
       last,
-      bytes: await readPart(codes, signal, [Math.floor(first / 2), Math.ceil(last / 2)]),
+      bytes: await readPartInto(codes, [Math.floor(first / 2), Math.ceil(last / 2)], memory, signal),
       steps: await scales([Math.floor(first / blockSize), Math.ceil(last / blockSize)], signal),
     }
   }

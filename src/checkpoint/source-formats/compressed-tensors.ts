@@ -1,6 +1,7 @@
+import { Scratch } from '../../io/scratch.ts'
 import { type AffineTensor, packedRowBytes } from '../../kernels/contract/affine.ts'
 import type { RowRange } from '../checkpoint.ts'
-import { damagedPart, moduleOf, readFloats, readPart, readWords, requirePart, unsupportedForm } from '../quantized-parts.ts'
+import { damagedPart, moduleOf, readFloats, readPart, readPartInto, readWords, requirePart, unsupportedForm } from '../quantized-parts.ts'
 import type { FindTensor, LoadedMatrix, QuantizedMatrix, SourceFormat } from '../source-format.ts'
 import type { StoredTensor } from '../stored-tensor.ts'
 
@@ -49,6 +50,7 @@ function openPacked(module: string, { rows, columns }: Extent, find: FindTensor)
       const said = new BigInt64Array((await readPart(shape, signal)).buffer)
       if (said[0] !== BigInt(rows) || said[1] !== BigInt(columns)) throw damagedPart(shape, `does not say ${rows} x ${columns}`)
       const middle = 2 ** (bits - 1)
+      const memory = new Scratch()
       return matrixOf({
         ...{ columns, groups, bits, scale },
         groupOf: await groupsOf(index, { columns, groups }, signal),
@@ -58,7 +60,7 @@ function openPacked(module: string, { rows, columns }: Extent, find: FindTensor)
           return fields
         },
         codesOf: async ({ rowStart, rowEnd }, rowSignal) => {
-          const bytes = await readPart(packed, rowSignal, [rowStart * words * 4, rowEnd * words * 4])
+          const bytes = await readPartInto(packed, [rowStart * words * 4, rowEnd * words * 4], memory, rowSignal)
           return withoutPadding(bytes, { rows: rowEnd - rowStart, from: 4 * words, to: packedRowBytes(columns, bits) })
         },
       })
@@ -77,6 +79,7 @@ function openInt8(module: string, { rows, columns }: Extent, find: FindTensor): 
   return {
     parts: [codes, scale, ...(zeros === null ? [] : [zeros]), ...(index === null ? [] : [index]), ...inputs],
     async load(signal) {
+      const memory = new Scratch()
       return matrixOf({
         ...{ columns, groups, bits: 8, scale },
         groupOf: await groupsOf(index, { columns, groups }, signal),
@@ -87,7 +90,7 @@ function openInt8(module: string, { rows, columns }: Extent, find: FindTensor): 
           return unsigned(await readPart(zeros, rowSignal, [rowStart * groups, rowEnd * groups]))
         },
         codesOf: async ({ rowStart, rowEnd }, rowSignal) =>
-          unsigned(await readPart(codes, rowSignal, [rowStart * columns, rowEnd * columns])),
+          unsigned(await readPartInto(codes, [rowStart * columns, rowEnd * columns], memory, rowSignal)),
       })
     },
   }
@@ -184,7 +187,7 @@ function withoutPadding(
 
 /** Bytes in two's complement, 128 added. */
 function unsigned(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const words = new Uint32Array(bytes.buffer, 0, Math.floor(bytes.length / 4))
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.length / 4))
   for (let i = 0; i < words.length; i++) words[i] = (words[i] ?? 0) ^ 0x80808080
   for (let i = 4 * words.length; i < bytes.length; i++) bytes[i] = (bytes[i] ?? 0) ^ 0x80
   return bytes

@@ -1,3 +1,4 @@
+import { widenValues } from '../../core/widen.ts'
 import { signedWordsIn } from '../../core/words.ts'
 import { Scratch } from '../../io/scratch.ts'
 import { LineMemory } from '../../kernels/transpose/line-memory.ts'
@@ -10,8 +11,6 @@ import { elementBytes, type StoredTensor } from '../stored-tensor.ts'
 const knownBits: readonly number[] = [2, 3, 4, 8]
 /** Runs of so many codes fill whole words at every width. */
 const unit = 32
-/** Rows whose zero points are unpacked at a time: they stay in the cache. */
-const atOnce = 32
 
 /**
  * Rows of a matrix as the file has them, across its lines: weights [columns * bits / 32, rows] and zeros [groups, rows * bits / 32] in
@@ -39,6 +38,7 @@ interface Form {
   /** The part they come from. */
   readonly scales: StoredTensor
   readonly lineMemory: LineMemory
+  readonly spare: Scratch
 }
 
 /**
@@ -71,7 +71,7 @@ const gptq: SourceFormat = {
         const wrong = groupOf.find((group) => group < 0 || group >= groups)
         if (wrong !== undefined) throw damagedPart(index ?? qzeros, `names group ${wrong} of ${groups}`)
         const memory = { weights: new Scratch(), zeros: new Scratch(), scales: new Scratch() }
-        const form = { bits, words, groups, zeroShift, scales, lineMemory }
+        const form = { bits, words, groups, zeroShift, scales, lineMemory, spare: new Scratch() }
         const lined = {
           weights: { part: qweight, rows, rowBits: 32 },
           zeros: { part: qzeros, rows, rowBits: bits },
@@ -83,9 +83,9 @@ const gptq: SourceFormat = {
         const read = async (range: RowRange, rowSignal?: AbortSignal): Promise<Rows> => {
           const count = range.rowEnd - range.rowStart
           const into = {
-            weights: new Int32Array(memory.weights.take(4 * count * words).buffer, 0, count * words),
+            weights: signedWordsIn(memory.weights.take(4 * count * words)),
             zeros: memory.zeros.take(count * groups),
-            scales: new Float32Array(memory.scales.take(4 * count * groups).buffer, 0, count * groups),
+            scales: widenValues('F32', memory.scales.take(4 * count * groups)),
           }
           for await (const strip of strips(range, rowSignal)) turnRows(strip, form, { range, into })
           return into
@@ -108,7 +108,7 @@ function matrixOf(form: Form, groupOf: Int32Array, read: (range: RowRange, signa
     const shape = { rows: range.rowEnd - range.rowStart, columns, bits, isSymmetric: false, group: groups === 1 ? ('row' as const) : size }
     return {
       encoding: 'affine',
-      affine: { ...shape, codes: new Uint8Array(weights.buffer, 0, weights.byteLength), scales, zeroPoints: zeros },
+      affine: { ...shape, codes: new Uint8Array(weights.buffer, weights.byteOffset, weights.byteLength), scales, zeroPoints: zeros },
     }
   }
   return {
@@ -120,7 +120,7 @@ function matrixOf(form: Form, groupOf: Int32Array, read: (range: RowRange, signa
 /** Puts what a strip has of a range of rows row by row. */
 function turnRows(
   { parts: { weights, zeros, scales }, ...strip }: Strip<Parts>,
-  { bits, words, groups, zeroShift, scales: scalesPart, lineMemory }: Form,
+  { bits, words, groups, zeroShift, scales: scalesPart, lineMemory, spare }: Form,
   { range, into }: { readonly range: RowRange; readonly into: Rows },
 ): void {
   const stripRows = strip.rowEnd - strip.rowStart
@@ -132,43 +132,12 @@ function turnRows(
   lineMemory.linesToWords({ bytes: weights, lineBytes: 4 * stripRows, at: 4 * place.first }, rowsOf)
   const lines = { bytes: scales, rows: stripRows, first: place.first }
   floatsOfLines(scalesPart, lines, lineMemory, into.scales.subarray(row * groups, (row + place.count) * groups))
-  for (let first = 0; first < place.count; first += atOnce) {
-    const count = Math.min(atOnce, place.count - first)
-    unpackZeros(signedWordsIn(zeros), { bits, groups, zeroShift, first: place.first + first, count }, into.zeros, (row + first) * groups)
-  }
-}
-
-/** Puts the zero points of rows [first, first + count) row by row, the first at `to`. */
-function unpackZeros(
-  zeros: Int32Array,
-  {
-    bits,
-    groups,
-    zeroShift,
-    first,
-    count,
-  }: Pick<Form, 'bits' | 'groups' | 'zeroShift'> & { readonly first: number; readonly count: number },
-  into: Uint8Array,
-  to: number,
-): void {
-  const lineWords = zeros.length / groups
-  const mask = 2 ** bits - 1
-  for (let group = 0; group < groups; group++) {
-    let word = group * lineWords + ((first * bits) >>> 5)
-    let held = zeros[word] ?? 0
-    let shift = (first * bits) & 31
-    for (let row = 0, at = to + group; row < count; row++, at += groups) {
-      let field = held >>> shift
-      shift += bits
-      if (shift >= 32) {
-        shift -= 32
-        held = zeros[++word] ?? 0
-        // What is left of a field in the next word; nothing that the mask keeps where it ended with its own.
-        field |= held << (bits - shift)
-      }
-      into[at] = ((field & mask) + zeroShift) & mask
-    }
-  }
+  // From the byte on in which the first field lies.
+  const skipped = place.first % 8
+  const ofZeros = { bytes: spare.take((skipped + place.count) * groups), rowBytes: groups }
+  const fields = { bytes: zeros, lineBytes: (stripRows * bits) / 8, at: ((place.first - skipped) * bits) / 8 }
+  lineMemory.fieldLinesToBytes(fields, ofZeros, { bits, more: zeroShift })
+  into.zeros.set(ofZeros.bytes.subarray(skipped * groups), row * groups)
 }
 
 function decode({ weights, zeros, scales }: Rows, { bits, words, groups }: Form, groupOf: Int32Array): Float32Array<ArrayBuffer> {

@@ -7,7 +7,7 @@ import type { MatrixPart } from '../matrix-parts.ts'
 import { scalesByGroup } from '../safetensors/affine-values.ts'
 import { moduleOf, type PackedForm } from '../safetensors/planned-tensor.ts'
 import { requireEncoding } from '../stored-tiles.ts'
-import { groupIndex, packingUnit, putZeros, weightWords, zeroWords } from './packing.ts'
+import { groupIndex, packingUnit, weightWords, zeroRows, zeroWords } from './packing.ts'
 
 /** How zero points are stored: `gptq` (v1) minus one, `gptq_v2` as they are. */
 export type CheckpointFormat = 'gptq' | 'gptq_v2'
@@ -54,7 +54,11 @@ export function gptqForm(spec: TensorSpec, { bits, group }: TensorEncoding<'affi
           kind: 'lines',
           lines: groups,
           lineBytes: 4 * zeroWords(outFeatures, bits),
-          put: ({ tile, rowStart }, band) => putZeros(requireEncoding(tile, 'affine').affine, { rows: outFeatures, rowStart }, band, less),
+          // A zero point of 0 wraps in v1 to the largest code within its field: a reader that adds one and masks gets 0 back.
+          put({ tile, rowStart }, { lineStart, bytes }, memory) {
+            const lines = { bytes, lineBytes: 4 * zeroWords(outFeatures, bits), at: 4 * zeroWords(rowStart, bits) }
+            memory.bytesToFieldLines(zeroRows(requireEncoding(tile, 'affine').affine), lineStart, lines, { bits, less })
+          },
         },
       ],
       [scales.name, scalesByGroup(outFeatures, groups)],

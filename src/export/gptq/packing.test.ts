@@ -7,7 +7,7 @@ import { LineMemory } from '../../kernels/transpose/line-memory.ts'
 import { readBack } from '../../testing/packed-form.ts'
 import { affineValues } from '../safetensors/affine-values.ts'
 import { gptqForm } from './form.ts'
-import { groupIndex, packingUnit, putZeros, weightWords, zeroWords } from './packing.ts'
+import { groupIndex, packingUnit, weightWords, zeroRows, zeroWords } from './packing.ts'
 
 const kernels = createReferenceKernels()
 
@@ -47,9 +47,11 @@ function packWeights({ rows, columns, bits, codes }: AffineTensor): Uint8Array<A
   return bytes.slice()
 }
 function packZeros(tensor: AffineTensor, less: 0 | 1): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(4 * zeroWords(tensor.rows, tensor.bits))
-  putZeros(tensor, { rows: tensor.rows, rowStart: 0 }, { lineStart: 0, lineEnd: 1, bytes }, less)
-  return bytes
+  const { rows, bits } = tensor
+  const memory = new LineMemory()
+  const bytes = memory.take(4 * zeroWords(rows, bits))
+  memory.bytesToFieldLines(zeroRows(tensor), 0, { bytes, lineBytes: bytes.length, at: 0 }, { bits, less })
+  return bytes.slice()
 }
 
 const words = (bytes: Uint8Array<ArrayBuffer>) => [...new Uint32Array(bytes.buffer)].map((word) => word.toString(16).padStart(8, '0'))

@@ -24,6 +24,15 @@ export interface CodeMatrix {
    * have to be read one by one.
    */
   readonly packed: ((memory: Scratch) => Uint8Array<ArrayBuffer> | null) | null
+  /** Scales and zero points as they are stored, [rows, groups], where they are those of the operator. */
+  readonly stored?: StoredGroups
+}
+
+interface StoredGroups {
+  /** Columns of a group. */
+  readonly width: number
+  readonly scales: Float32Array
+  readonly zeros: Uint8Array
 }
 
 /**
@@ -87,6 +96,7 @@ function affineCodes(affine: AffineTensor, setting: NBits): CodeMatrix {
     },
     scaleAt: (row, column) => scales[groupAt(row, column)] ?? 0,
     zeroAt: (row, column) => zeroPoints[groupAt(row, column)] ?? 0,
+    ...(typeof group === 'number' ? { stored: { width: group, scales, zeros: zeroPoints } } : {}),
     packed: (memory) =>
       bits === setting.bits ? ownBytes(codes) : widenCodes(codes, { from: bits, to: setting.bits, factor: 1, shift }, memory),
   }
@@ -153,8 +163,15 @@ export function packCodes(matrix: CodeMatrix, setting: NBits, memory = new Scrat
   return packed
 }
 
+/** Where the operator's blocks are the groups that are stored. */
+function ofOwnBlocks({ columns, stored }: CodeMatrix, { block }: NBits): StoredGroups | null {
+  return stored?.width === block && columns % block === 0 ? stored : null
+}
+
 /** [rows, blocks]. */
 export function blockScales(matrix: CodeMatrix, setting: NBits): Float32Array<ArrayBuffer> {
+  const own = ofOwnBlocks(matrix, setting)
+  if (own !== null) return new Float32Array(own.scales)
   return ofBlocks(matrix, setting, matrix.scaleAt)
 }
 
@@ -183,6 +200,16 @@ export function packZeros(matrix: CodeMatrix, setting: NBits): Uint8Array<ArrayB
   const blocks = blocksPerRow(setting, columns)
   const rowBytes = zeroRowBytes(setting, blocks)
   const packed = new Uint8Array(rows * rowBytes)
+  const own = ofOwnBlocks(matrix, setting)
+  if (own !== null && blocks % (8 / bits) === 0) {
+    const { zeros } = own
+    for (let at = 0, from = 0; at < packed.length; at++) {
+      let byte = 0
+      for (let shift = 0; shift < 8; shift += bits) byte |= (zeros[from++] ?? 0) << shift
+      packed[at] = byte
+    }
+    return packed
+  }
   for (let row = 0, at = 0; row < rows; row++) {
     for (let index = 0; index < blocks; at++) {
       let byte = 0

@@ -6,10 +6,8 @@ import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { type MatrixPart, partPieces } from '../matrix-parts.ts'
 import { sameInt8 } from '../same-int8.ts'
 import { tilesOf } from '../stored-tiles.ts'
-import { transposeBytes } from '../transpose-bytes.ts'
 import { blockScales, codeMatrix } from './code-matrix.ts'
 import { floatsOf } from './float-group.ts'
-import { linesToRows } from './lines-to-rows.ts'
 import type { NBits } from './nbits.ts'
 import { proveTile } from './prove-tile.ts'
 import { type QdqMatrix, qdqNames } from './qdq-plan.ts'
@@ -33,9 +31,10 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
         kind: 'lines',
         lines: columns,
         lineBytes: rows,
-        put({ tile, rowStart }, { lineStart: first, lineEnd: last, bytes }) {
-          const { codes: own, flip } = bytesOf(tile)
-          transposeBytes(own, { rows, columns, rowStart }, bytes, { first, last, flip })
+        put({ tile, rowStart }, { lineStart, bytes }, memory) {
+          const { codes: own, middle } = bytesOf(tile)
+          const lines = { bytes, lineBytes: rows, at: rowStart }
+          memory.bytesToLines({ bytes: own, rowBytes: columns }, lineStart, lines, middle)
         },
       },
     ],
@@ -58,26 +57,28 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
       )
       for await (const { rowStart, tile } of tilesOf(source, name, signal, unit)) {
         const range = { rowStart, rowEnd: rowStart + tile.rows }
-        const found = new Int8Array(memory.take(tile.rows * columns).buffer, 0, tile.rows * columns)
+        const ofRows = memory.take(tile.rows * columns)
         for await (const strip of strips(range, signal)) {
           const start = Math.max(rowStart, strip.rowStart)
           const end = Math.min(range.rowEnd, strip.rowEnd)
-          const into = found.subarray((start - rowStart) * columns, (end - rowStart) * columns)
-          linesToRows(strip.parts, { lineBytes: strip.rowEnd - strip.rowStart, first: start - strip.rowStart, columns }, into)
+          const into = { bytes: ofRows.subarray((start - rowStart) * columns, (end - rowStart) * columns), rowBytes: columns }
+          const lines = { bytes: strip.parts, lineBytes: strip.rowEnd - strip.rowStart, at: start - strip.rowStart }
+          lineMemory.linesToBytes(lines, into)
         }
-        const ofRows = floatsOf(await read(scales, 4 * rowStart, 4 * range.rowEnd), 'float')
-        if (sameInt8({ codes: found, scales: ofRows, run: columns }, tile)) continue
-        const values = Float32Array.from(found, (code, at) => code * (ofRows[Math.floor(at / columns)] ?? Number.NaN))
+        const found = new Int8Array(ofRows.buffer, ofRows.byteOffset, ofRows.length)
+        const steps = floatsOf(await read(scales, 4 * rowStart, 4 * range.rowEnd), 'float')
+        if (sameInt8({ codes: found, scales: steps, run: columns }, tile)) continue
+        const values = Float32Array.from(found, (code, at) => code * (steps[Math.floor(at / columns)] ?? Number.NaN))
         await proveTile({ tile, rowStart }, values, kernels, signal)
       }
     },
   }
 }
 
-/** Stored codes a byte each, and what makes them two's complement. */
-function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array; readonly flip: number } {
-  if (tile.encoding === 'affine') return { codes: tile.affine.codes, flip: 0x80 }
+/** Stored codes a byte each, and the one that stands for 0. */
+function bytesOf(tile: QuantizedTensor): { readonly codes: Uint8Array; readonly middle: number } {
+  if (tile.encoding === 'affine') return { codes: tile.affine.codes, middle: 128 }
   if (tile.encoding !== 'int8-rows') throw new RangeError(`${tile.name} in ${tile.encoding} has no codes of 8 bits`)
   const { buffer, byteOffset, length } = tile.int8Rows.codes
-  return { codes: new Uint8Array(buffer, byteOffset, length), flip: 0 }
+  return { codes: new Uint8Array(buffer, byteOffset, length), middle: 0 }
 }

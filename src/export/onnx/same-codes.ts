@@ -4,7 +4,6 @@ import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
-import { flipSigns } from '../eight-bits.ts'
 import { sameBlockScales, sameQ4Codes, sameQ5Codes, sameQ8Codes } from '../same-blocks.ts'
 import type { NBitsInFile } from './unpacking.ts'
 
@@ -237,7 +236,7 @@ function sameFields(
 function sameInt8Rows({ rows, columns, block, codes, scales, zeros }: NBitsInFile, own: Int8RowsTensor): boolean {
   const blocks = columns / block
   const stored = new Uint8Array(own.codes.buffer, own.codes.byteOffset, own.codes.length)
-  if (zeros !== null || !equalBytes(flipSigns(codes), stored)) return false
+  if (zeros !== null || !equalBytes(codes, stored, 0x80)) return false
   for (let row = 0; row < rows; row++) {
     const scale = Math.fround((own.scales[row] ?? 0) / 127)
     for (let index = 0; index < blocks; index++) if (scales[row * blocks + index] !== scale) return false
@@ -250,7 +249,7 @@ function sameBlocks({ codes, scales, zeros }: NBitsInFile, { type, blocks }: Qua
   if (zeros !== null || !sameBlockScales({ scales, runs: 1 }, blocks, ggmlTypes[type].blockBytes)) return false
   if (type === 'Q4_0') return sameQ4Codes(codes, blocks)
   if (type === 'Q5_0') return sameQ5Codes(codes, blocks)
-  return type === 'Q8_0' && sameQ8Codes(codes, blocks, 0x8080)
+  return type === 'Q8_0' && sameQ8Codes(codes, blocks, 0x80)
 }
 
 /** Bit by bit. */

@@ -1,9 +1,54 @@
 import type { CodeRows } from '../../checkpoint/source-format.ts'
 import { equalBytes } from '../../core/equal-bytes.ts'
-import { type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.ts'
-import type { CodeBookTensor } from '../../kernels/contract/codebook.ts'
+import { checksumOf } from '../../io/checksum.ts'
+import { type AffineParams, type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.ts'
+import type { CodeBookParams, CodeBookTensor } from '../../kernels/contract/codebook.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
-import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import type { GridEncoding, QuantizedTensor } from '../../quantization/quantized-tensor.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
+
+/**
+ * Whether rows of a file are those of a stored tile, by the checksum that was taken of its bytes: nothing of it has to be read again.
+ * False also where the same weights are stored in other bytes: one scale for all rows, or scales in codes of their own.
+ */
+export async function haveChecksum(
+  found: CodeRows,
+  { encoding, checksum }: { readonly encoding: GridEncoding; readonly checksum: string },
+) {
+  const tensor = asStored(found)
+  if (!isOnGrid(found, encoding)) return false
+  return (await checksumOf(...storage.get(tensor.encoding).parts(tensor))) === checksum
+}
+
+/** Rows of a file as the same rows are stored, if their grid is. */
+function asStored(found: CodeRows): QuantizedTensor {
+  switch (found.encoding) {
+    case 'affine': {
+      const { rows, columns } = found.affine
+      return { name: '', rows, columns, ...found }
+    }
+    case 'codebook': {
+      const { rows, columns } = found.codeBook
+      return { name: '', rows, columns, ...found, nested: null }
+    }
+    case 'int8-rows': {
+      const { rows, columns } = found.int8Rows
+      return { name: '', rows, columns, ...found }
+    }
+  }
+}
+
+/** Whether their stored bytes would mean the same. */
+function isOnGrid(found: CodeRows, encoding: GridEncoding): boolean {
+  switch (found.encoding) {
+    case 'affine':
+      return encoding.encoding === 'affine' && encoding.group !== 'tensor' && isSameGrid(found.affine, encoding)
+    case 'codebook':
+      return encoding.encoding === 'codebook' && !encoding.isNested && isSameBook(found.codeBook, encoding)
+    case 'int8-rows':
+      return encoding.encoding === 'int8-rows'
+  }
+}
 
 /** Whether rows of a file stand for the same codes, scales and zero points as stored ones, and so for the same weights. */
 export function areSame(found: CodeRows, stored: QuantizedTensor): boolean {
@@ -21,10 +66,8 @@ export function areSame(found: CodeRows, stored: QuantizedTensor): boolean {
 }
 
 function sameAffine(found: AffineTensor, stored: AffineTensor): boolean {
-  const { rows, columns, bits } = stored
-  const groups = groupsPerRow(columns, stored.group)
-  if (found.bits !== bits || groupsPerRow(columns, found.group) !== groups) return false
-  if (groups > 1 && found.group !== stored.group) return false
+  const { rows } = stored
+  if (!isSameGrid(found, stored)) return false
   // One scale for the matrix stands in files as one a row.
   const [scales, zeroPoints] =
     stored.group === 'tensor'
@@ -33,9 +76,19 @@ function sameAffine(found: AffineTensor, stored: AffineTensor): boolean {
   return equalBytes(found.codes, stored.codes) && sameFloats(found.scales, scales) && equalBytes(found.zeroPoints, zeroPoints)
 }
 
+/** Whether codes, scales and zero points have the same places. */
+function isSameGrid({ columns, ...found }: AffineTensor, { bits, group }: AffineParams): boolean {
+  const groups = groupsPerRow(columns, group)
+  if (found.bits !== bits || groupsPerRow(columns, found.group) !== groups) return false
+  return groups === 1 || found.group === group
+}
+
+function isSameBook(found: CodeBookTensor, { book, blockSize }: CodeBookParams): boolean {
+  return found.book === book && found.blockSize === blockSize
+}
+
 function sameCodeBook(found: CodeBookTensor, stored: CodeBookTensor): boolean {
-  if (found.book !== stored.book || found.blockSize !== stored.blockSize) return false
-  return equalBytes(found.codes, stored.codes) && sameFloats(found.scales, stored.scales)
+  return isSameBook(found, stored) && equalBytes(found.codes, stored.codes) && sameFloats(found.scales, stored.scales)
 }
 
 /** Bit by bit. */

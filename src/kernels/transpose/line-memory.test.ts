@@ -82,6 +82,9 @@ function wholeLines(
   return lines
 }
 
+const fieldOf = (lines: Uint8Array, bit: number, bits: number): number =>
+  (((lines[bit >> 3] ?? 0) | ((lines[(bit >> 3) + 1] ?? 0) << 8)) >> (bit & 7)) & (2 ** bits - 1)
+
 const asBytes = ({ buffer, byteOffset, byteLength }: Uint16Array | Float32Array): Uint8Array =>
   new Uint8Array(buffer, byteOffset, byteLength)
 
@@ -202,6 +205,61 @@ describe('LineMemory', { timeout: 30_000 }, () => {
     const found = new Uint8Array(4 * halves.length)
     memory.halfLinesToFloats({ bytes: lines, lineBytes: lines.length, at: 0 }, { bytes: found, rowBytes: 4 })
     expect(same(found, asBytes(widenHalf(halves)))).toBe(true)
+  })
+
+  it('writes bytes of rows to lines of fields and nothing else, and reads them back', () => {
+    fc.assert(
+      fc.property(sizesOf(8), fc.constantFrom(2, 3, 4, 8), fc.nat(1), fc.nat(1000), (sizes, bits, less, seed) => {
+        const { rows: all, rowStart, count, columns, first, last } = sizes
+        const mask = 2 ** bits - 1
+        const rows = bytesOf(count * columns, seed).map((byte) => byte & mask)
+        const lineBytes = (all * bits) / 8
+        const bytes = memory.take((last - first) * lineBytes)
+        bytes.set(bytesOf(bytes.length, seed + 1))
+        const before = bytes.slice()
+        const lines = { bytes, lineBytes, at: (rowStart * bits) / 8 }
+        memory.bytesToFieldLines({ bytes: rows, rowBytes: columns }, first, lines, { bits, less })
+        const wanted = (row: number, line: number): number => {
+          const isGiven = row >= rowStart && row < rowStart + count
+          if (!isGiven) return fieldOf(before.subarray(line * lineBytes), row * bits, bits)
+          return ((rows[(row - rowStart) * columns + first + line] ?? 0) - less) & mask
+        }
+        for (let line = 0; line < last - first; line++) {
+          const own = bytes.subarray(line * lineBytes, (line + 1) * lineBytes)
+          for (let row = 0; row < all; row++) if (fieldOf(own, row * bits, bits) !== wanted(row, line)) expect([line, row]).toBe('equal')
+        }
+        const found = new Uint8Array(count * (last - first))
+        memory.fieldLinesToBytes(lines, { bytes: found, rowBytes: last - first }, { bits, more: less })
+        const back = Uint8Array.from(found, (_, at) => {
+          const [row, line] = [Math.floor(at / (last - first)), at % (last - first)]
+          return rows[row * columns + first + line] ?? 0
+        })
+        expect(same(found, back)).toBe(true)
+      }),
+      { numRuns: 20 },
+    )
+  })
+
+  it('writes bytes to lines, less a number, and reads them back as they are', () => {
+    fc.assert(
+      fc.property(sizesOf(1), fc.constantFrom(0, 128), fc.nat(1000), (sizes, less, seed) => {
+        const { rows: all, rowStart, count, columns } = sizes
+        const rows = bytesOf(count * columns, seed)
+        const bytes = memory.take((sizes.last - sizes.first) * all)
+        bytes.set(bytesOf(bytes.length, seed + 1))
+        const lowered = rows.map((byte) => byte - less)
+        const wanted = wholeLines(lowered, 1, sizes, bytes)
+        const lines = { bytes, lineBytes: all, at: rowStart }
+        memory.bytesToLines({ bytes: rows, rowBytes: columns }, sizes.first, lines, less)
+        expect(same(bytes, wanted)).toBe(true)
+        const whole = memory.take(columns * all)
+        whole.set(wholeLines(lowered, 1, { ...sizes, first: 0, last: columns }, whole))
+        const found = new Uint8Array(rows.length)
+        memory.linesToBytes({ ...lines, bytes: whole }, { bytes: found, rowBytes: columns })
+        expect(same(found, lowered)).toBe(true)
+      }),
+      { numRuns: 20 },
+    )
   })
 
   it('turns only lines in its own memory', () => {

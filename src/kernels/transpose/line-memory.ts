@@ -17,6 +17,8 @@ const pageBytes = 65536
 interface Widths {
   readonly bits: number
   readonly lineBits: number
+  /** What else the function of the module takes, behind the others. */
+  readonly settings?: readonly number[]
 }
 
 const nibble: Widths = { bits: 4, lineBits: 4 }
@@ -61,6 +63,29 @@ export class LineMemory {
     this.#toLines('wordsToLines', rows, { ...word, first }, lines)
   }
 
+  /**
+   * As `nibblesToLines`, bytes as fields of 2, 3, 4 or 8 bits, row after row, least significant first: each less `less`, wrapped within
+   * its field.
+   */
+  bytesToFieldLines(rows: PackedRows, first: number, lines: Lines, { bits, less }: { readonly bits: number; readonly less: number }): void {
+    this.#toLines('bytesToFieldLines', rows, { bits: 8, lineBits: bits, first, settings: [bits, less] }, lines)
+  }
+
+  /** As `nibblesToLines`, bytes less `less`, wrapped: a byte a row, of any number of rows. */
+  bytesToLines(rows: PackedRows, first: number, lines: Lines, less: number): void {
+    this.#toLines('bytesToLines', rows, { bits: 8, lineBits: 8, first, settings: [less] }, lines)
+  }
+
+  /** Fills rows of bytes from a line for each. */
+  linesToBytes(lines: Lines, rows: PackedRows): void {
+    this.#toRows('linesToBytes', lines, rows, { bits: 8, lineBits: 8 })
+  }
+
+  /** Fills rows of a byte for each field of `bits` bits, `more` added and wrapped; the first row's begin with a byte of the lines. */
+  fieldLinesToBytes(lines: Lines, rows: PackedRows, { bits, more }: { readonly bits: number; readonly more: number }): void {
+    this.#toRows('fieldLinesToBytes', lines, rows, { bits: 8, lineBits: bits, settings: [bits, more] })
+  }
+
   /** Fills rows of 4 bits a code from a line for each column, as `nibblesToLines` writes them. */
   linesToNibbles(lines: Lines, rows: PackedRows): void {
     this.#toRows('linesToNibbles', lines, rows, nibble)
@@ -77,9 +102,9 @@ export class LineMemory {
   }
 
   #toLines(
-    kernel: 'nibblesToLines' | 'floatsToHalfLines' | 'wordsToLines',
+    kernel: 'bytesToFieldLines' | 'bytesToLines' | 'nibblesToLines' | 'floatsToHalfLines' | 'wordsToLines',
     rows: PackedRows,
-    { first, bits, lineBits }: Widths & { readonly first: number },
+    { first, bits, lineBits, settings = [] }: Widths & { readonly first: number },
     { bytes, lineBytes, at }: Lines,
   ): void {
     const { wasm, stage, memory } = this.#holding(bytes)
@@ -91,23 +116,24 @@ export class LineMemory {
       if (from >= until) continue
       eachRun(rows, block, (run, place) => memory.set(run, place))
       const to = bytes.byteOffset + (from - first) * lineBytes + at + (rowStart * lineBits) / 8
-      wasm[kernel](stage, stride, count, from - skipped, until - skipped, to, lineBytes)
+      wasm[kernel](stage, stride, count, from - skipped, until - skipped, to, lineBytes, ...settings)
     }
   }
 
   #toRows(
-    kernel: 'linesToNibbles' | 'halfLinesToFloats' | 'linesToWords',
+    kernel: 'fieldLinesToBytes' | 'linesToBytes' | 'linesToNibbles' | 'halfLinesToFloats' | 'linesToWords',
     { bytes, lineBytes, at }: Lines,
     rows: PackedRows,
-    { bits, lineBits }: Widths,
+    { bits, lineBits, settings = [] }: Widths,
   ): void {
     const { wasm, stage, memory } = this.#holding(bytes)
     const columns = bytes.length / lineBytes
     for (const block of blocksOf(rows)) {
       const { rowStart, count, start, end, stride } = block
       const [from, until] = [(8 * start) / bits, Math.min(columns, (8 * end) / bits)]
-      wasm[kernel](bytes.byteOffset + from * lineBytes + at + (rowStart * lineBits) / 8, lineBytes, until - from, count, stage, stride)
-      eachRun(rows, block, (run, place) => run.set(memory.subarray(place, place + run.length)))
+      const place = bytes.byteOffset + from * lineBytes + at + (rowStart * lineBits) / 8
+      wasm[kernel](place, lineBytes, until - from, count, stage, stride, ...settings)
+      eachRun(rows, block, (run, staged) => run.set(memory.subarray(staged, staged + run.length)))
     }
   }
 

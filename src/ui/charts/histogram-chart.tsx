@@ -1,7 +1,8 @@
 import { useState } from 'react'
-import { Bar, BarChart, CartesianGrid, usePlotArea, XAxis, YAxis, ZIndexLayer } from 'recharts'
+import { BarChart, CartesianGrid, usePlotArea, XAxis, YAxis, ZIndexLayer } from 'recharts'
 import { count, significant } from '../format/numbers.ts'
 import { type Domain, decadeLabel, decadeTicks } from './axis.ts'
+import { BarPath } from './bar-path.tsx'
 import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
 import type { ChartSource } from './chart-types.ts'
@@ -73,20 +74,17 @@ function Bars({ histogram, limit, gridValues, width, height, bin, onBin }: BarsP
   const top = Math.max(10, ...histogram)
   // Half a weight is the bottom edge, so that a bin of one weight is still seen.
   const domain: Domain = [0.5, top * 1.15]
-  const data = histogram.map((value, index) => ({ index, value: value > 0 ? value : null }))
   return (
     <BarChart
       width={width}
       height={height}
-      data={data}
       accessibilityLayer={false}
-      barCategoryGap={0.5}
       margin={{ top: 6, right: 8, bottom: 0, left: 0 }}
       className="qs-chart"
     >
       <CartesianGrid vertical={false} syncWithTicks />
       <XAxis
-        dataKey="index"
+        type="number"
         tick={false}
         tickLine={false}
         axisLine={{ className: 'qs-axis-line' }}
@@ -104,7 +102,7 @@ function Bars({ histogram, limit, gridValues, width, height, bin, onBin }: BarsP
         width={left}
         allowDataOverflow
       />
-      <Bar dataKey="value" fill="var(--qs-bar)" isAnimationActive={false} />
+      <BarPath values={histogram} domain={domain} gap={1} />
       <GridValues limit={limit} values={gridValues} />
       <Pointer bins={histogram.length} bin={bin} onBin={onBin} />
     </BarChart>

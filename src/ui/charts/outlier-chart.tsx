@@ -1,7 +1,8 @@
 import { useState } from 'react'
-import { Bar, BarChart, CartesianGrid, usePlotArea, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
+import { BarChart, CartesianGrid, usePlotArea, useYAxisScale, XAxis, YAxis, ZIndexLayer } from 'recharts'
 import { count, significant } from '../format/numbers.ts'
 import { type Domain, decadeTicks, logPosition } from './axis.ts'
+import { BarPath } from './bar-path.tsx'
 import { ChartCard } from './chart-card.tsx'
 import { ChartFrame, stepped } from './chart-frame.tsx'
 import type { ChartSource } from './chart-types.ts'
@@ -79,19 +80,10 @@ function Sticks({ ratios, channels, loudest, width, height, shown, onPoint }: St
   const low = positive.length === 0 ? 0.1 : Math.min(0.5, Math.max(0.05, Math.min(...positive.map((ratio) => ratio * 0.8))))
   const high = Math.max(10, ...ratios) * 1.6
   const domain: Domain = [low, high]
-  const data = sticks.map((stick) => ({ index: stick.index, value: stick.value > 0 ? Math.max(stick.value, low) : null }))
   return (
-    <BarChart
-      width={width}
-      height={height}
-      data={data}
-      accessibilityLayer={false}
-      barCategoryGap={0.25}
-      margin={{ top: 6, right, bottom: 0, left: 0 }}
-      className="qs-chart"
-    >
+    <BarChart width={width} height={height} accessibilityLayer={false} margin={{ top: 6, right, bottom: 0, left: 0 }} className="qs-chart">
       <CartesianGrid vertical={false} syncWithTicks />
-      <XAxis dataKey="index" tick={false} tickLine={false} axisLine={{ className: 'qs-axis-line' }} height={24} />
+      <XAxis type="number" tick={false} tickLine={false} axisLine={{ className: 'qs-axis-line' }} height={24} />
       <YAxis
         type="number"
         scale="log"
@@ -104,7 +96,7 @@ function Sticks({ ratios, channels, loudest, width, height, shown, onPoint }: St
         width={left}
         allowDataOverflow
       />
-      <Bar dataKey="value" fill="var(--qs-bar)" isAnimationActive={false} />
+      <BarPath values={sticks.map(({ value }) => value)} domain={domain} gap={0.5} />
       <Loudest loudest={loudest.slice(0, 3)} channels={channels} shown={shown} />
       <Pointer ratios={ratios} channels={channels} domain={domain} onPoint={onPoint} />
     </BarChart>

@@ -85,7 +85,8 @@ function pair(at: usize, one: usize, other: usize): void {
 function copy(from: usize, to: usize, bytes: usize): void {
   let at: usize = 0
   for (; at + 16 <= bytes; at += 16) v128.store(to + at, v128.load(from + at))
-  for (; at < bytes; at += 4) store<u32>(to + at, load<u32>(from + at))
+  for (; at + 4 <= bytes; at += 4) store<u32>(to + at, load<u32>(from + at))
+  for (; at < bytes; at++) store<u8>(to + at, load<u8>(from + at))
 }
 
 /**
@@ -242,5 +243,89 @@ export function floatsToHalfLines(from: usize, stride: usize, count: i32, first:
     const line = to + <usize>(column - first) * lineBytes
     let at = from + (<usize>column << 2)
     for (let row = 0; row < count; row++, at += stride) storeHalf(line + (<usize>row << 1), at)
+  }
+}
+
+/** Rows of bytes that are looked at together. */
+const FIELD_ROWS: i32 = 256
+
+/** Bytes at the same place of eight rows, `stride` bytes apart. */
+@inline
+function eightRows(at: usize, stride: usize): v128 {
+  let rows = v128.load8_splat(at)
+  rows = v128.load_lane<u8>(at + stride, rows, 1)
+  rows = v128.load_lane<u8>(at + 2 * stride, rows, 2)
+  rows = v128.load_lane<u8>(at + 3 * stride, rows, 3)
+  rows = v128.load_lane<u8>(at + 4 * stride, rows, 4)
+  rows = v128.load_lane<u8>(at + 5 * stride, rows, 5)
+  rows = v128.load_lane<u8>(at + 6 * stride, rows, 6)
+  return v128.load_lane<u8>(at + 7 * stride, rows, 7)
+}
+
+/**
+ * As `nibblesToLines` for bytes that become fields of `bits` bits, row after row, `less` subtracted and what is too large for a field
+ * left out: a multiple of eight rows.
+ */
+export function bytesToFieldLines(
+  from: usize,
+  stride: usize,
+  count: i32,
+  first: i32,
+  last: i32,
+  to: usize,
+  lineBytes: usize,
+  bits: i32,
+  less: i32,
+): void {
+  const ofOne: i32 = (1 << bits) - 1
+  const ofTwo: i32 = (1 << (2 * bits)) - 1
+  const ofFour: u64 = (<u64>1 << (4 * bits)) - 1
+  const mask = i8x16.splat(<i8>ofOne)
+  const taken = i8x16.splat(<i8>less)
+  const ones = i16x8.splat(<i16>ofOne)
+  const twos = i32x4.splat(ofTwo)
+  for (let row = 0; row < count; row += FIELD_ROWS) {
+    const end = min(count, row + FIELD_ROWS)
+    for (let column = first; column < last; column++) {
+      let place = to + <usize>(column - first) * lineBytes + <usize>((row * bits) >> 3)
+      let at = from + <usize>row * stride + <usize>column
+      for (let eight = row; eight < end; eight += 8, at += 8 * stride, place += bits) {
+        const fields = v128.and(i8x16.sub(eightRows(at, stride), taken), mask)
+        // Neighbours move together: bytes in words of 16 bits, then those in words of 32 and 64.
+        const pairs = v128.or(v128.and(fields, ones), i16x8.shl(i16x8.shr_u(fields, 8), bits))
+        const fours = v128.or(v128.and(pairs, twos), i32x4.shl(i32x4.shr_u(pairs, 16), 2 * bits))
+        const both = <u64>i64x2.extract_lane(fours, 0)
+        const line = (both & ofFour) | ((both >> 32) << (4 * bits))
+        if (bits == 8) store<u64>(place, line)
+        else if (bits == 4) store<u32>(place, <u32>line)
+        else {
+          store<u16>(place, <u16>line)
+          if (bits == 3) store<u8>(place, <u8>(line >> 16), 2)
+        }
+      }
+    }
+  }
+}
+
+/** As `nibblesToLines` for bytes, any number of rows, `less` subtracted from each and wrapped: sixteen rows and columns at a time. */
+export function bytesToLines(from: usize, stride: usize, count: i32, first: i32, last: i32, to: usize, lineBytes: usize, less: i32): void {
+  const taken = i8x16.splat(<i8>less)
+  for (let row = 0; row < count; row += WIDTH) {
+    const rows = min(WIDTH, count - row)
+    for (let column = first; column < last; column += COLUMNS) {
+      let at = from + <usize>row * stride + <usize>column
+      for (let group = 0; group < rows; group += 16, at += 16 * stride) {
+        for (let each: usize = 0; each < 16; each++) {
+          v128.store(EVEN + 16 * each, i8x16.sub(v128.load(at + each * stride), taken))
+          v128.store(ODD + 16 * each, i8x16.sub(v128.load(at + each * stride, 16), taken))
+        }
+        transpose(EVEN, BLOCK + <usize>group, WIDTH)
+        transpose(ODD, BLOCK + <usize>group + 16 * WIDTH, WIDTH)
+      }
+      const end = min(last, column + COLUMNS)
+      for (let line = column; line < end; line++) {
+        copy(BLOCK + <usize>(line - column) * WIDTH, to + <usize>(line - first) * lineBytes + <usize>row, <usize>rows)
+      }
+    }
   }
 }

@@ -185,3 +185,128 @@ export function halfLinesToFloats(from: usize, lineBytes: usize, columns: i32, c
     }
   }
 }
+
+/** By row of eight and width, 2, 3, 4 and 8 bits: the byte in which its field begins and the one behind it. */
+const PLACES: usize = memory.data<u8>(
+  [
+    0, 1, 0, 1, 0, 1, 0, 1, 1, 2, 1, 2, 1, 2, 1, 2,
+    0, 1, 0, 1, 0, 1, 1, 2, 1, 2, 1, 2, 2, 3, 2, 3,
+    0, 1, 0, 1, 1, 2, 1, 2, 2, 3, 2, 3, 3, 4, 3, 4,
+    0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8,
+  ],
+  16,
+)
+/** And two to the power of what is missing before the field begins with the second of them. */
+const LIFTS: usize = memory.data<u16>(
+  [
+    256, 64, 16, 4, 256, 64, 16, 4,
+    256, 32, 4, 128, 16, 2, 64, 8,
+    256, 16, 256, 16, 256, 16, 256, 16,
+    256, 256, 256, 256, 256, 256, 256, 256,
+  ],
+  16,
+)
+
+/**
+ * Lines of fields of 2, 3, 4 or 8 bits, row after row, to rows of a byte each, `more` added within the bits of a field. Writes
+ * rows to a multiple of eight; up to 22 bytes past the end of a line are read.
+ */
+export function fieldLinesToBytes(
+  from: usize,
+  lineBytes: usize,
+  columns: i32,
+  count: i32,
+  to: usize,
+  stride: usize,
+  bits: i32,
+  more: i32,
+): void {
+  const width: usize = bits == 8 ? 3 : <usize>bits - 2
+  const places = v128.load(PLACES + 16 * width)
+  const lifts = v128.load(LIFTS + 16 * width)
+  const largest = (1 << bits) - 1
+  const mask = i16x8.splat(<i16>largest)
+  const added = i16x8.splat(<i16>more)
+  for (let row = 0; row < count; row += GATHERED) {
+    const end = min(count, row + GATHERED)
+    for (let column = 0; column < columns; column++) {
+      let at = from + <usize>column * lineBytes + <usize>((row * bits) >> 3)
+      let into = to + <usize>row * stride + <usize>column
+      for (let eight = row; eight < end; eight += 8, at += bits, into += 8 * stride) {
+        const lifted = i16x8.mul(i8x16.swizzle(v128.load(at), places), lifts)
+        const fields = v128.and(i16x8.add(v128.and(i16x8.shr_u(lifted, 8), mask), added), mask)
+        v128.store_lane<u8>(into, fields, 0)
+        v128.store_lane<u8>(into + stride, fields, 2)
+        v128.store_lane<u8>(into + 2 * stride, fields, 4)
+        v128.store_lane<u8>(into + 3 * stride, fields, 6)
+        v128.store_lane<u8>(into + 4 * stride, fields, 8)
+        v128.store_lane<u8>(into + 5 * stride, fields, 10)
+        v128.store_lane<u8>(into + 6 * stride, fields, 12)
+        v128.store_lane<u8>(into + 7 * stride, fields, 14)
+      }
+    }
+  }
+}
+
+/** Four rows from four vectors of four columns each. */
+@inline
+function fourRows(a: v128, b: v128, c: v128, d: v128, to: usize, stride: usize): void {
+  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
+  const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5)
+  v128.store(to, v128.shuffle<i64>(ab, cd, 0, 2))
+  v128.store(to + stride, v128.shuffle<i64>(ab, cd, 1, 3))
+  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
+  const gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7)
+  v128.store(to + 2 * stride, v128.shuffle<i64>(ef, gh, 0, 2))
+  v128.store(to + 3 * stride, v128.shuffle<i64>(ef, gh, 1, 3))
+}
+
+/** Eight rows from eight vectors of two columns each. */
+@inline
+function eightRows(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128, p6: v128, p7: v128, to: usize, stride: usize): void {
+  fourRows(
+    v128.shuffle<i16>(p0, p1, 0, 8, 1, 9, 2, 10, 3, 11),
+    v128.shuffle<i16>(p2, p3, 0, 8, 1, 9, 2, 10, 3, 11),
+    v128.shuffle<i16>(p4, p5, 0, 8, 1, 9, 2, 10, 3, 11),
+    v128.shuffle<i16>(p6, p7, 0, 8, 1, 9, 2, 10, 3, 11),
+    to,
+    stride,
+  )
+  fourRows(
+    v128.shuffle<i16>(p0, p1, 4, 12, 5, 13, 6, 14, 7, 15),
+    v128.shuffle<i16>(p2, p3, 4, 12, 5, 13, 6, 14, 7, 15),
+    v128.shuffle<i16>(p4, p5, 4, 12, 5, 13, 6, 14, 7, 15),
+    v128.shuffle<i16>(p6, p7, 4, 12, 5, 13, 6, 14, 7, 15),
+    to + 4 * stride,
+    stride,
+  )
+}
+
+/**
+ * Lines of a byte a row to rows of bytes, sixteen rows and columns at a time. Writes rows, and bytes of each, to a multiple of 16.
+ */
+export function linesToBytes(from: usize, lineBytes: usize, columns: i32, count: i32, to: usize, stride: usize): void {
+  const v = LOWS
+  const w = LOWS + 128
+  for (let row = 0; row < count; row += WIDTH) {
+    const bytes = min(WIDTH, count - row)
+    for (let column = 0; column < columns; column += COLUMNS) {
+      const lines = min(COLUMNS, columns - column)
+      let place = from + <usize>column * lineBytes + <usize>row
+      for (let line = 0; line < lines; line++, place += lineBytes) {
+        const block = BLOCK + <usize>line * WIDTH
+        for (let at: usize = 0; at < <usize>bytes; at += 16) v128.store(block + at, v128.load(place + at))
+      }
+      for (let half = 0; half < lines; half += 16) {
+        let into = to + <usize>row * stride + <usize>(column + half)
+        for (let at = 0; at < bytes; at += 16, into += 16 * stride) {
+          const block = BLOCK + <usize>half * WIDTH + <usize>at
+          for (let each: usize = 0; each < 16; each++) v128.store(v + 16 * each, v128.load(block + each * WIDTH))
+          eightRows(front(v), front(v + 32), front(v + 64), front(v + 96), front(w), front(w + 32), front(w + 64), front(w + 96), into, stride)
+          const below = into + 8 * stride
+          eightRows(back(v), back(v + 32), back(v + 64), back(v + 96), back(w), back(w + 32), back(w + 64), back(w + 96), below, stride)
+        }
+      }
+    }
+  }
+}
