@@ -25,7 +25,7 @@ export async function main([folder = '', recipeId = '']: readonly string[]): Pro
   const grid = grids.get(recipe.grid.kind)
   const gridSettings = grid.parse(recipe.grid)
   const rounding = roundings.get(recipe.rounding.kind)
-  const layers: Layer[] = JSON.parse(await readFile(join(folder, 'layers.json'), 'utf8'))
+  const layers = JSON.parse(await readFile(join(folder, 'layers.json'), 'utf8')) as readonly Layer[]
   for (const { name, rows, columns, tokens } of layers) {
     const matrix = async (kind: string, height: number): Promise<Matrix> => {
       const bytes = await readFile(join(folder, `${name}.${kind}`))
