@@ -34,6 +34,7 @@ const onnxQdq: ExportTarget = {
     const floating = [...planned.values()].filter(({ inputScale }) => inputScale === null).length
     return [
       'calibration.cache is for TensorRT without these QuantizeLinear operators; its first line names version 8.6.2, which must be the reader’s.',
+      'ONNX Runtime on x86 processors without VNNI clips sums of 8-bit products: there set its session option session.disable_quant_qdq to "1" (exact, in floats).',
       ...(floating === 0 ? [] : [`Inputs of ${floating} linears stay float: calibration found no scale for them.`]),
       ...floatOutputNotes(facts),
     ]
