@@ -35,6 +35,16 @@ const nameOf = (recipe) => (recipe.startsWith('{') ? JSON.parse(recipe).id : rec
 
 const hasOpenBlas = spawnSync('pkg-config', ['--exists', 'openblas']).status === 0
 
+/**
+ * On x86 without VNNI the fused kernels of ONNX Runtime clip sums of 8-bit products (docs/interop.md): there its loaders leave the
+ * operators of the file as they are.
+ */
+const clipsSums =
+  process.arch === 'x64' &&
+  process.platform === 'linux' &&
+  !/^flags.*\b(avx512_vnni|avx_vnni)\b/m.test(readFileSync('/proc/cpuinfo', 'utf8'))
+if (clipsSums) console.log('ONNX Runtime runs onnx-qdq without fused operators: this processor has no VNNI')
+
 /** How packages that are compiled here are built, by group; pip keeps one build of each version, whatever went into it. */
 const builds = hasOpenBlas
   ? { llama: { args: ['--no-cache-dir'], variables: { CMAKE_ARGS: '-DGGML_BLAS=ON -DGGML_BLAS_VENDOR=OpenBLAS' } } }
@@ -126,8 +136,9 @@ function prove(row, folder) {
   const file = ['.py', '.mjs'].map((end) => path.join(interop, 'loaders', `${row.loader}${end}`)).find(existsSync)
   if (file === undefined) throw new Error(`There is no loader ${row.loader}`)
   const program = file.endsWith('.py') ? environment(row.group) : process.execPath
+  const env = { ...process.env, ...(clipsSums && row.target === 'onnx-qdq' ? { CLIPS_SUMS: '1' } : {}) }
   const args = [file, path.join(folder, folderOf(row)), path.join(folder, 'expected.json'), String(row.tolerance)]
-  const { stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28 })
+  const { stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28, env })
   const last = stdout.trim().split('\n').at(-1) ?? ''
   const errors = stderr.trim().split('\n')
   const fault = errors.findLast((line) => /Error/.test(line)) ?? errors.at(-1) ?? 'no answer'
