@@ -18,7 +18,7 @@ export type CodeRows =
   | { readonly encoding: 'codebook'; readonly codeBook: CodeBookTensor }
   | { readonly encoding: 'int8-rows'; readonly int8Rows: Int8RowsTensor }
 
-/** A matrix whose rows can be read. */
+/** A matrix whose rows can be read, one range after the other: what was loaded twice can be read side by side. */
 export interface LoadedMatrix {
   readonly values: DecodeRows
   /**

@@ -14,9 +14,9 @@ import { encodings as storage } from '../../quantization/registry.ts'
 export async function haveChecksum(
   found: CodeRows,
   { encoding, checksum }: { readonly encoding: GridEncoding; readonly checksum: string },
-) {
-  const tensor = asStored(found)
+): Promise<boolean> {
   if (!isOnGrid(found, encoding)) return false
+  const tensor = asStored(found)
   return (await checksumOf(...storage.get(tensor.encoding).parts(tensor))) === checksum
 }
 

@@ -27,58 +27,72 @@ function back(at: usize): v128 {
   return v128.shuffle<i8>(v128.load(at), v128.load(at, 16), 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)
 }
 
-/** Four rows of a word, in the order in which their codes lie in it: each vector has a quarter of all four. */
+/** Four rows from four vectors of four columns each: the second one `odd` bytes behind the first, the third one `two`. */
 @inline
-function rowsOfWord(a: v128, b: v128, c: v128, d: v128, to: usize, stride: usize): void {
+function fourRows(a: v128, b: v128, c: v128, d: v128, to: usize, odd: usize, two: usize): void {
   const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
   const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5)
   v128.store(to, v128.shuffle<i64>(ab, cd, 0, 2))
-  v128.store(to + 4 * stride, v128.shuffle<i64>(ab, cd, 1, 3))
+  v128.store(to + odd, v128.shuffle<i64>(ab, cd, 1, 3))
   const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
   const gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7)
-  v128.store(to + stride, v128.shuffle<i64>(ef, gh, 0, 2))
-  v128.store(to + 5 * stride, v128.shuffle<i64>(ef, gh, 1, 3))
+  v128.store(to + two, v128.shuffle<i64>(ef, gh, 0, 2))
+  v128.store(to + two + odd, v128.shuffle<i64>(ef, gh, 1, 3))
 }
 
-/** Rows of two words, from the pairs of eight vectors of pairs. */
+/** Eight rows from eight vectors of pairs: the second four `four` bytes behind the first. */
 @inline
-function rowsOfWords(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128, p6: v128, p7: v128, to: usize, stride: usize): void {
-  rowsOfWord(
+function eightRows(
+  p0: v128,
+  p1: v128,
+  p2: v128,
+  p3: v128,
+  p4: v128,
+  p5: v128,
+  p6: v128,
+  p7: v128,
+  to: usize,
+  odd: usize,
+  two: usize,
+  four: usize,
+): void {
+  fourRows(
     v128.shuffle<i16>(p0, p1, 0, 8, 1, 9, 2, 10, 3, 11),
     v128.shuffle<i16>(p2, p3, 0, 8, 1, 9, 2, 10, 3, 11),
     v128.shuffle<i16>(p4, p5, 0, 8, 1, 9, 2, 10, 3, 11),
     v128.shuffle<i16>(p6, p7, 0, 8, 1, 9, 2, 10, 3, 11),
     to,
-    stride,
+    odd,
+    two,
   )
-  rowsOfWord(
+  fourRows(
     v128.shuffle<i16>(p0, p1, 4, 12, 5, 13, 6, 14, 7, 15),
     v128.shuffle<i16>(p2, p3, 4, 12, 5, 13, 6, 14, 7, 15),
     v128.shuffle<i16>(p4, p5, 4, 12, 5, 13, 6, 14, 7, 15),
     v128.shuffle<i16>(p6, p7, 4, 12, 5, 13, 6, 14, 7, 15),
-    to + 8 * stride,
-    stride,
+    to + four,
+    odd,
+    two,
   )
 }
 
-/** Rows of four words from sixteen vectors of columns. */
+/** Sixteen rows from sixteen vectors of columns; how many bytes lie between the first one and the second, third and fifth. */
 @inline
-function rowsOf(v: usize, to: usize, stride: usize): void {
+function sixteenRows(v: usize, to: usize, odd: usize, two: usize, four: usize): void {
   const w = v + 128
-  rowsOfWords(
-    front(v),
-    front(v + 32),
-    front(v + 64),
-    front(v + 96),
-    front(w),
-    front(w + 32),
-    front(w + 64),
-    front(w + 96),
-    to,
-    stride,
-  )
-  const below = to + 16 * stride
-  rowsOfWords(back(v), back(v + 32), back(v + 64), back(v + 96), back(w), back(w + 32), back(w + 64), back(w + 96), below, stride)
+  eightRows(front(v), front(v + 32), front(v + 64), front(v + 96), front(w), front(w + 32), front(w + 64), front(w + 96), to, odd, two, four)
+  const below = to + 2 * four
+  eightRows(back(v), back(v + 32), back(v + 64), back(v + 96), back(w), back(w + 32), back(w + 64), back(w + 96), below, odd, two, four)
+}
+
+/** `bytes` of each of some lines to BLOCK. */
+@inline
+function gatherLines(from: usize, lineBytes: usize, lines: i32, bytes: i32): void {
+  let place = from
+  for (let line = 0; line < lines; line++, place += lineBytes) {
+    const block = BLOCK + <usize>line * WIDTH
+    for (let at: usize = 0; at < <usize>bytes; at += 16) v128.store(block + at, v128.load(place + at))
+  }
 }
 
 /**
@@ -91,11 +105,7 @@ export function linesToNibbles(from: usize, lineBytes: usize, columns: i32, coun
     const bytes = min(WIDTH, (count - row) >> 1)
     for (let column = 0; column < columns; column += COLUMNS) {
       const lines = min(COLUMNS, columns - column)
-      let place = from + <usize>column * lineBytes + <usize>(row >> 1)
-      for (let line = 0; line < lines; line++, place += lineBytes) {
-        const block = BLOCK + <usize>line * WIDTH
-        for (let at: usize = 0; at < <usize>bytes; at += 16) v128.store(block + at, v128.load(place + at))
-      }
+      gatherLines(from + <usize>column * lineBytes + <usize>(row >> 1), lineBytes, lines, bytes)
       if (lines < COLUMNS) memory.fill(BLOCK + <usize>lines * WIDTH, 0, <usize>(COLUMNS - lines) * WIDTH)
       let into = to + <usize>row * stride + <usize>(column >> 1)
       for (let at = 0; at < bytes; at += 16, into += 32 * stride) {
@@ -107,8 +117,9 @@ export function linesToNibbles(from: usize, lineBytes: usize, columns: i32, coun
           v128.store(LOWS + 16 * each, v128.bitselect(one, i8x16.shl(next, 4), lows))
           v128.store(HIGHS + 16 * each, v128.bitselect(i8x16.shr_u(one, 4), next, lows))
         }
-        rowsOf(LOWS, into, stride)
-        rowsOf(HIGHS, into + 2 * stride, stride)
+        // Rows come in the order in which their codes lie in a word: 0, 4, 1, 5.
+        sixteenRows(LOWS, into, 4 * stride, stride, 8 * stride)
+        sixteenRows(HIGHS, into + 2 * stride, 4 * stride, stride, 8 * stride)
       }
     }
   }
@@ -248,63 +259,21 @@ export function fieldLinesToBytes(
   }
 }
 
-/** Four rows from four vectors of four columns each. */
-@inline
-function fourRows(a: v128, b: v128, c: v128, d: v128, to: usize, stride: usize): void {
-  const ab = v128.shuffle<i32>(a, b, 0, 4, 1, 5)
-  const cd = v128.shuffle<i32>(c, d, 0, 4, 1, 5)
-  v128.store(to, v128.shuffle<i64>(ab, cd, 0, 2))
-  v128.store(to + stride, v128.shuffle<i64>(ab, cd, 1, 3))
-  const ef = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
-  const gh = v128.shuffle<i32>(c, d, 2, 6, 3, 7)
-  v128.store(to + 2 * stride, v128.shuffle<i64>(ef, gh, 0, 2))
-  v128.store(to + 3 * stride, v128.shuffle<i64>(ef, gh, 1, 3))
-}
-
-/** Eight rows from eight vectors of two columns each. */
-@inline
-function eightRows(p0: v128, p1: v128, p2: v128, p3: v128, p4: v128, p5: v128, p6: v128, p7: v128, to: usize, stride: usize): void {
-  fourRows(
-    v128.shuffle<i16>(p0, p1, 0, 8, 1, 9, 2, 10, 3, 11),
-    v128.shuffle<i16>(p2, p3, 0, 8, 1, 9, 2, 10, 3, 11),
-    v128.shuffle<i16>(p4, p5, 0, 8, 1, 9, 2, 10, 3, 11),
-    v128.shuffle<i16>(p6, p7, 0, 8, 1, 9, 2, 10, 3, 11),
-    to,
-    stride,
-  )
-  fourRows(
-    v128.shuffle<i16>(p0, p1, 4, 12, 5, 13, 6, 14, 7, 15),
-    v128.shuffle<i16>(p2, p3, 4, 12, 5, 13, 6, 14, 7, 15),
-    v128.shuffle<i16>(p4, p5, 4, 12, 5, 13, 6, 14, 7, 15),
-    v128.shuffle<i16>(p6, p7, 4, 12, 5, 13, 6, 14, 7, 15),
-    to + 4 * stride,
-    stride,
-  )
-}
-
 /**
  * Lines of a byte a row to rows of bytes, sixteen rows and columns at a time. Writes rows, and bytes of each, to a multiple of 16.
  */
 export function linesToBytes(from: usize, lineBytes: usize, columns: i32, count: i32, to: usize, stride: usize): void {
-  const v = LOWS
-  const w = LOWS + 128
   for (let row = 0; row < count; row += WIDTH) {
     const bytes = min(WIDTH, count - row)
     for (let column = 0; column < columns; column += COLUMNS) {
       const lines = min(COLUMNS, columns - column)
-      let place = from + <usize>column * lineBytes + <usize>row
-      for (let line = 0; line < lines; line++, place += lineBytes) {
-        const block = BLOCK + <usize>line * WIDTH
-        for (let at: usize = 0; at < <usize>bytes; at += 16) v128.store(block + at, v128.load(place + at))
-      }
+      gatherLines(from + <usize>column * lineBytes + <usize>row, lineBytes, lines, bytes)
       for (let half = 0; half < lines; half += 16) {
         let into = to + <usize>row * stride + <usize>(column + half)
         for (let at = 0; at < bytes; at += 16, into += 16 * stride) {
           const block = BLOCK + <usize>half * WIDTH + <usize>at
-          for (let each: usize = 0; each < 16; each++) v128.store(v + 16 * each, v128.load(block + each * WIDTH))
-          eightRows(front(v), front(v + 32), front(v + 64), front(v + 96), front(w), front(w + 32), front(w + 64), front(w + 96), into, stride)
-          const below = into + 8 * stride
-          eightRows(back(v), back(v + 32), back(v + 64), back(v + 96), back(w), back(w + 32), back(w + 64), back(w + 96), below, stride)
+          for (let each: usize = 0; each < 16; each++) v128.store(LOWS + 16 * each, v128.load(block + each * WIDTH))
+          sixteenRows(LOWS, into, stride, 2 * stride, 4 * stride)
         }
       }
     }
