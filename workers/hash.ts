@@ -5,6 +5,6 @@ import { OpfsFileStore } from '../src/io/opfs-store.ts'
 import { workerScopePort } from '../src/kernels/port.ts'
 import { openWritten, type WrittenFile } from '../src/pipeline/written-file.ts'
 
-const exports = new OpfsFileStore('exports')
+const stores = { runs: new OpfsFileStore('runs'), exports: new OpfsFileStore('exports') }
 
-serveHashing(workerScopePort(self), (file) => openWritten(exports, file as WrittenFile), wasmSha256)
+serveHashing(workerScopePort(self), (file) => openWritten(stores, file as WrittenFile), wasmSha256)

@@ -14,14 +14,13 @@ import { serveStudio } from '../src/rpc/serve.ts'
 import { createOnnxEngine } from '../src/runtime/engines/onnxruntime.ts'
 import { probeWebGpu } from '../src/runtime/engines/webgpu.ts'
 
-const exportFolder = 'exports'
 /** Where the page does not say how much memory the machine has (`deviceMemory` is Chromium's and at most 8). */
 const assumedMemoryGiB = 8
 
 const studio = createStudio({
   runs: new OpfsFileStore('runs'),
   // What is lost with the power is written again from its run.
-  exports: new OpfsFileStore(exportFolder, { isDurable: false }),
+  exports: new OpfsFileStore('exports', { isDurable: false }),
   hub: new OpfsFileStore('hub'),
   cores: navigator.hardwareConcurrency,
   crossOriginIsolated: self.crossOriginIsolated,
@@ -48,7 +47,7 @@ const studio = createStudio({
   },
   openExport: async (path) => {
     try {
-      let folder = await (await navigator.storage.getDirectory()).getDirectoryHandle(exportFolder)
+      let folder = await navigator.storage.getDirectory()
       const parts = path.split('/')
       for (const part of parts.slice(0, -1)) folder = await folder.getDirectoryHandle(part)
       return await (await folder.getFileHandle(parts.at(-1) ?? '')).getFile()

@@ -54,6 +54,14 @@ export interface TileChecksum {
 /** What is known before a run: no bytes. `ExportSource` is assignable to it. */
 export type ExportFacts = Omit<ExportSource, 'readFloat' | 'readTiles' | 'checksums'>
 
+/** A file that holds stored matrices as they are stored, so that a run may store them there at once. */
+export interface InPlace {
+  /** Where the first row of each such matrix begins, by name; the others follow without gaps. */
+  readonly offsets: ReadonlyMap<string, number>
+  /** Everything else of the file, piece by piece, each of which holds until the next one is asked for. */
+  rest(source: ExportSource, signal?: AbortSignal): AsyncIterable<{ readonly at: number; readonly bytes: Uint8Array<ArrayBuffer> }>
+}
+
 export interface ExportedFile {
   /** Path inside the target's folder. */
   readonly path: string
@@ -61,6 +69,8 @@ export interface ExportedFile {
   readonly sizeBytes: number
   /** The model once more in another form; it does not count when the size of a recipe is told. */
   readonly isCopy?: true
+  /** Absent where nothing lies in the file as it is stored. */
+  readonly inPlace?: InPlace
   /** Streams the file in order; pieces of at most 64 MiB, each of which holds until the next one is asked for. */
   write(source: ExportSource, signal?: AbortSignal): AsyncIterable<Uint8Array<ArrayBuffer>>
   /**

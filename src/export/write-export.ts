@@ -1,6 +1,7 @@
 import { StudioError, throwIfAborted } from '../core/errors.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
+import type { FileEditor } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import { Background } from './background.ts'
 import { createChecksum, type FileHasher, type FileHashes, hashHere } from './hash-file.ts'
@@ -15,6 +16,11 @@ export interface ExportDestination {
   openWritten(path: string): Promise<ByteSource>
   /** Deletes a closed file; called when a later step fails. */
   removeWritten(path: string): Promise<void>
+  /**
+   * The file as a run left it: there are the matrices of `file.inPlace`, and the rest is written to it. Reading back finds it under
+   * the same path. `null`, or absent: the file is written whole.
+   */
+  editInPlace?(file: ExportedFile): Promise<FileEditor | null>
   /** Starts a thread that hashes, where the host has threads; absent: this one does it. */
   startHasher?(): FileHasher
 }
@@ -46,7 +52,8 @@ const leastBytesOfThread = 2 ** 22
 /**
  * Writes every file of a target, each closed at exactly its planned size and read back through the target's own proof. Beside
  * that each closed file is read whole for its SHA-256 and for the XXH64 of the bytes that went in: so the SHA-256 is that of the
- * bytes in the place they were written to. Resolves only when all of it holds. On a fault or an abort nothing is left: the open
+ * bytes in the place they were written to. Of a file that is completed in place the proof alone knows what went in. Resolves only
+ * when all of it holds. On a fault or an abort nothing is left: the open
  * sink is aborted and closed files are removed.
  *
  * Throws `StudioError`: `export-refused` (the target cannot hold this recipe), `proof-failed` naming the tensor,
@@ -100,8 +107,13 @@ async function writeFiles(
     let done = 0
     for (const file of planned) {
       const before = done
-      const checksum = await writeFile(job, file, (bytes) => tell('writing', file.path, before + bytes), signal)
-      closed.push(file.path)
+      const onBytes = (bytes: number): void => tell('writing', file.path, before + bytes)
+      const editor = file.inPlace === undefined ? null : ((await job.editInPlace?.(file)) ?? null)
+      let checksum: string | null = null
+      if (editor === null) {
+        checksum = await writeFile(job, file, onBytes, signal)
+        closed.push(file.path)
+      } else await completeFile(job, { file, editor }, onBytes, signal)
       const hashes = background.start((stop) => hasher.hashesOf(file.path, (bytes) => onHashed(file.path, before + bytes), stop))
       written.push({ file, checksum, hashes })
       done += file.sizeBytes
@@ -118,7 +130,8 @@ async function writeFiles(
     const files: WrittenFile[] = []
     for (const { file, checksum, hashes } of written) {
       const found = await hashes
-      if (found.checksum !== checksum) throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
+      if (checksum !== null && found.checksum !== checksum)
+        throw proofFailed(`The file ${file.path}`, 'has another checksum on disk than when it was written')
       files.push({ path: file.path, bytes: file.sizeBytes, sha256: found.sha256 })
     }
     tell('done', last, total)
@@ -131,8 +144,8 @@ async function writeFiles(
 
 interface WrittenAndHashed {
   readonly file: ExportedFile
-  /** Of the bytes that went in. */
-  readonly checksum: string
+  /** Of the bytes that went in; `null` where most of them were there. */
+  readonly checksum: string | null
   /** Of those that are there. */
   readonly hashes: Promise<FileHashes>
 }
@@ -170,6 +183,26 @@ async function writeFile(
   } catch (error) {
     await sink.abort()
     throw error
+  }
+}
+
+/** What the run stored in it stays in whatever happens. */
+async function completeFile(
+  { source }: ExportJob,
+  { file: { inPlace, sizeBytes }, editor }: { readonly file: ExportedFile; readonly editor: FileEditor },
+  onBytes: (bytes: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    onBytes(0)
+    for await (const { at, bytes } of inPlace?.rest(source, signal) ?? []) {
+      throwIfAborted(signal)
+      await editor.write(bytes, at)
+      onBytes(at + bytes.length)
+    }
+    onBytes(sizeBytes)
+  } finally {
+    await editor.close()
   }
 }
 

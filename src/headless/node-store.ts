@@ -1,8 +1,8 @@
-import { type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
+import { constants, type FileHandle, mkdir, open, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
-import type { FileStore, StoredFile } from '../io/file-store.ts'
+import type { FileEditor, FileStore, StoredFile } from '../io/file-store.ts'
 import { partialSuffix, splitStorePath, storageError } from '../io/store-path.ts'
 import { nodeFileSource } from './node-source.ts'
 
@@ -48,6 +48,30 @@ export async function nodeFileSink(path: string, { isDurable = true } = {}): Pro
   }
 }
 
+/** Writes into a file at any place; the file is made where there is none. */
+async function nodeFileEditor(path: string, { isDurable }: { readonly isDurable: boolean }): Promise<FileEditor> {
+  const writing = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (cause) {
+      throw storageError('Writing', path, cause)
+    }
+  }
+  const file = await writing(async () => {
+    await mkdir(dirname(path), { recursive: true })
+    return open(path, constants.O_RDWR | constants.O_CREAT)
+  })
+  return {
+    write: (bytes, at) =>
+      writing(async () => {
+        let written = 0
+        while (written < bytes.length) written += (await file.write(bytes, written, bytes.length - written, at + written)).bytesWritten
+      }),
+    flush: () => writing(async () => (isDurable ? file.sync() : undefined)),
+    close: () => writing(() => file.close()),
+  }
+}
+
 /** A directory as a store: what OPFS is to the page. The directory is made when first written to. */
 export class NodeFileStore implements FileStore {
   readonly #root: string
@@ -60,6 +84,10 @@ export class NodeFileStore implements FileStore {
 
   async create(path: string): Promise<ByteSink> {
     return nodeFileSink(join(this.#root, ...splitStorePath(path)), this.#options)
+  }
+
+  async edit(path: string): Promise<FileEditor> {
+    return nodeFileEditor(join(this.#root, ...splitStorePath(path)), this.#options)
   }
 
   async open(path: string): Promise<ByteSource | null> {

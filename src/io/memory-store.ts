@@ -1,6 +1,6 @@
 import type { ByteSink } from './byte-sink.ts'
 import type { ByteSource } from './byte-source.ts'
-import type { FileStore, StoredFile } from './file-store.ts'
+import type { FileEditor, FileStore, StoredFile } from './file-store.ts'
 import { memorySource } from './memory-source.ts'
 import { splitStorePath, storageFull } from './store-path.ts'
 
@@ -91,6 +91,28 @@ export class MemoryFileStore implements FileStore {
         release()
         await sink.abort()
       },
+    }
+  }
+
+  async edit(path: string): Promise<FileEditor> {
+    splitStorePath(path)
+    let whole = this.#files.get(path) ?? new Uint8Array()
+    this.#files.set(path, whole)
+    return {
+      write: async (bytes, at) => {
+        const end = Math.max(whole.byteLength, at + bytes.byteLength)
+        if (this.#usedBytes + this.#pendingBytes + end - whole.byteLength > this.#limitBytes) throw storageFull(path)
+        if (end > whole.buffer.byteLength) {
+          const roomy = new Uint8Array(2 * end)
+          roomy.set(whole)
+          whole = roomy
+        }
+        whole = new Uint8Array(whole.buffer, 0, end)
+        whole.set(bytes, at)
+        this.#files.set(path, whole)
+      },
+      flush: async () => undefined,
+      close: async () => undefined,
     }
   }
 

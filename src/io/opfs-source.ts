@@ -12,7 +12,7 @@ interface OpfsFileHandle {
   createSyncAccessHandle?(options?: { readonly mode: 'read-only' }): Promise<SyncHandle>
 }
 
-interface SyncHandle {
+export interface SyncHandle {
   read(into: Uint8Array, options: { at: number }): number
   write(bytes: Uint8Array<ArrayBuffer>, options: { at: number }): number
   getSize(): number
@@ -85,11 +85,10 @@ export function opfsSource(path: string, file: FileSystemFileHandle, blob: Blob)
  * Does what a lock forbids, such as deleting a file: again after a while, for readers of this or another thread keep a handle a
  * little longer than they read.
  */
-export async function whenUnlocked(work: () => Promise<void>): Promise<void> {
+export async function whenUnlocked<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      await work()
-      return
+      return await work()
     } catch (cause) {
       const isLocked = cause instanceof Error && cause.name === 'NoModificationAllowedError'
       if (!isLocked || tries === mostTries) throw cause

@@ -1,7 +1,7 @@
 import type { ByteSink } from './byte-sink.ts'
 import type { ByteSource } from './byte-source.ts'
-import type { FileStore, StoredFile } from './file-store.ts'
-import { opfsHandle, opfsSource, whenUnlocked } from './opfs-source.ts'
+import type { FileEditor, FileStore, StoredFile } from './file-store.ts'
+import { opfsHandle, opfsSource, type SyncHandle, whenUnlocked } from './opfs-source.ts'
 import { partialSuffix, splitStorePath, storageError, storageFull } from './store-path.ts'
 
 /**
@@ -30,6 +30,17 @@ export class OpfsFileStore implements FileStore {
       if (folder === null) throw new TypeError('a folder that was made is missing')
       const partial = await folder.getFileHandle(`${name}${partialSuffix}`, { create: true })
       return await partialSink({ path, name, folder, partial, isDurable: this.#isDurable })
+    } catch (cause) {
+      throw storageError('Writing', path, cause)
+    }
+  }
+
+  async edit(path: string): Promise<FileEditor | null> {
+    const parts = splitStorePath(path)
+    try {
+      const folder = await this.#folder(parts.slice(0, -1), true)
+      const file = await folder?.getFileHandle(parts.at(-1) ?? '', { create: true })
+      return file === undefined ? null : await syncEditor(path, file, this.#isDurable)
     } catch (cause) {
       throw storageError('Writing', path, cause)
     }
@@ -161,6 +172,25 @@ async function partialSink(file: PartialFile): Promise<ByteSink> {
 }
 
 /** `null` where there are no sync access handles: outside dedicated workers. */
+async function syncEditor(path: string, file: FileSystemFileHandle, isDurable: boolean): Promise<FileEditor | null> {
+  // A reader may have one that locks the file, a little longer than it reads.
+  const handle = await whenUnlocked(async () => opfsHandle(file).createSyncAccessHandle?.())
+  if (handle === undefined) return null
+  const writing = (work: () => void): Promise<void> =>
+    new Promise<void>((resolve) => {
+      work()
+      resolve()
+    }).catch((cause: unknown) => {
+      throw storageError('Writing', path, cause)
+    })
+  return {
+    write: (bytes, at) => writing(() => writeAt(handle, path, bytes, at)),
+    flush: () => writing(() => (isDurable ? handle.flush() : undefined)),
+    close: () => writing(() => handle.close()),
+  }
+}
+
+/** `null` where there are no sync access handles: outside dedicated workers. */
 async function syncAppender({ path, partial, isDurable }: PartialFile): Promise<Appender | null> {
   const handle = await opfsHandle(partial).createSyncAccessHandle?.()
   if (handle === undefined) return null
@@ -169,16 +199,19 @@ async function syncAppender({ path, partial, isDurable }: PartialFile): Promise<
   let at = 0
   return {
     async append(bytes) {
-      const written = handle.write(bytes, { at })
-      at += written
-      // The specification lets a write end early; a disk that takes no more is full.
-      if (written < bytes.byteLength) throw storageFull(path)
+      writeAt(handle, path, bytes, at)
+      at += bytes.byteLength
     },
     async finish() {
       if (isDurable) handle.flush()
       handle.close()
     },
   }
+}
+
+/** The specification lets a write end early; a disk that takes no more is full. */
+function writeAt(handle: SyncHandle, path: string, bytes: Uint8Array<ArrayBuffer>, at: number): void {
+  if (handle.write(bytes, { at }) < bytes.byteLength) throw storageFull(path)
 }
 
 async function streamAppender(file: FileSystemFileHandle): Promise<Appender> {

@@ -3,6 +3,7 @@ import { StudioError } from '../core/errors.ts'
 import { exportTargets } from '../export/registry.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
+import { resolveTensors } from '../quantization/resolve.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { EngineSupply } from './engine-supply.ts'
 import type { RunEvent } from './events.ts'
@@ -14,6 +15,7 @@ import { hiddenShare } from './memory-bound.ts'
 import type { Plan, RunRequest } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 import { planHash } from './plan-hash.ts'
+import { offsetsInPlace, plannedExport } from './planned-export.ts'
 import type { RunReport } from './report.ts'
 import { intactResult, type RunResult, saveResult } from './run-result.ts'
 import { calibrationSummary, importanceSummary, type PreparedTexts, prepareTexts } from './texts.ts'
@@ -86,6 +88,10 @@ export async function executeRun(
   if (windowSet === null && request.evaluation !== null) throw new RangeError('a plan without errors has windows')
   const finished = await intactResult(machine.store, plan.hash)
   if (finished !== null) return tellFinished(finished, model.checkpoint.graph.blocks.length, onEvent)
+  const planned = { checkpoint: model.checkpoint, request, texts, loaded }
+  const offsets = request.recipes.map((recipe) =>
+    offsetsInPlace(plannedExport(planned, recipe, resolveTensors(model.checkpoint.graph, recipe)), exportTargets),
+  )
   const walk = await runWalk(
     {
       checkpoint: model.checkpoint,
@@ -95,6 +101,7 @@ export async function executeRun(
       calibration: texts.calibration,
       gramTokens: texts.gramTokens,
       importance: loaded.importance?.means ?? null,
+      offsets,
       kernels: tools.kernels,
       engines: tools.engines,
       store: machine.store,

@@ -12,7 +12,8 @@ import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ExportProgress, ExportRequest, ExportResult } from '../rpc/contract.ts'
 import { kitContents } from './kit-contents.ts'
 import { exportSource, requireResult } from './run-result.ts'
-import { openWritten, type StartHasher } from './written-file.ts'
+import { fileHolding, type StoredTensor } from './stored-tensor.ts'
+import { type ExportStores, openWritten, type StartHasher, type StoredExport, type WrittenFile } from './written-file.ts'
 
 /** Between two progress messages of a file that is written in many pieces. */
 const intervalMs = 100
@@ -50,10 +51,12 @@ export async function exportRun(
   const source = { ...exportSource(tools.runs, tools.checkpoint, result, request.recipeId), options: request.options }
   const folder = `${request.recipeId}/${target.id}`
   const { destination } = request
-  const fileOf = destination === null ? null : handlesOf(destination)
-  const place = fileOf === null ? storeDestination(tools.exports, folder) : handleDestination(fileOf)
+  const place =
+    destination === null
+      ? storeDestination(tools, folder, result.tensors[request.recipeId] ?? [])
+      : handleDestination(handlesOf(destination))
   const { startHasher } = tools
-  const writtenAt = async (path: string) => (fileOf === null ? { storedPath: `${folder}/${path}` } : { handle: await fileOf(path, false) })
+  const { writtenAt } = place
   const hashing: Pick<ExportDestination, 'startHasher'> = startHasher === undefined ? {} : { startHasher: () => startHasher(writtenAt) }
   let last = { step: '', at: Number.NEGATIVE_INFINITY }
   const tell = (progress: ExportProgress): void => {
@@ -64,7 +67,8 @@ export async function exportRun(
   }
   const written = await writeExport({ target, source, kernels: tools.kernels, ...place, ...hashing }, tell, signal)
   const files = [...written.files, await writeChecksums(place, written.files)]
-  const storedPaths = destination === null ? files.map(({ path }) => `${folder}/${path}`) : []
+  const stored = destination === null ? await Promise.all(files.map(({ path }) => writtenAt(path))) : []
+  const storedPaths = stored.flatMap((file) => ('handle' in file ? [] : [`${file.store}/${file.path}`]))
   if (destination === null) await keepOnly(tools.exports, folder, storedPaths)
   return {
     recipeId: request.recipeId,
@@ -78,14 +82,28 @@ export async function exportRun(
 
 /** Files of an export before, with other options, are called otherwise: nobody could save them any more. */
 async function keepOnly(store: FileStore, folder: string, paths: readonly string[]): Promise<void> {
-  for (const { path } of await store.list(folder)) if (!paths.includes(path)) await store.delete(path)
+  for (const { path } of await store.list(folder)) if (!paths.includes(`exports/${path}`)) await store.delete(path)
 }
 
-function storeDestination(store: FileStore, folder: string): ExportDestination {
+/** A destination that tells another thread where its files lie. */
+interface Place extends ExportDestination {
+  writtenAt(path: string): WrittenFile | Promise<WrittenFile>
+}
+
+function storeDestination(stores: ExportStores, folder: string, tensors: readonly StoredTensor[]): Place {
+  const completed = new Map<string, StoredExport>()
+  const writtenAt = (path: string): StoredExport => completed.get(path) ?? { store: 'exports', path: `${folder}/${path}` }
   return {
-    createSink: (path) => store.create(`${folder}/${path}`),
-    openWritten: (path) => openWritten(store, { storedPath: `${folder}/${path}` }),
-    removeWritten: (path) => store.delete(`${folder}/${path}`),
+    createSink: (path) => stores.exports.create(`${folder}/${path}`),
+    async editInPlace({ path, inPlace }) {
+      const heldBy = inPlace === undefined ? null : fileHolding(tensors, inPlace.offsets)
+      const editor = heldBy === null ? null : await stores.runs.edit(heldBy)
+      if (heldBy !== null && editor !== null) completed.set(path, { store: 'runs', path: heldBy })
+      return editor
+    },
+    openWritten: (path) => openWritten(stores, writtenAt(path)),
+    removeWritten: (path) => stores.exports.delete(`${folder}/${path}`),
+    writtenAt,
   }
 }
 
@@ -107,7 +125,7 @@ function handlesOf(destination: FileSystemFileHandle | FileSystemDirectoryHandle
   }
 }
 
-function handleDestination(fileOf: FileOf): ExportDestination {
+function handleDestination(fileOf: FileOf): Place {
   return {
     createSink: async (path) => fileHandleSink(await fileOf(path, true)),
     openWritten: async (path) => blobSource(path, await (await fileOf(path, false)).getFile()),
@@ -115,5 +133,6 @@ function handleDestination(fileOf: FileOf): ExportDestination {
       const file = await fileOf(path, false)
       await (file as RemovableHandle).remove?.()
     },
+    writtenAt: async (path) => ({ handle: await fileOf(path, false) }),
   }
 }

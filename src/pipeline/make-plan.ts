@@ -3,20 +3,18 @@ import { bytesPerElement } from '../core/dtype.ts'
 import type { Support } from '../core/support.ts'
 import { defaultExportOptions } from '../export/options.ts'
 import { type ExportFacts, type ExportTarget, sizeOf } from '../export/target.ts'
-import type { TensorSpec } from '../models/model-graph.ts'
 import { summarize } from '../quantization/parse-recipe.ts'
 import type { Recipe } from '../quantization/recipe.ts'
-import { recipeGraph } from '../quantization/recipe-graph.ts'
 import { roundings, transforms } from '../quantization/registry.ts'
-import { changedEnds, changedFloats, encodedBits, encodingsOf, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
-import { isInputRounded, plannedInputModes } from './activation-modes.ts'
+import { encodedBits, type ResolvedTensor, resolveTensors } from '../quantization/resolve.ts'
+import { isInputRounded } from './activation-modes.ts'
 import { changesBlocks, learningOf, tokensOfRecipe } from './learning.ts'
 import { memoryParts } from './memory-bound.ts'
 import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 import { planIssues } from './plan-issues.ts'
+import { changedTensors, plannedExport } from './planned-export.ts'
 import { storedBytes } from './stored-tensor.ts'
-import { calibrationSummary, importanceSummary } from './texts.ts'
 import { largestTileBytes } from './tiles.ts'
 import { walkWork } from './walk-context.ts'
 
@@ -86,11 +84,6 @@ function roundsInputs({ transform }: Recipe): boolean {
   return member.roundsInputs(member.parse(transform))
 }
 
-/** Tensors that a run stores in f32 because the recipe's transform may change them. */
-function changedTensors({ graph }: Checkpoint, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): TensorSpec[] {
-  return [...graph.blocks.flatMap((block) => changedFloats(block, recipe, resolved)), ...changedEnds(graph, recipe, resolved)]
-}
-
 /** Every block has the shapes of the first. */
 function roundingBytes({ checkpoint, request, threads }: PlanFacts): number {
   const linears = checkpoint.graph.blocks[0]?.linears ?? []
@@ -110,11 +103,7 @@ function wholeIssues(findings: readonly Omit<PlanIssue, 'recipeId'>[]): PlanIssu
 
 function planRecipe(facts: PlanFacts, recipe: Recipe, resolved: ReadonlyMap<string, ResolvedTensor>): RecipePlan {
   const { checkpoint } = facts
-  const importance = importanceSummary(facts.loaded.importance, calibrationSummary(facts.request, facts.texts), checkpoint.graph)
-  const encodings = encodingsOf(resolved, changedTensors(checkpoint, recipe, resolved))
-  const graph = recipeGraph(checkpoint.graph, recipe)
-  const inputModes = plannedInputModes(checkpoint.graph, recipe, resolved)
-  const exportFacts: ExportFacts = { checkpoint, graph, recipe, options: defaultExportOptions, encodings, inputModes, importance }
+  const exportFacts = plannedExport(facts, recipe, resolved)
   const targets = facts.targets.map((target) => {
     const made = writable(target, exportFacts)
     const notes = made.support === true ? target.notes(exportFacts) : []

@@ -18,7 +18,7 @@ import { planHash } from './plan-hash.ts'
 import { bytesText } from './plan-issues.ts'
 import { createRunFile } from './run-files.ts'
 import { commandLine, recipeLink, recipesFromLink } from './sharing.ts'
-import { readStored, StoredTensorWriter, storedBytes } from './stored-tensor.ts'
+import { appending, readStored, StoredTensorWriter, storedBytes } from './stored-tensor.ts'
 import { prepareTexts } from './texts.ts'
 
 function plan(model: OpenModel, request: RunRequest, change: Partial<PlanFacts> = {}): Plan {
@@ -270,7 +270,7 @@ describe('stored tensors', () => {
           const whole = await kernels.quantizeAffine({ data, rows, columns }, { bits, isSymmetric: false, group })
           const store = new MemoryFileStore()
           const file = await createRunFile(store, 't.bin')
-          const writer = new StoredTensorWriter(file.sink, 't.bin')
+          const writer = new StoredTensorWriter(appending(file.sink), 't.bin')
           for (let row = 0; row < rows; row += 4) {
             const end = Math.min(row + 4, rows)
             const part = { data: data.slice(row * columns, end * columns), rows: end - row, columns }

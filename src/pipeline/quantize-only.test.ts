@@ -1,18 +1,20 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, it, vi } from 'vitest'
 import { writeExport } from '../export/write-export.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
 import { storageFull } from '../io/store-path.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
+import { encodings } from '../quantization/registry.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { openTiny, runTiny, runTinyRequest, tinyRequest, tinyText } from '../testing/tiny-run.ts'
 import type { EngineFactory } from './engine-supply.ts'
 import type { RunEvent } from './events.ts'
 import { exportTarget } from './export-run.ts'
-import { runFolder } from './journal.ts'
 import { imatrixFile } from './measured-importance.ts'
 import type { RunRequest } from './plan.ts'
 import { exportSource, requireResult } from './run-result.ts'
+import { readTiles } from './stored-tensor.ts'
 import { TileBuffers } from './tile-buffers.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -24,16 +26,18 @@ const request: RunRequest = { ...tinyRequest(['nearest-4bit-g16', 'Q4_0', wholeM
 /** An engine would be a fault: nothing goes through the model. */
 const noEngine: EngineFactory = () => Promise.reject(new RangeError('an engine was asked for'))
 
-/** Contents of every tensor file of a run, by the name of the file. */
-async function tensorFiles(store: FileStore, planHash: string): Promise<ReadonlyMap<string, string>> {
-  const folder = `${runFolder(planHash)}/tensors/`
-  const files = new Map<string, string>()
-  for (const { path } of await store.list(folder.slice(0, -1))) {
-    const source = await store.open(path)
-    const bytes = (await source?.read(0, source.sizeBytes)) ?? new Uint8Array()
-    if (bytes.length > 0) files.set(path.slice(folder.length), Buffer.from(bytes).toString('base64'))
+/** SHA-256 of what a run stored of every matrix, wherever it lies, by recipe and name. */
+async function storedMatrices(store: FileStore, planHash: string): Promise<ReadonlyMap<string, string>> {
+  const { tensors } = await requireResult(store, planHash)
+  const found = new Map<string, string>()
+  for (const [recipeId, stored] of Object.entries(tensors)) {
+    for (const tensor of stored) {
+      const hash = createHash('sha256')
+      for await (const { tile } of readTiles(store, tensor)) for (const part of encodings.get(tile.encoding).parts(tile)) hash.update(part)
+      found.set(`${recipeId} ${tensor.name}`, hash.digest('hex'))
+    }
   }
-  return files
+  return found
 }
 
 describe('a run that only quantizes', () => {
@@ -48,9 +52,9 @@ describe('a run that only quantizes', () => {
     })
     const report = await runTinyRequest({ model, request, store: quantizing, engines: [noEngine] })
 
-    const files = await tensorFiles(quantizing, report.planHash)
-    expect(files.size).toBeGreaterThan(0)
-    expect(files).toEqual(await tensorFiles(measuring, measured.planHash))
+    const matrices = await storedMatrices(quantizing, report.planHash)
+    expect(matrices.size).toBeGreaterThan(0)
+    expect(matrices).toEqual(await storedMatrices(measuring, measured.planHash))
     expect(report.evaluation).toBeNull()
     for (const [index, recipe] of report.recipes.entries()) {
       const beside = measured.recipes[index]
@@ -80,7 +84,7 @@ describe('a run that only quantizes', () => {
     const events: RunEvent[] = []
     const resumed = await runTinyRequest({ model, request, store: stopped, engines: [noEngine] }, (event) => events.push(event))
     expect(events[0]).toMatchObject({ kind: 'started', resumedBlocks: 2 })
-    expect(await tensorFiles(stopped, resumed.planHash)).toEqual(await tensorFiles(straight, whole.planHash))
+    expect(await storedMatrices(stopped, resumed.planHash)).toEqual(await storedMatrices(straight, whole.planHash))
     const layers = (report: typeof whole) => report.recipes.map((recipe) => recipe.layers)
     expect(layers(resumed)).toEqual(layers(whole))
   })
@@ -128,6 +132,51 @@ describe('a run that only quantizes', () => {
     const events: RunEvent[] = []
     await runTinyRequest({ model, request: q4, store, engines: [noEngine] }, (event) => events.push(event))
     expect(events[0]).toMatchObject({ kind: 'started', resumedBlocks: 1 })
+  })
+
+  it('stores matrices where GGUF has them; others, and those of formats that turn them, in a file of their block', async () => {
+    const store = new MemoryFileStore()
+    const { planHash } = await runTinyRequest({ model: await openTiny(), request, store, engines: [noEngine] })
+    const { tensors } = await requireResult(store, planHash)
+    const filesOf = (recipeId: string, part: string) =>
+      new Set(
+        tensors[recipeId]
+          ?.filter(({ name }) => name.includes(part))
+          .map(({ path }) => path.slice(path.lastIndexOf('/') + 1, -'.bin'.length)),
+      )
+    expect(filesOf('Q4_0', 'down_proj')).toEqual(new Set(['1-model']))
+    // Llama's rows of queries and keys have another order in GGUF.
+    expect(filesOf('Q4_0', 'q_proj')).toEqual(new Set(['1-0', '1-1', '1-2']))
+    expect(filesOf('nearest-4bit-g16', '')).toEqual(new Set(['0-0', '0-1', '0-2']))
+  })
+
+  it('does not store over what an earlier session has elsewhere in the file', async () => {
+    const model = await openTiny()
+    const q4 = { ...tinyRequest(['Q4_0']), evaluation: null }
+    const store = new MemoryFileStore()
+    const stop = new AbortController()
+    const onEvent = (event: RunEvent): void => {
+      if (event.kind === 'block-stored' && event.block === 1) stop.abort()
+    }
+    await faultOf(() => runTinyRequest({ model, request: q4, store, engines: [noEngine] }, onEvent, stop.signal))
+    // As another version of the studio would lay the file out.
+    const gguf = exportTarget('gguf')
+    const layout = gguf.layout.bind(gguf)
+    const moved = vi.spyOn(gguf, 'layout').mockImplementation((facts) =>
+      layout(facts).map((file) => {
+        if (file.inPlace === undefined) return file
+        const offsets = new Map([...file.inPlace.offsets].map(([name, at]) => [name, at + 32]))
+        return { ...file, inPlace: { ...file.inPlace, offsets } }
+      }),
+    )
+    const { planHash } = await runTinyRequest({ model, request: q4, store, engines: [noEngine] })
+    moved.mockRestore()
+    const straight = new MemoryFileStore()
+    await runTinyRequest({ model, request: q4, store: straight, engines: [noEngine] })
+    expect(await storedMatrices(store, planHash)).toEqual(await storedMatrices(straight, planHash))
+    const result = await requireResult(store, planHash)
+    const last = result.tensors['Q4_0']?.find(({ name }) => name.includes('layers.2.mlp.down_proj'))
+    expect(last?.path).toMatch(/0-2\.bin$/)
   })
 
   it('gives back all the memory it took for tiles and their codes', async () => {
@@ -186,7 +235,7 @@ describe('a run that only quantizes', () => {
     const [measuring, quantizing] = [new MemoryFileStore(), new MemoryFileStore()]
     const measured = await runTiny({ model, request: measuredRequest, store: measuring })
     const report = await runTinyRequest({ model, request: { ...measuredRequest, evaluation: null }, store: quantizing })
-    expect(await tensorFiles(quantizing, report.planHash)).toEqual(await tensorFiles(measuring, measured.planHash))
+    expect(await storedMatrices(quantizing, report.planHash)).toEqual(await storedMatrices(measuring, measured.planHash))
     expect(report.evaluation).toBeNull()
     expect(report.calibration?.textName).toBe('letters backwards')
     expect(report.recipes[0]?.layers.every(({ outputError }) => outputError !== null && outputError > 0)).toBe(true)
@@ -197,7 +246,7 @@ describe('a run that only quantizes', () => {
     const loading = new MemoryFileStore()
     const fromFile = { ...measuredRequest, evaluation: null, calibration: null, importance }
     const loaded = await runTinyRequest({ model, request: fromFile, store: loading, engines: [noEngine] })
-    expect(await tensorFiles(loading, loaded.planHash)).toEqual(await tensorFiles(measuring, measured.planHash))
+    expect(await storedMatrices(loading, loaded.planHash)).toEqual(await storedMatrices(measuring, measured.planHash))
   })
 
   it('has no windows that could be too long and no text that could be too short', async () => {

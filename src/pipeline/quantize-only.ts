@@ -4,7 +4,8 @@ import type { Matrix, StoredMatrix } from '../kernels/contract/kernels.ts'
 import type { MeasuredTensor } from '../quantization/grid.ts'
 import { roundings } from '../quantization/registry.ts'
 import { inOrder } from './in-order.ts'
-import type { StoredPart } from './journal.ts'
+import type { StoredBlock, StoredPart } from './journal.ts'
+import { type ModelFile, openModelFile } from './model-file.ts'
 import { TileBuffers } from './tile-buffers.ts'
 import { type Tile, tilesOf, type Unit, unitsOf } from './tiles.ts'
 import { type TileResult, UnitWriter } from './unit-writer.ts'
@@ -19,26 +20,33 @@ const tilesTogether = 8
 /**
  * The walk of a run that measures nothing on a text: every matrix is read once, tile by tile, quantized by every recipe,
  * compared with its own weights and stored. Nothing goes through the model, so no block is ever whole in memory.
- * `onUnit` is told the parts of a unit once its files are closed, one unit after the other. Starts at unit `from`, for a run that is resumed.
+ * `onUnit` is told the parts of a unit once it is stored, one unit after the other. A run that is resumed starts behind the units
+ * that are `stored`. `offsets`: where an export of a recipe has matrices as they are stored, by recipe; they are stored there at once.
  */
 export async function quantizeOnly(
   context: WalkContext,
-  from: number,
+  { stored, offsets }: { readonly stored: readonly StoredBlock[]; readonly offsets: readonly ReadonlyMap<string, number>[] },
   onUnit: (unit: Unit, parts: readonly StoredPart[]) => Promise<void>,
 ): Promise<void> {
-  const { checkpoint, progress, recipes } = context
+  const { checkpoint, folder, progress, recipes, store } = context
   const open = new Map<Unit, UnitWriter>()
   const buffers = new TileBuffers()
   let startedAt = progress.seconds
   /** Files and journal of the unit before, closed and written while tiles of the next one are in work. */
   let closing: Promise<void> = Promise.resolve()
-  const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(from), recipes)
+  const items = tilesOf(checkpoint.graph, unitsOf(checkpoint.graph).slice(stored.length), recipes)
+  const models: (ModelFile | null)[] = []
   try {
+    for (const [index, { recipe }] of recipes.entries()) {
+      const own = stored.flatMap(({ parts }) => parts.filter(({ recipeId }) => recipeId === recipe.id).flatMap(({ tensors }) => tensors))
+      const path = `${folder}/tensors/${index}-model.bin`
+      models.push(await openModelFile({ store, path, offsets: offsets[index] ?? new Map() }, own))
+    }
     await inOrder(items, tilesAhead, {
       together: tilesTogether,
       make: async (item) => (item.kind === 'end' ? { results: [], rooms: [] } : quantizeTile(context, item, buffers)),
       async take({ results, rooms }, item) {
-        const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit)
+        const writer = open.get(item.unit) ?? new UnitWriter(context, item.unit, models)
         open.set(item.unit, writer)
         if (item.kind === 'tile') {
           await writer.append(item, results)
@@ -60,6 +68,8 @@ export async function quantizeOnly(
     await closing.catch(() => undefined)
     for (const writer of open.values()) await writer.abort()
     throw error
+  } finally {
+    for (const model of models) await model?.close()
   }
 }
 

@@ -50,7 +50,7 @@ export interface StudioParts {
   readonly fetchSample: SampleFetcher
   /** Absent: this thread hashes. */
   readonly startHasher?: StartHasher
-  /** A file of `exports` as the browser hands it to a download. */
+  /** A file as the browser hands it to a download; the path begins with `runs` or `exports`, whichever store has it. */
   openExport(path: string): Promise<File>
   /** Milliseconds, for durations only. */
   now(): number

@@ -7,7 +7,7 @@ import { joinBytes } from '../quantization/join-arrays.ts'
 import { nestedBlock, nestScales, restoreScales } from '../quantization/nested-scales.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import { encodings } from '../quantization/registry.ts'
-import { readStored, readTiles, StoredTensorWriter } from './stored-tensor.ts'
+import { appending, readStored, readTiles, StoredTensorWriter } from './stored-tensor.ts'
 
 const matrix = sampleMatrix('normal', 6, 64)
 const place = { name: 'w', rows: 6, columns: 64 } as const
@@ -23,7 +23,7 @@ it('tensors in shared memory reach a file in memory of its own, byte for byte', 
     close: () => Promise.resolve(),
     abort: () => Promise.resolve(),
   }
-  const writer = new StoredTensorWriter(sink, 'file')
+  const writer = new StoredTensorWriter(appending(sink), 'file')
   const shared = kernels.into({ take: sharedBytes })
   const affine = await shared.quantizeAffine(matrix, { bits: 3, isSymmetric: false, group: 32 })
   const blocks = await shared.quantizeGgml(matrix, 'Q8_0')
@@ -46,14 +46,14 @@ it('one array in memory of its own is written where it lies', async () => {
     close: () => Promise.resolve(),
     abort: () => Promise.resolve(),
   }
-  await new StoredTensorWriter(sink, 'file').append({ ...place, encoding: 'ggml', type: 'Q8_0', blocks })
+  await new StoredTensorWriter(appending(sink), 'file').append({ ...place, encoding: 'ggml', type: 'Q8_0', blocks })
   expect(written[0]).toBe(blocks)
 })
 
 async function stored(tensor: QuantizedTensor) {
   const store = new MemoryFileStore()
   const sink = await store.create('a.bin')
-  const writer = new StoredTensorWriter(sink, 'a.bin', 2 ** 14)
+  const writer = new StoredTensorWriter(appending(sink), 'a.bin', 2 ** 14)
   await writer.append(tensor)
   await sink.close()
   const [entry] = writer.tensors()

@@ -2,7 +2,7 @@ import { isShared, ownBytes } from '../core/shared-memory.ts'
 import type { ByteSink } from '../io/byte-sink.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import { checksumOf } from '../io/checksum.ts'
-import type { FileStore } from '../io/file-store.ts'
+import type { FileEditor, FileStore } from '../io/file-store.ts'
 import { oneAhead } from '../io/one-ahead.ts'
 import { readInto } from '../io/read-into.ts'
 import { Scratch } from '../io/scratch.ts'
@@ -30,17 +30,59 @@ export interface StoredTensor {
   readonly tiles: readonly StoredTile[]
 }
 
-/** Appends tensors to one file; a tall tensor may come in tiles of rows, in order, and any is stored in tiles of 8 MiB at most. */
+/** Path of the file in which matrices lie whole from these offsets on, by name; `null` where they lie elsewhere. */
+export function fileHolding(tensors: readonly StoredTensor[], offsets: ReadonlyMap<string, number>): string | null {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
+  const [first] = offsets.keys()
+  const path = first === undefined ? undefined : byName.get(first)?.path
+  for (const [name, offset] of offsets) {
+    const tensor = byName.get(name)
+    if (tensor === undefined || tensor.path !== path) return null
+    let at = offset
+    for (const tile of tensor.tiles) {
+      if (tile.offset !== at) return null
+      at += tile.sizeBytes
+    }
+  }
+  return path ?? null
+}
+
+/** Takes the bytes of the next tile of a tensor; resolves with where in the file they begin. */
+export type PutTile = (name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<number>
+
+/** One tile behind the other. */
+export function appending(sink: Pick<ByteSink, 'write'>): PutTile {
+  let end = 0
+  return async (_name, bytes) => {
+    const at = end
+    await sink.write(bytes)
+    end += bytes.byteLength
+    return at
+  }
+}
+
+/** The tiles of each tensor from its own offset on. */
+export function placing(editor: Pick<FileEditor, 'write'>, offsets: ReadonlyMap<string, number>): PutTile {
+  const ends = new Map(offsets)
+  return async (name, bytes) => {
+    const at = ends.get(name)
+    if (at === undefined) throw new RangeError(`${name} has no place`)
+    await editor.write(bytes, at)
+    ends.set(name, at + bytes.byteLength)
+    return at
+  }
+}
+
+/** Puts tensors into one file; a tall tensor may come in tiles of rows, in order, and any is stored in tiles of 8 MiB at most. */
 export class StoredTensorWriter {
-  readonly #sink: ByteSink
+  readonly #put: PutTile
   readonly #path: string
   readonly #tensors = new Map<string, { readonly tensor: Omit<StoredTensor, 'tiles'>; readonly tiles: StoredTile[] }>()
   readonly #scratch = new Scratch()
   readonly #largestTile: number
-  #offset = 0
 
-  constructor(sink: ByteSink, path: string, largestTile = largestStoredTile) {
-    this.#sink = sink
+  constructor(put: PutTile, path: string, largestTile = largestStoredTile) {
+    this.#put = put
     this.#largestTile = largestTile
     this.#path = path
   }
@@ -60,12 +102,10 @@ export class StoredTensorWriter {
       entry.tiles.push({
         rowStart: rowStart + start,
         rowEnd: rowStart + end,
-        offset: this.#offset,
         sizeBytes: bytes.byteLength,
         checksum: await checksumOf(bytes),
+        offset: await this.#put(tile.name, bytes),
       })
-      await this.#sink.write(bytes)
-      this.#offset += bytes.byteLength
     }
   }
 

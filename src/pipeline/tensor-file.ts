@@ -1,6 +1,6 @@
 import type { FileStore } from '../io/file-store.ts'
 import { createRunFile } from './run-files.ts'
-import { type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
+import { appending, type StoredTensor, StoredTensorWriter } from './stored-tensor.ts'
 
 /** Writes a file of tensors by `write`, whose result is `made`; a file that does not come to its end is removed. */
 export async function writeTensorFile<T>(
@@ -10,7 +10,7 @@ export async function writeTensorFile<T>(
 ): Promise<{ readonly tensors: StoredTensor[]; readonly made: T }> {
   const file = await createRunFile(store, path)
   try {
-    const writer = new StoredTensorWriter(file.sink, path)
+    const writer = new StoredTensorWriter(appending(file.sink), path)
     const made = await write(writer)
     await file.finish()
     return { tensors: writer.tensors(), made }

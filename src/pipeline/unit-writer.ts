@@ -6,7 +6,8 @@ import { addSums, noSums } from '../kernels/weight-sums.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { StoredPart } from './journal.ts'
 import { describe } from './measure.ts'
-import { StoredTensorWriter } from './stored-tensor.ts'
+import type { ModelFile } from './model-file.ts'
+import { appending, StoredTensorWriter } from './stored-tensor.ts'
 import type { Tile, Unit } from './tiles.ts'
 import { resolvedOf, type WalkContext } from './walk-context.ts'
 
@@ -20,54 +21,67 @@ export interface TileResult {
   readonly ms: number
 }
 
-interface OpenFile {
-  readonly writer: StoredTensorWriter
-  readonly sink: ByteSink
+/** What a recipe has stored of the unit so far. */
+interface Storing {
+  /** In the model file, and in a file of the unit: whichever has tensors. */
+  readonly writers: Map<'model' | 'unit', StoredTensorWriter>
+  /** Of the unit's file, once there is one. */
+  sink: ByteSink | null
   /** By tensor, in order. */
   readonly sums: Map<string, WeightSums>
   ms: number
 }
 
-/** Stores the tiles of one unit, a file for each recipe, and adds their figures up. */
+/**
+ * Stores the tiles of one unit and adds their figures up. A recipe's tensors go into its model file where that holds them, the others
+ * into a file of the unit.
+ */
 export class UnitWriter {
   readonly #context: WalkContext
   readonly #unit: Unit
-  readonly #files = new Map<number, OpenFile>()
+  readonly #models: readonly (ModelFile | null)[]
+  readonly #storing = new Map<number, Storing>()
 
-  constructor(context: WalkContext, unit: Unit) {
+  /** `models`: by recipe; they stay open. */
+  constructor(context: WalkContext, unit: Unit, models: readonly (ModelFile | null)[]) {
     this.#context = context
     this.#unit = unit
+    this.#models = models
   }
 
   async append(tile: Tile, results: readonly TileResult[]): Promise<void> {
     for (const { index, quantized, sums, ms } of results) {
-      const open = this.#files.get(index) ?? (await this.#open(index))
+      const storing = this.#storing.get(index) ?? { writers: new Map(), sink: null, sums: new Map<string, WeightSums>(), ms: 0 }
+      this.#storing.set(index, storing)
       const tensor = resolvedOf(this.#run(index), tile.name)
-      await open.writer.append(quantized, tensor.rows, tile.rowStart)
-      open.sums.set(tile.name, addSums(open.sums.get(tile.name) ?? noSums, sums))
-      open.ms += ms
+      const writer = await this.#writerOf(index, tile.name, storing)
+      await writer.append(quantized, tensor.rows, tile.rowStart)
+      storing.sums.set(tile.name, addSums(storing.sums.get(tile.name) ?? noSums, sums))
+      storing.ms += ms
     }
   }
 
-  /** Closes the files. `seconds` is how long the unit took; every recipe gets its share. */
+  /** Closes the files of the unit. `seconds` is how long the unit took; every recipe gets its share. */
   async finish(seconds: number): Promise<StoredPart[]> {
-    const total = [...this.#files.values()].reduce((sum, { ms }) => sum + ms, 0)
+    const total = [...this.#storing.values()].reduce((sum, { ms }) => sum + ms, 0)
     const parts: StoredPart[] = []
     for (const [index, run] of this.#context.recipes.entries()) {
-      const open = this.#files.get(index)
-      await open?.sink.close()
-      const layers = [...(open?.sums ?? [])].map(
+      const storing = this.#storing.get(index)
+      await storing?.sink?.close()
+      if (storing?.writers.has('model') === true) await this.#models[index]?.flush()
+      const layers = [...(storing?.sums ?? [])].map(
         ([name, sums]): LayerResult => ({ ...describe(resolvedOf(run, name)), ...layerFigures(sums, null) }),
       )
-      const share = open === undefined || total === 0 ? 0 : open.ms / total
-      parts.push({ recipeId: run.recipe.id, layers, tensors: open?.writer.tensors() ?? [], seconds: share * seconds })
+      const share = storing === undefined || total === 0 ? 0 : storing.ms / total
+      const tensors = [...(storing?.writers.values() ?? [])].flatMap((writer) => writer.tensors())
+      parts.push({ recipeId: run.recipe.id, layers, tensors, seconds: share * seconds })
     }
     return parts
   }
 
-  /** Leaves nothing of an unfinished unit. */
+  /** Leaves no file of an unfinished unit; what it has in model files is written again. */
   async abort(): Promise<void> {
-    for (const { sink } of this.#files.values()) await sink.abort()
+    for (const { sink } of this.#storing.values()) await sink?.abort()
   }
 
   #run(index: number): WalkContext['recipes'][number] {
@@ -76,13 +90,23 @@ export class UnitWriter {
     return run
   }
 
-  async #open(index: number): Promise<OpenFile> {
+  async #writerOf(index: number, name: string, storing: Storing): Promise<StoredTensorWriter> {
+    const model = this.#models[index] ?? null
+    const isInModel = model?.holds(name) === true
+    const place = isInModel ? 'model' : 'unit'
+    const open = storing.writers.get(place)
+    if (open !== undefined) return open
+    const writer = isInModel ? new StoredTensorWriter(model.put, model.path) : await this.#openUnitFile(index, storing)
+    storing.writers.set(place, writer)
+    return writer
+  }
+
+  async #openUnitFile(index: number, storing: Storing): Promise<StoredTensorWriter> {
     const { store, folder } = this.#context
     const path = `${folder}/tensors/${index}-${this.#unit.name}.bin`
     // Its tiles have checksums of their own.
     const sink = await store.create(path)
-    const open = { sink, writer: new StoredTensorWriter(sink, path), sums: new Map<string, WeightSums>(), ms: 0 }
-    this.#files.set(index, open)
-    return open
+    storing.sink = sink
+    return new StoredTensorWriter(appending(sink), path)
   }
 }

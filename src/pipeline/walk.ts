@@ -42,6 +42,8 @@ export interface WalkInput {
   readonly gramTokens: number
   /** Mean squares of inputs by weight, from a file; `null`: they are measured. */
   readonly importance: ReadonlyMap<string, Float32Array<ArrayBuffer>> | null
+  /** Where an export of a recipe has its matrices as they are stored, by recipe, then by name; empty where none does. */
+  readonly offsets: readonly ReadonlyMap<string, number>[]
   readonly kernels: Kernels
   readonly engines: EngineSupply
   readonly store: FileStore
@@ -131,7 +133,7 @@ async function quantizeUnits(run: Parameters<typeof keep>[0], onEvent: (event: R
   const { context, blocks, input } = run
   const { layers } = input.checkpoint.graph.config
   let head: StoredBlock['parts'] = []
-  await quantizeOnly(context, blocks.length, async ({ block, name }, parts) => {
+  await quantizeOnly(context, { stored: blocks, offsets: input.offsets }, async ({ block, name }, parts) => {
     for (const { recipeId, layers: found } of parts) {
       if (found.length > 0) onEvent({ kind: 'layers', recipeId, block: block?.index ?? -1, layers: found })
     }

@@ -95,6 +95,37 @@ export const storeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'writes into a file at any place, now and later, where the host can',
+    async run(store) {
+      const first = await store.edit('a/x')
+      if (first === null) {
+        same('document' in globalThis, true) // a page, not a worker
+        return
+      }
+      await first.write(bytes('world'), 6)
+      await first.flush()
+      await first.write(bytes('hello'), 0)
+      await first.close()
+      same(await get(store, 'a/x'), 'hello\0world')
+      same(await store.list(''), [{ path: 'a/x', sizeBytes: 11 }])
+      const large = new Uint8Array(2 ** 20).fill(7)
+      const second = await store.edit('a/x')
+      await second?.write(bytes(' '), 5)
+      await second?.write(large, 11)
+      await second?.close()
+      const source = await store.open('a/x')
+      same(source?.sizeBytes, 11 + 2 ** 20)
+      same(new TextDecoder().decode(await source?.read(0, 11)), 'hello world')
+      same((await source?.read(11, 11 + 2 ** 20))?.at(-1), 7)
+      // Read just now, through a handle that is kept a little longer.
+      const third = await store.edit('a/x')
+      await third?.write(bytes('W'), 6)
+      await third?.close()
+      same(new TextDecoder().decode(await (await store.open('a/x'))?.read(0, 11)), 'hello World')
+      same(await codeOf(() => store.edit('../x')), 'storage-fault')
+    },
+  },
+  {
     name: 'has no file before it is closed, nor after an abort',
     async run(store) {
       const sink = await store.create('x')

@@ -85,7 +85,7 @@ export interface StudioActions {
   /** Saves a finished export that lies in this browser's storage as one archive, its folders as they are. */
   readonly download: (choice: ExportChoice) => Promise<void>
   /** One file of it alone, by its path in storage. */
-  readonly downloadFile: (storedPath: string) => Promise<void>
+  readonly downloadFile: (storedPath: string, name: string) => Promise<void>
 
   /** Asks once which programs can be tried here. */
   readonly listRuntimes: () => Promise<void>

@@ -78,9 +78,9 @@ export function createExporting({ service }: ControllerContext): ExportActions {
     }
   }
 
-  const downloadFile = async (storedPath: string): Promise<void> => {
+  const downloadFile = async (storedPath: string, path: string): Promise<void> => {
     try {
-      saveAs(await service.readExport(storedPath), storedPath.slice(storedPath.lastIndexOf('/') + 1))
+      saveAs(await service.readExport(storedPath), path.slice(path.lastIndexOf('/') + 1))
     } catch (error) {
       notify(faultOf(error).message)
     }

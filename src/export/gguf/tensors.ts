@@ -16,6 +16,11 @@ export interface PlannedTensor {
   readonly isInterleaved: boolean
 }
 
+/** Name of the stored matrix whose bytes, as they are stored, are those of the tensor; `null` where there is none. */
+export function storedAs({ from, isInterleaved }: PlannedTensor): string | null {
+  return from.kind === 'stored' && !isInterleaved ? from.name : null
+}
+
 /** Roles of the model that GGUF has no name for here; empty for every family that can be exported. */
 export function unnamedRoles({ graph }: ExportFacts): string[] {
   const roles = graph.blocks.flatMap((block) => [

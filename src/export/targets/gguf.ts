@@ -1,6 +1,6 @@
 import { StudioError } from '../../core/errors.ts'
 import { encodeMetadata, layoutGguf } from '../../formats/gguf/layout.ts'
-import { writeGguf } from '../../formats/gguf/write.ts'
+import { completeGguf, writeGguf } from '../../formats/gguf/write.ts'
 import { type GgmlType, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import { expectedTensors } from '../../models/tensors.ts'
 import type { GridEncoding } from '../../quantization/quantized-tensor.ts'
@@ -8,7 +8,7 @@ import { encodings as storage } from '../../quantization/registry.ts'
 import { commonestType, importanceEntries, modelEntries, modelName, tokenizerPart } from '../gguf/metadata.ts'
 import { intoParts, partSuffix, splitEntries } from '../gguf/parts.ts'
 import { tensorBytes } from '../gguf/tensor-bytes.ts'
-import { planTensors, unnamedRoles } from '../gguf/tensors.ts'
+import { type PlannedTensor, planTensors, storedAs, unnamedRoles } from '../gguf/tensors.ts'
 import { verifyGguf } from '../gguf/verify.ts'
 import type { ExportedFile, ExportFacts, ExportTarget } from '../target.ts'
 
@@ -98,15 +98,25 @@ function exportedFiles(facts: ExportFacts): ExportedFile[] {
       encodedParts,
       part.map(({ spec }) => spec),
     )
+    const plannedAt = (at: number): PlannedTensor => {
+      const tensor = part[at]
+      if (tensor === undefined) throw new RangeError(`tensor ${at} of ${part.length}`)
+      return tensor
+    }
     return {
       path: parts.length === 1 ? `${name}.gguf` : `${name}${partSuffix(index, parts.length)}.gguf`,
       sizeBytes: layout.sizeBytes,
-      write: (source, signal) =>
-        writeGguf(layout, (_info, at) => {
-          const tensor = part[at]
-          if (tensor === undefined) throw new RangeError(`tensor ${at} of ${part.length}`)
-          return tensorBytes(tensor, source, signal)
-        }),
+      inPlace: {
+        offsets: new Map(
+          layout.tensors.flatMap(({ offset }, at) => {
+            const stored = storedAs(plannedAt(at))
+            return stored === null ? [] : [[stored, offset] as const]
+          }),
+        ),
+        rest: (source, signal) =>
+          completeGguf(layout, (_info, at) => (storedAs(plannedAt(at)) === null ? tensorBytes(plannedAt(at), source, signal) : null)),
+      },
+      write: (source, signal) => writeGguf(layout, (_info, at) => tensorBytes(plannedAt(at), source, signal)),
       verify: (source, written, options) => verifyGguf({ tensors: part, entries }, source, written, options),
     }
   })

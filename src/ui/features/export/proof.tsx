@@ -65,7 +65,7 @@ function FileRow({ file, storedPath }: { readonly file: ArtifactFile; readonly s
           type="button"
           className="qs-link qs-mono"
           aria-label={`Save ${file.path} alone`}
-          onClick={() => void downloadFile(storedPath)}
+          onClick={() => void downloadFile(storedPath, file.path)}
         >
           {file.path}
         </button>
