@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -183,6 +183,12 @@ describe('the command line', () => {
     const [file] = recipe?.artifacts[0]?.files ?? []
     const bytes = await readFile(join(out, file?.path ?? ''))
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(file?.sha256)
+    // It is where its run stored the weights, and that has no other name any more.
+    expect((await stat(join(out, file?.path ?? ''))).nlink).toBe(1)
+    const measured = join(folder, 'measured-as-well')
+    const measuring = ['--recipe', 'Q8_0', '--context', '16', '--export', 'gguf', '--out', measured]
+    expect((await command([join(folder, 'model'), ...measuring])).code).toBe(0)
+    expect((await readFile(join(measured, file?.path ?? ''))).equals(bytes)).toBe(true)
   })
 
   it('writes figures as plain numbers, and artifacts that are what the report says', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises'
 import { homedir, totalmem } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { defaultHubEndpoint, type HubOpenRequest, type HubProgress, openHubFiles } from '../checkpoint/hub.ts'
@@ -7,6 +7,7 @@ import { isAbort, StudioError } from '../core/errors.ts'
 import type { FileHasher } from '../export/hash-file.ts'
 import { writeChecksums } from '../export/kit/checksums.ts'
 import { withKit } from '../export/kit/kit.ts'
+import type { ExportedFile } from '../export/target.ts'
 import { type ExportDestination, writeExport } from '../export/write-export.ts'
 import type { ByteSource } from '../io/byte-source.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
@@ -16,6 +17,7 @@ import { exportTarget } from '../pipeline/export-run.ts'
 import { readHubText } from '../pipeline/hub-text.ts'
 import { kitContents } from '../pipeline/kit-contents.ts'
 import { imatrixFile } from '../pipeline/measured-importance.ts'
+import { modelFileOf } from '../pipeline/model-file.ts'
 import type { Plan, RunRequest } from '../pipeline/plan.ts'
 import { bytesText } from '../pipeline/plan-issues.ts'
 import type { Artifact, QuantizedReport, RunReport } from '../pipeline/report.ts'
@@ -181,6 +183,11 @@ async function runAndExport(
         }
         const folder = `${recipe.id}/${target.id}`
         const place = {
+          editInPlace: async (file: ExportedFile) => {
+            const stored = modelFileOf(result.tensors[recipe.id] ?? [], file)
+            const isLinked = stored !== null && (await linkFile(join(workFolder, stored), join(partial, folder, file.path)))
+            return isLinked ? store.edit(stored) : null
+          },
           createSink: (path: string) => nodeFileSink(join(partial, folder, path), { isDurable: false }),
           openWritten: (path: string) => nodeFileSource(join(partial, folder, path)),
           removeWritten: (path: string) => rm(join(partial, folder, path), { force: true }),
@@ -199,6 +206,15 @@ async function runAndExport(
     await kernels.close()
     await rm(workFolder, { recursive: true, force: true })
   }
+}
+
+/** Gives a file a second name; false where the file system has no such thing. */
+async function linkFile(from: string, to: string): Promise<boolean> {
+  await mkdir(dirname(to), { recursive: true })
+  return link(from, to).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Outside the output folder: it is for other programs, and for other runs. */

@@ -11,8 +11,9 @@ import { fileHandleSink } from '../io/handle-sink.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
 import type { ExportProgress, ExportRequest, ExportResult } from '../rpc/contract.ts'
 import { kitContents } from './kit-contents.ts'
+import { modelFileOf } from './model-file.ts'
 import { exportSource, requireResult } from './run-result.ts'
-import { fileHolding, type StoredTensor } from './stored-tensor.ts'
+import type { StoredTensor } from './stored-tensor.ts'
 import { type ExportStores, openWritten, type StartHasher, type StoredExport, type WrittenFile } from './written-file.ts'
 
 /** Between two progress messages of a file that is written in many pieces. */
@@ -87,23 +88,23 @@ async function keepOnly(store: FileStore, folder: string, paths: readonly string
 
 /** A destination that tells another thread where its files lie. */
 interface Place extends ExportDestination {
-  writtenAt(path: string): WrittenFile | Promise<WrittenFile>
+  readonly writtenAt: (path: string) => Promise<WrittenFile>
 }
 
 function storeDestination(stores: ExportStores, folder: string, tensors: readonly StoredTensor[]): Place {
   const completed = new Map<string, StoredExport>()
-  const writtenAt = (path: string): StoredExport => completed.get(path) ?? { store: 'exports', path: `${folder}/${path}` }
+  const placeOf = (path: string): StoredExport => completed.get(path) ?? { store: 'exports', path: `${folder}/${path}` }
   return {
     createSink: (path) => stores.exports.create(`${folder}/${path}`),
-    async editInPlace({ path, inPlace }) {
-      const heldBy = inPlace === undefined ? null : fileHolding(tensors, inPlace.offsets)
-      const editor = heldBy === null ? null : await stores.runs.edit(heldBy)
-      if (heldBy !== null && editor !== null) completed.set(path, { store: 'runs', path: heldBy })
+    async editInPlace(file) {
+      const path = modelFileOf(tensors, file)
+      const editor = path === null ? null : await stores.runs.edit(path)
+      if (path !== null && editor !== null) completed.set(file.path, { store: 'runs', path })
       return editor
     },
-    openWritten: (path) => openWritten(stores, writtenAt(path)),
+    openWritten: (path) => openWritten(stores, placeOf(path)),
     removeWritten: (path) => stores.exports.delete(`${folder}/${path}`),
-    writtenAt,
+    writtenAt: async (path) => placeOf(path),
   }
 }
 

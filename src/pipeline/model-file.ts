@@ -1,3 +1,4 @@
+import type { ExportedFile } from '../export/target.ts'
 import type { FileEditor, FileStore } from '../io/file-store.ts'
 import { type PutTile, placing, type StoredTensor } from './stored-tensor.ts'
 
@@ -33,4 +34,21 @@ export async function openModelFile(
     flush: () => editor.flush(),
     close: () => editor.close(),
   }
+}
+
+/** Path of the model file that becomes an exported one when the rest is written to it; `null` where its matrices lie elsewhere. */
+export function modelFileOf(tensors: readonly StoredTensor[], { inPlace }: ExportedFile): string | null {
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
+  const paths = new Set<string | null>()
+  for (const [name, offset] of inPlace?.offsets ?? []) {
+    const tensor = byName.get(name)
+    let end = offset
+    for (const tile of tensor?.tiles ?? []) {
+      if (tile.offset !== end) return null
+      end += tile.sizeBytes
+    }
+    paths.add(tensor?.path ?? null)
+  }
+  const [path = null] = paths
+  return paths.size === 1 ? path : null
 }

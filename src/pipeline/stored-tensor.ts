@@ -30,23 +30,6 @@ export interface StoredTensor {
   readonly tiles: readonly StoredTile[]
 }
 
-/** Path of the file in which matrices lie whole from these offsets on, by name; `null` where they lie elsewhere. */
-export function fileHolding(tensors: readonly StoredTensor[], offsets: ReadonlyMap<string, number>): string | null {
-  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]))
-  const [first] = offsets.keys()
-  const path = first === undefined ? undefined : byName.get(first)?.path
-  for (const [name, offset] of offsets) {
-    const tensor = byName.get(name)
-    if (tensor === undefined || tensor.path !== path) return null
-    let at = offset
-    for (const tile of tensor.tiles) {
-      if (tile.offset !== at) return null
-      at += tile.sizeBytes
-    }
-  }
-  return path ?? null
-}
-
 /** Takes the bytes of the next tile of a tensor; resolves with where in the file they begin. */
 export type PutTile = (name: string, bytes: Uint8Array<ArrayBuffer>) => Promise<number>
 
