@@ -83,6 +83,26 @@ describe('the studio in its worker', () => {
     expect((await studio.storage()).exportBytes).toBe(exported.files.reduce((sum, each) => sum + each.bytes, 0))
   }, 120_000)
 
+  it('stores the weights of a run that only quantizes in the GGUF itself, stopped in between or not', async () => {
+    const measuring = await request(['Q5_0'])
+    const only: RunRequest = { ...measuring, evaluation: null }
+    const stop = new AbortController()
+    await faultOf(studio.run(only, (event) => (event.kind === 'block-stored' ? stop.abort() : undefined), stop.signal))
+    const write = async (run: RunRequest) => {
+      const { planHash } = await studio.run(run, () => undefined, signal)
+      const options = { maxFileBytes: null, device: null }
+      return studio.exportRecipe({ planHash, recipeId: 'Q5_0', targetId: 'gguf', options, destination: null }, () => undefined, signal)
+    }
+    const whole = await write(measuring)
+    const completed = await write(only)
+    expect(whole.storedPaths[0]).toMatch(/^exports\//)
+    expect(completed.storedPaths[0]).toMatch(/^runs\//)
+    expect(completed.files[0]?.sha256).toBe(whole.files[0]?.sha256)
+    const file = await studio.readExport(completed.storedPaths[0] ?? '')
+    const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await file.arrayBuffer()))
+    expect([...digest].map((byte) => byte.toString(16).padStart(2, '0')).join('')).toBe(completed.files[0]?.sha256)
+  }, 120_000)
+
   it('lets the graphics card do kernels when told so, and says of each why or why not', async () => {
     const { threads, memoryLimitBytes, hubEndpoint, webgpuKernels } = await studio.environment()
     const settings = { threads, memoryLimitBytes, hubEndpoint }
