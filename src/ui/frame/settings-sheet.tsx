@@ -89,7 +89,7 @@ export function HubEndpointField() {
 
 const storageKinds = [
   ['hub', 'Parts of Hub models', 'hubBytes'],
-  ['runs', 'Runs', 'runBytes'],
+  ['runs', 'Runs, with GGUF files completed in them', 'runBytes'],
   ['exports', 'Written files', 'exportBytes'],
 ] as const
 
