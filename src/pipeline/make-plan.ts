@@ -13,7 +13,7 @@ import { memoryParts } from './memory-bound.ts'
 import type { Plan, PlanIssue, RecipePlan } from './plan.ts'
 import type { PlanFacts } from './plan-facts.ts'
 import { planIssues } from './plan-issues.ts'
-import { changedTensors, plannedExport } from './planned-export.ts'
+import { changedTensors, offsetsInPlace, plannedExport } from './planned-export.ts'
 import { storedBytes } from './stored-tensor.ts'
 import { largestTileBytes } from './tiles.ts'
 import { walkWork } from './walk-context.ts'
@@ -162,20 +162,31 @@ function sourceBits(checkpoint: Checkpoint, tensor: ResolvedTensor): number {
   return 8 * bytesPerElement[dtype] * tensor.rows * tensor.columns
 }
 
-/** Tensors of every recipe, two generations of hidden states, and the journal's small files. */
+/**
+ * Tensors of every recipe, two generations of hidden states, and the journal's small files. A run that only quantizes keeps room in its
+ * model files for what an export writes to them.
+ */
 function plannedStorage(facts: PlanFacts, resolved: readonly ReadonlyMap<string, ResolvedTensor>[]): number {
   const { checkpoint, request } = facts
   const { hidden, layers } = checkpoint.graph.config
+  const tokens = streamTokens(facts)
   let tensors = 0
   for (const [index, recipe] of request.recipes.entries()) {
     const matrices = resolved[index] ?? new Map<string, ResolvedTensor>()
     for (const { shape } of changedTensors(checkpoint, recipe, matrices))
       tensors += 4 * shape.reduce((product, extent) => product * extent, 1)
-    for (const tensor of matrices.values()) {
-      if (tensor.encoding.encoding !== 'source') tensors += storedBytes(tensor.rows, tensor.columns, tensor.encoding)
+    const offsets = tokens > 0 ? null : offsetsInPlace(plannedExport(facts, recipe, matrices), facts.targets)
+    let modelFileEnd = 0
+    for (const { name, rows, columns, encoding } of matrices.values()) {
+      if (encoding.encoding === 'source') continue
+      const bytes = storedBytes(rows, columns, encoding)
+      const offset = offsets?.get(name)
+      if (offset === undefined) tensors += bytes
+      else modelFileEnd = Math.max(modelFileEnd, offset + bytes)
     }
+    tensors += modelFileEnd
   }
-  const states = 2 * 4 * hidden * streamTokens(facts)
+  const states = 2 * 4 * hidden * tokens
   return request.recipes.length === 0 ? 0 : tensors + states + journalBytes * (layers + 1) * (1 + request.recipes.length)
 }
 

@@ -10,7 +10,8 @@ import { faultOf } from '../testing/fault-of.ts'
 import { openTiny, runTiny, runTinyRequest, tinyRequest, tinyText } from '../testing/tiny-run.ts'
 import type { EngineFactory } from './engine-supply.ts'
 import type { RunEvent } from './events.ts'
-import { exportTarget } from './export-run.ts'
+import { planRun } from './execute-run.ts'
+import { exportRun, exportTarget } from './export-run.ts'
 import { imatrixFile } from './measured-importance.ts'
 import type { RunRequest } from './plan.ts'
 import { exportSource, requireResult } from './run-result.ts'
@@ -148,6 +149,27 @@ describe('a run that only quantizes', () => {
     // Llama's rows of queries and keys have another order in GGUF.
     expect(filesOf('Q4_0', 'q_proj')).toEqual(new Set(['1-0', '1-1', '1-2']))
     expect(filesOf('nearest-4bit-g16', '')).toEqual(new Set(['0-0', '0-1', '0-2']))
+  })
+
+  it('takes the storage that its plan says, but for less of a journal, also when its files are exported', async () => {
+    const model = await openTiny()
+    const store = new MemoryFileStore()
+    const { plan } = await planRun(model, request, { store, threads: 1, memoryLimitBytes: 1e9, rates: [] })
+    const { planHash } = await runTinyRequest({ model, request, store, engines: [noEngine] })
+    const used = async () => (await store.list('runs')).reduce((sum, file) => sum + file.sizeBytes, 0)
+    const journal = 8192 * (3 + 1) * (1 + request.recipes.length)
+    expect(plan.storageBytes).toBeGreaterThan(await used())
+    expect(plan.storageBytes).toBeLessThan((await used()) + journal)
+    const tools = {
+      checkpoint: model.checkpoint,
+      runs: store,
+      exports: new MemoryFileStore(),
+      kernels: createReferenceKernels(),
+      now: () => 0,
+    }
+    const asked = { planHash, recipeId: 'Q4_0', targetId: 'gguf', options: { maxFileBytes: null, device: null }, destination: null }
+    await exportRun(tools, asked, () => undefined, new AbortController().signal)
+    expect(plan.storageBytes).toBeGreaterThan(await used())
   })
 
   it('does not store over what an earlier session has elsewhere in the file', async () => {
