@@ -1,8 +1,8 @@
 import { narrowToHalf } from '../../core/float16.ts'
 import { ownBytes } from '../../core/shared-memory.ts'
+import { flipSigns } from '../../kernels/codes/make.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { unpackRow } from '../code-rows.ts'
-import { flipSigns } from '../eight-bits.ts'
 import { zeroPointsOf } from '../safetensors/affine-values.ts'
 
 /**

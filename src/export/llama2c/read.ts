@@ -1,4 +1,6 @@
 import type { ByteSource } from '../../io/byte-source.ts'
+import { readInto } from '../../io/read-into.ts'
+import type { Scratch } from '../../io/scratch.ts'
 import { proofFailed } from '../proof.ts'
 
 /**
@@ -65,18 +67,19 @@ export async function readLlama2c(source: ByteSource, signal?: AbortSignal): Pro
   return { dim, hiddenDim, layers, heads, kvHeads, vocabSize, seqLen, isShared: flag === 1, groupSize, normStart: weightStart, matrices }
 }
 
-/** Rows [rowStart, rowEnd) of a matrix as the file has them. */
+/** Rows [rowStart, rowEnd) of a matrix as the file has them, in `memory`. */
 export async function readRows(
-  source: ByteSource,
+  { file, memory }: { readonly file: ByteSource; readonly memory: { readonly codes: Scratch; readonly scales: Scratch } },
   { columns, codeStart, scaleStart }: Llama2cMatrix,
   { groupSize, rowStart, rowEnd }: { readonly groupSize: number; readonly rowStart: number; readonly rowEnd: number },
   signal?: AbortSignal,
 ): Promise<{ readonly codes: Uint8Array<ArrayBuffer>; readonly scales: Uint8Array<ArrayBuffer> }> {
   const [first, last] = [rowStart * columns, rowEnd * columns]
-  return {
-    codes: await source.read(codeStart + first, codeStart + last, signal),
-    scales: await source.read(scaleStart + 4 * (first / groupSize), scaleStart + 4 * (last / groupSize), signal),
-  }
+  const codes = memory.codes.take(last - first)
+  const scales = memory.scales.take(4 * (codes.length / groupSize))
+  const both = [readInto(file, codes, codeStart + first, signal), readInto(file, scales, scaleStart + 4 * (first / groupSize), signal)]
+  await Promise.all(both)
+  return { codes, scales }
 }
 
 /** tokenizer.bin as the runner reads it; throws `proof-failed` where it would stop. */

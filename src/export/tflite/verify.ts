@@ -1,8 +1,11 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
 import { StudioError, throwIfAborted } from '../../core/errors.ts'
+import { widenValues } from '../../core/widen.ts'
 import type { TfliteLayout } from '../../formats/tflite/layout.ts'
 import { readTflite, type TfliteFile } from '../../formats/tflite/read.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { readInto } from '../../io/read-into.ts'
+import { Scratch } from '../../io/scratch.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, rowPieces } from '../float-pieces.ts'
@@ -36,6 +39,12 @@ export async function verifyTflite(
     written.read(placeOf(constant).start + from, placeOf(constant).start + to, signal)
   const floatsOf = async (constant: number, from: number, to: number): Promise<Float32Array<ArrayBuffer>> =>
     new Float32Array((await bytesOf(constant, 4 * from, 4 * to)).buffer)
+  const memory = { codes: new Scratch(), scales: new Scratch() }
+  const scalesOf = async (constant: number, from: number, to: number): Promise<Float32Array<ArrayBuffer>> => {
+    const bytes = memory.scales.take(4 * (to - from))
+    await readInto(written, bytes, placeOf(constant).start + 4 * from, signal)
+    return widenValues('F32', bytes)
+  }
   for (const [index, from] of graph.sources.entries()) {
     throwIfAborted(signal)
     if (from.kind === 'bytes') {
@@ -53,8 +62,10 @@ export async function verifyTflite(
       for await (const { rowStart, tile } of tilesOf(source, from.name, signal)) {
         const first = rowStart * tile.columns
         const last = first + tile.rows * tile.columns
-        const codes = new Int8Array((await bytesOf(index, first, last)).buffer)
-        const scales = own?.slice(first / run, last / run) ?? (await floatsOf(scaleIndex, first / run, last / run))
+        const found = memory.codes.take(last - first)
+        await readInto(written, found, placeOf(index).start + first, signal)
+        const codes = new Int8Array(found.buffer, found.byteOffset, found.length)
+        const scales = own?.slice(first / run, last / run) ?? (await scalesOf(scaleIndex, first / run, last / run))
         // Equal codes and scales are equal weights.
         if (sameInt8({ codes, scales, run }, tile)) continue
         const wanted = await storage.get(tile.encoding).dequantize(tile, kernels, signal)
