@@ -1,6 +1,6 @@
 import type { LineMemory } from '../kernels/transpose/line-memory.ts'
 import { inPieces } from './float-pieces.ts'
-import type { StoredTile } from './stored-tiles.ts'
+import { mostHeldBytes, type StoredTile } from './stored-tiles.ts'
 
 /** Some lines of a part: `bytes` are those of lines [lineStart, lineEnd). */
 export interface Band {
@@ -30,27 +30,55 @@ export type MatrixPart =
 const largestBand = 80 * 2 ** 20
 
 /**
- * The bytes of parts that follow each other in a file. No more than a tile and `bandBytes`, which lie in `lineMemory`, are in memory,
- * whatever the size of the matrix.
+ * The bytes of parts that follow each other in a file. No more than a tile, `bandBytes`, which lie in `lineMemory`, and `heldBytes` are
+ * in memory, whatever the size of the matrix.
  */
 export async function* partPieces(
   parts: readonly MatrixPart[],
   tiles: () => AsyncIterable<StoredTile>,
-  { lineMemory, bandBytes = largestBand }: { readonly lineMemory: LineMemory; readonly bandBytes?: number },
+  {
+    lineMemory,
+    bandBytes = largestBand,
+    heldBytes = mostHeldBytes,
+  }: { readonly lineMemory: LineMemory; readonly bandBytes?: number; readonly heldBytes?: number },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const memory = { lineMemory, bandBytes }
-  let lines: LinePart[] = []
-  for (const part of parts) {
-    if (part.kind === 'lines') {
-      lines.push(part)
-      continue
-    }
-    yield* linePieces(lines, tiles, memory)
-    lines = []
-    if (part.kind === 'fixed') yield part.bytes()
-    else for await (const tile of tiles()) yield* inPieces(part.bytesOf(tile))
+  for (let at = 0; at < parts.length; ) {
+    const lines: LinePart[] = []
+    for (let part = parts[at]; part?.kind === 'lines'; part = parts[++at]) lines.push(part)
+    yield* linePieces(lines, tiles, { lineMemory, bandBytes })
+    const others: Exclude<MatrixPart, LinePart>[] = []
+    for (let part = parts[at]; part !== undefined && part.kind !== 'lines'; part = parts[++at]) others.push(part)
+    yield* rowPieces(others, tiles, heldBytes)
   }
-  yield* linePieces(lines, tiles, memory)
+}
+
+/** While the first part of rows is written, what the others have of the tiles waits in memory; where it is too much they are read again. */
+async function* rowPieces(parts: readonly Exclude<MatrixPart, LinePart>[], tiles: () => AsyncIterable<StoredTile>, heldBytes: number) {
+  const [first, ...others] = parts.filter((part) => part.kind === 'rows')
+  const held = new Map<MatrixPart, Uint8Array<ArrayBuffer>[]>(others.map((part) => [part, []]))
+  let left = heldBytes
+  const hold = (tile: StoredTile): void => {
+    for (const part of others) {
+      const pieces = held.get(part)
+      if (pieces === undefined) continue
+      const bytes = part.bytesOf(tile).slice()
+      left -= bytes.length
+      if (left < 0) held.delete(part)
+      else if (bytes.length > 0) pieces.push(bytes)
+    }
+  }
+  for (const part of parts) {
+    const waiting = held.get(part)
+    held.delete(part)
+    if (part.kind === 'fixed') yield part.bytes()
+    else if (waiting !== undefined) yield* waiting
+    else {
+      for await (const tile of tiles()) {
+        if (part === first) hold(tile)
+        yield* inPieces(part.bytesOf(tile))
+      }
+    }
+  }
 }
 
 async function* linePieces(

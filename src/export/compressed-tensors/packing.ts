@@ -40,16 +40,15 @@ export function signedRows({ rows, columns, bits, codes }: AffineTensor): Uint8A
 
 /** `weight_zero_point` [words of rows, groups] of `pack-quantized`: fields along the outputs, of rows that begin a word. */
 export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
-  const { rows, columns, bits, group } = tensor
+  const { rows, columns, bits, group, zeroPoints } = tensor
   const groups = groupsPerRow(columns, group)
-  const words = new Uint32Array(wordsFor(rows, bits) * groups)
-  const zeroOf = zeroPointsOf(tensor)
+  const words = new Int32Array(wordsFor(rows, bits) * groups)
   for (let row = 0; row < rows; row++) {
-    const bit = row * bits
-    for (let index = 0; index < groups; index++) {
-      const at = (bit >>> 5) * groups + index
-      words[at] = (words[at] ?? 0) | (zeroOf(row, index) << (bit & 31))
-    }
+    const line = ((row * bits) >>> 5) * groups
+    const shift = (row * bits) & 31
+    const own = group === 'tensor' ? 0 : row * groups
+    for (let index = 0; index < groups; index++)
+      words[line + index] = (words[line + index] ?? 0) | ((zeroPoints[own + index] ?? 0) << shift)
   }
   return new Uint8Array(words.buffer)
 }
