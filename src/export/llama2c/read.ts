@@ -1,6 +1,6 @@
+import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
-import { readInto } from '../../io/read-into.ts'
-import type { Scratch } from '../../io/scratch.ts'
+import { readingAhead } from '../../io/read-ahead.ts'
 import { proofFailed } from '../proof.ts'
 
 /**
@@ -67,19 +67,27 @@ export async function readLlama2c(source: ByteSource, signal?: AbortSignal): Pro
   return { dim, hiddenDim, layers, heads, kvHeads, vocabSize, seqLen, isShared: flag === 1, groupSize, normStart: weightStart, matrices }
 }
 
-/** Rows [rowStart, rowEnd) of a matrix as the file has them, in `memory`. */
-export async function readRows(
-  { file, memory }: { readonly file: ByteSource; readonly memory: { readonly codes: Scratch; readonly scales: Scratch } },
-  { columns, codeStart, scaleStart }: Llama2cMatrix,
-  { groupSize, rowStart, rowEnd }: { readonly groupSize: number; readonly rowStart: number; readonly rowEnd: number },
+interface Llama2cRows {
+  readonly codes: Uint8Array<ArrayBuffer>
+  readonly scales: Uint8Array<ArrayBuffer>
+}
+
+/** Rows [rowStart, rowEnd) of a matrix as the file has them, which hold until the next ones are read. */
+export function rowReader(
+  file: ByteSource,
+  { rows, columns, codeStart, scaleStart }: Llama2cMatrix,
+  groupSize: number,
   signal?: AbortSignal,
-): Promise<{ readonly codes: Uint8Array<ArrayBuffer>; readonly scales: Uint8Array<ArrayBuffer> }> {
-  const [first, last] = [rowStart * columns, rowEnd * columns]
-  const codes = memory.codes.take(last - first)
-  const scales = memory.scales.take(4 * (codes.length / groupSize))
-  const both = [readInto(file, codes, codeStart + first, signal), readInto(file, scales, scaleStart + 4 * (first / groupSize), signal)]
-  await Promise.all(both)
-  return { codes, scales }
+): (rows: RowRange) => Promise<Llama2cRows> {
+  const readCodes = readingAhead(file, codeStart + rows * columns, signal)
+  const scaleRow = 4 * (columns / groupSize)
+  const readScales = readingAhead(file, scaleStart + rows * scaleRow, signal)
+  return async ({ rowStart, rowEnd }) => {
+    const codes = readCodes(codeStart + rowStart * columns, codeStart + rowEnd * columns)
+    const scales = readScales(scaleStart + rowStart * scaleRow, scaleStart + rowEnd * scaleRow)
+    const [ofCodes, ofScales] = await Promise.all([codes, scales])
+    return { codes: ofCodes, scales: ofScales }
+  }
 }
 
 /** tokenizer.bin as the runner reads it; throws `proof-failed` where it would stop. */

@@ -31,7 +31,8 @@ interface StoredGroups {
   /** Columns of a group. */
   readonly width: number
   readonly scales: Float32Array
-  readonly zeros: Uint8Array
+  /** Absent: zero points are no codes. */
+  readonly zeros?: Uint8Array
 }
 
 /** A tile as the operator has it, but for zero points. */
@@ -145,6 +146,7 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
       if (factor !== 1 || shift !== 0) for (let column = 0; column < columns; column++) into[column] = factor * (into[column] ?? 0) + shift
     },
     scaleAt: (row, column) => step * (scales[groupAt(row, column)] ?? 0),
+    ...(typeof group === 'number' && step === 1 ? { stored: { width: group, scales } } : {}),
     zeroAt: (row, column) => (tensor.isSymmetric ? (levels - 1) / 2 : (zeroPoints[groupAt(row, column)] ?? 0)),
     packed(memory) {
       if (levels === 3) {
@@ -238,9 +240,8 @@ export function packZeros(matrix: CodeMatrix, setting: NBits): Uint8Array<ArrayB
   const blocks = blocksPerRow(setting, columns)
   const rowBytes = zeroRowBytes(setting, blocks)
   const packed = new Uint8Array(rows * rowBytes)
-  const own = ofOwnBlocks(matrix, setting)
-  if (own !== null && blocks % (8 / bits) === 0) {
-    const { zeros } = own
+  const zeros = ofOwnBlocks(matrix, setting)?.zeros
+  if (zeros !== undefined && blocks % (8 / bits) === 0) {
     for (let at = 0, from = 0; at < packed.length; at++) {
       let byte = 0
       for (let shift = 0; shift < 8; shift += bits) byte |= (zeros[from++] ?? 0) << shift

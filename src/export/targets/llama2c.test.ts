@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { memorySource } from '../../io/memory-source.ts'
-import { Scratch } from '../../io/scratch.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { TensorEncoding } from '../../quantization/quantized-tensor.ts'
@@ -8,7 +7,7 @@ import { madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { byteLevelFiles, sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import { int8Values } from '../int8-values.ts'
-import { readLlama2c, readRows } from '../llama2c/read.ts'
+import { readLlama2c, rowReader } from '../llama2c/read.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
 import llama2c from './llama2c.ts'
 
@@ -54,12 +53,7 @@ describe('llama2c', () => {
     const file = await readLlama2c(memory)
     const place = file.matrices[1]
     if (place === undefined) throw new TypeError('no query matrix')
-    const scratch = { codes: new Scratch(), scales: new Scratch() }
-    const { codes, scales } = await readRows({ file: memory, memory: scratch }, place, {
-      groupSize: file.groupSize,
-      rowStart: 0,
-      rowEnd: place.rows,
-    })
+    const { codes, scales } = await rowReader(memory, place, file.groupSize)({ rowStart: 0, rowEnd: place.rows })
     const query = int8Values({ codes: Int8Array.from(codes), scales: new Float32Array(scales.slice().buffer), run: file.groupSize })
     const stored = await wholeOf(from, 'model.layers.0.self_attn.q_proj.weight')
     if (stored.encoding !== 'affine') throw new TypeError('affine was asked for')

@@ -9,7 +9,7 @@ import { interleaveRows, separateRows } from '../gguf/head-rows.ts'
 import { type Int8Matrix, int8Codes } from '../int8-codes.ts'
 import { int8Values, positiveZeros } from '../int8-values.ts'
 import { headerOf, type Llama2cPlan, type PlannedMatrix, planFile, runnerNormEps, supportsModel } from '../llama2c/plan.ts'
-import { readLlama2c, readRows, readTokenizer } from '../llama2c/read.ts'
+import { readLlama2c, readTokenizer, rowReader } from '../llama2c/read.ts'
 import { type Llama2cToken, llama2cTokenizer, tokenizerBytes } from '../llama2c/tokenizer.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
 import { sameInt8 } from '../same-int8.ts'
@@ -162,10 +162,9 @@ async function verify(
     const place = file.matrices[index]
     if (place === undefined) throw proofFailed(`Tensor ${name}`, 'is missing after reading back')
     const headDim = file.dim / file.heads
-    const memory = { codes: new Scratch(), scales: new Scratch() }
+    const readRows = rowReader(written, place, file.groupSize, signal)
     for await (const { rowStart, tile } of tilesOf(source, name, signal, tileUnit(matrix, plan))) {
-      const rows = { groupSize: file.groupSize, rowStart, rowEnd: rowStart + tile.rows }
-      const inFile = await readRows({ file: written, memory }, place, rows, signal)
+      const inFile = await readRows({ rowStart, rowEnd: rowStart + tile.rows })
       const inOrder = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
         isInterleaved ? separateRows(bytes, { headDim, rowBytes: bytes.length / tile.rows }) : bytes
       const found = {

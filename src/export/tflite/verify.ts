@@ -4,8 +4,7 @@ import { widenValues } from '../../core/widen.ts'
 import type { TfliteLayout } from '../../formats/tflite/layout.ts'
 import { readTflite, type TfliteFile } from '../../formats/tflite/read.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
-import { readInto } from '../../io/read-into.ts'
-import { Scratch } from '../../io/scratch.ts'
+import { readingAhead } from '../../io/read-ahead.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, rowPieces } from '../float-pieces.ts'
@@ -37,14 +36,13 @@ export async function verifyTflite(
   }
   const bytesOf = (constant: number, from = 0, to = placeOf(constant).sizeBytes): Promise<Uint8Array<ArrayBuffer>> =>
     written.read(placeOf(constant).start + from, placeOf(constant).start + to, signal)
+  const readerOf = (constant: number): ReturnType<typeof readingAhead> => {
+    const { start, sizeBytes } = placeOf(constant)
+    const read = readingAhead(written, start + sizeBytes, signal)
+    return (from, to) => read(start + from, start + to)
+  }
   const floatsOf = async (constant: number, from: number, to: number): Promise<Float32Array<ArrayBuffer>> =>
     new Float32Array((await bytesOf(constant, 4 * from, 4 * to)).buffer)
-  const memory = { codes: new Scratch(), scales: new Scratch() }
-  const scalesOf = async (constant: number, from: number, to: number): Promise<Float32Array<ArrayBuffer>> => {
-    const bytes = memory.scales.take(4 * (to - from))
-    await readInto(written, bytes, placeOf(constant).start + 4 * from, signal)
-    return widenValues('F32', bytes)
-  }
   for (const [index, from] of graph.sources.entries()) {
     throwIfAborted(signal)
     if (from.kind === 'bytes') {
@@ -59,13 +57,13 @@ export async function verifyTflite(
       const own = rowScales(file, from.name)
       const scaleIndex = graph.sources.findIndex((each) => each.kind === 'scales' && each.name === from.name)
       const run = placeOf(index).sizeBytes / (own?.length ?? placeOf(scaleIndex).sizeBytes / 4)
+      const [readCodes, readScales] = [readerOf(index), readerOf(scaleIndex)]
       for await (const { rowStart, tile } of tilesOf(source, from.name, signal)) {
         const first = rowStart * tile.columns
         const last = first + tile.rows * tile.columns
-        const found = memory.codes.take(last - first)
-        await readInto(written, found, placeOf(index).start + first, signal)
+        const found = await readCodes(first, last)
         const codes = new Int8Array(found.buffer, found.byteOffset, found.length)
-        const scales = own?.slice(first / run, last / run) ?? (await scalesOf(scaleIndex, first / run, last / run))
+        const scales = own?.slice(first / run, last / run) ?? widenValues('F32', await readScales((4 * first) / run, (4 * last) / run))
         // Equal codes and scales are equal weights.
         if (sameInt8({ codes, scales, run }, tile)) continue
         const wanted = await storage.get(tile.encoding).dequantize(tile, kernels, signal)
