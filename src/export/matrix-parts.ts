@@ -31,7 +31,8 @@ const largestBand = 80 * 2 ** 20
 
 /**
  * The bytes of parts that follow each other in a file. No more than a tile, `bandBytes`, which lie in `lineMemory`, and `heldBytes` are
- * in memory, whatever the size of the matrix.
+ * in memory, whatever the size of the matrix: what parts of rows have of the tiles waits from the first reading on until their turn,
+ * and where it is too much they are read again.
  */
 export async function* partPieces(
   parts: readonly MatrixPart[],
@@ -42,41 +43,61 @@ export async function* partPieces(
     heldBytes = mostHeldBytes,
   }: { readonly lineMemory: LineMemory; readonly bandBytes?: number; readonly heldBytes?: number },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  for (let at = 0; at < parts.length; ) {
-    const lines: LinePart[] = []
-    for (let part = parts[at]; part?.kind === 'lines'; part = parts[++at]) lines.push(part)
-    yield* linePieces(lines, tiles, { lineMemory, bandBytes })
-    const others: Exclude<MatrixPart, LinePart>[] = []
-    for (let part = parts[at]; part !== undefined && part.kind !== 'lines'; part = parts[++at]) others.push(part)
-    yield* rowPieces(others, tiles, heldBytes)
+  const held = new Held(parts, heldBytes)
+  const read = (): AsyncIterable<StoredTile> => held.reading(tiles())
+  let lines: LinePart[] = []
+  for (const part of parts) {
+    if (part.kind === 'lines') {
+      lines.push(part)
+      continue
+    }
+    yield* linePieces(lines, read, { lineMemory, bandBytes })
+    lines = []
+    const waiting = held.take(part)
+    if (part.kind === 'fixed') yield part.bytes()
+    else if (waiting !== null) yield* waiting
+    else for await (const tile of read()) yield* inPieces(part.bytesOf(tile))
   }
+  yield* linePieces(lines, read, { lineMemory, bandBytes })
 }
 
-/** While the first part of rows is written, what the others have of the tiles waits in memory; where it is too much they are read again. */
-async function* rowPieces(parts: readonly Exclude<MatrixPart, LinePart>[], tiles: () => AsyncIterable<StoredTile>, heldBytes: number) {
-  const [first, ...others] = parts.filter((part) => part.kind === 'rows')
-  const held = new Map<MatrixPart, Uint8Array<ArrayBuffer>[]>(others.map((part) => [part, []]))
-  let left = heldBytes
-  const hold = (tile: StoredTile): void => {
-    for (const part of others) {
-      const pieces = held.get(part)
-      if (pieces === undefined) continue
-      const bytes = part.bytesOf(tile).slice()
-      left -= bytes.length
-      if (left < 0) held.delete(part)
-      else if (bytes.length > 0) pieces.push(bytes)
+/** What the first reading of a matrix gives parts of rows whose turn comes later. */
+class Held {
+  readonly #pieces = new Map<MatrixPart, Uint8Array<ArrayBuffer>[]>()
+  #left: number
+  #isRead = false
+
+  constructor(parts: readonly MatrixPart[], bytes: number) {
+    for (const part of parts) if (part.kind === 'rows') this.#pieces.set(part, [])
+    this.#left = bytes
+  }
+
+  /** What waits for a part; `null` where it has to be read. */
+  take(part: MatrixPart): readonly Uint8Array<ArrayBuffer>[] | null {
+    const pieces = this.#pieces.get(part)
+    this.#pieces.delete(part)
+    return this.#isRead && pieces !== undefined ? pieces : null
+  }
+
+  async *reading(tiles: AsyncIterable<StoredTile>): AsyncGenerator<StoredTile> {
+    const isFirst = !this.#isRead
+    this.#isRead = true
+    for await (const tile of tiles) {
+      if (isFirst) this.#add(tile)
+      yield tile
     }
   }
-  for (const part of parts) {
-    const waiting = held.get(part)
-    held.delete(part)
-    if (part.kind === 'fixed') yield part.bytes()
-    else if (waiting !== undefined) yield* waiting
-    else {
-      for await (const tile of tiles()) {
-        if (part === first) hold(tile)
-        yield* inPieces(part.bytesOf(tile))
-      }
+
+  #add(tile: StoredTile): void {
+    for (const [part, pieces] of this.#pieces) {
+      if (part.kind !== 'rows') continue
+      const bytes = part.bytesOf(tile).slice()
+      if (bytes.length > 0) pieces.push(bytes)
+      this.#left -= bytes.length
+      if (this.#left >= 0) continue
+      // A part that is too much leaves its room to the others.
+      this.#left += pieces.reduce((sum, { length }) => sum + length, 0)
+      this.#pieces.delete(part)
     }
   }
 }

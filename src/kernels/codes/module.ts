@@ -1,21 +1,23 @@
 import { wasmBase64 } from './build/codes.ts'
 
-/** What the module exports; pointers are byte offsets into `memory`. Described where they are written, in `assembly/`. */
+/** From a place on, to a place, and how many of what: described where they are written, in `assembly/`. */
+type Make = (...args: readonly (number | bigint)[]) => void
+/** Places of what is found and of what is stored, how many of what; 0 where they are not the same. */
+type Same = (...args: readonly (number | bigint)[]) => number
+
+/** What the module exports; pointers are byte offsets into `memory`. */
 interface CodesExports {
   readonly memory: WebAssembly.Memory
   readonly heapBase: () => number
-  readonly flipBytes: (from: number, count: number, to: number, flip: number) => void
-  readonly splitQ8: (from: number, count: number, codes: number, floats: number, flip: number) => void
-  readonly widenFields: (from: number, count: number, to: number, ...widening: WideningArguments) => void
-  readonly widenTrits: (from: number, rows: number, columns: number, to: number) => void
-  readonly sameBytes: (found: number, stored: number, count: number, flip: number) => number
-  readonly sameQ8: (codes: number, scales: number, stored: number, count: number, flip: number, runs: number) => number
-  readonly sameFields: (found: number, stored: number, count: number, ...widening: WideningArguments) => number
-  readonly sameTrits: (found: number, stored: number, rows: number, columns: number) => number
+  readonly flipBytes: Make
+  readonly splitQ8: Make
+  readonly widenFields: Make
+  readonly widenTrits: Make
+  readonly sameBytes: Same
+  readonly sameQ8: Same
+  readonly sameFields: Same
+  readonly sameTrits: Same
 }
-
-/** Bits of a code, bits of its field, 1 where it is doubled, what is added in eight fields. */
-type WideningArguments = readonly [bits: number, wide: number, double: number, more: bigint]
 
 /** Room for what comes in, and for what goes out or is compared with it: both stay in the cache. */
 export const stageBytes = 64 * 2 ** 10
