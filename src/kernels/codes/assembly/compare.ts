@@ -131,6 +131,9 @@ function missing(fields: v128): v128 {
  */
 export function sameTrits(found: usize, stored: usize, rows: i32, columns: i32): bool {
   let wrong = i16x8.splat(0)
+  // Negative where a field is 0.
+  let rest = 0
+  let other = 0
   for (let row = 0; row < rows; row++) {
     let left = columns
     for (; left >= 80; left -= 80, found += 20, stored += 16) {
@@ -142,13 +145,16 @@ export function sameTrits(found: usize, stored: usize, rows: i32, columns: i32):
       wrong = v128.or(wrong, v128.or(v128.xor(bytes, v128.load(stored)), v128.or(missing(one), missing(other))))
     }
     for (let bit = 0; left > 0; left -= 5, bit += 10, stored++) {
-      let five = (load<i32>(found + (bit >> 3)) >> (bit & 7)) & 1023
-      if (left < 5) five = (five & ((1 << (2 * left)) - 1)) | (0x155 & ~((1 << (2 * left)) - 1))
-      const fields = i16x8.splat(<i16>five)
-      const byte = i16x8.splat(load<u8>(stored))
-      wrong = v128.or(wrong, v128.or(v128.xor(fiveDigits(fields), byte), missing(fields)))
+      const five = load<i32>(found + (bit >> 3)) >> (bit & 7)
+      let byte = 0
+      for (let i = min(left, 5) - 1; i >= 0; i--) {
+        const field = (five >> (2 * i)) & 3
+        rest |= field - 1
+        byte = 3 * byte + field - 1
+      }
+      other |= byte ^ load<u8>(stored)
     }
     found += (columns % 80) >> 2
   }
-  return !v128.any_true(wrong)
+  return rest >= 0 && other == 0 && !v128.any_true(wrong)
 }

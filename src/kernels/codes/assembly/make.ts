@@ -96,28 +96,18 @@ function twoForties(fields: v128): v128 {
 
 /**
  * Rows of codes 0, 1 and 2, five a byte in base 3, to rows of two bits a code with 1 added. `columns` is a multiple of 16; rows begin
- * with a byte.
+ * with a byte. What is written past the end of a row is overwritten by the next one.
  */
 export function widenTrits(from: usize, rows: i32, columns: i32, to: usize): void {
-  for (let row = 0; row < rows; row++) {
-    let left = columns
+  for (let row = 0; row < rows; row++, from += (columns + 4) / 5, to += columns >> 2) {
     // Eighty codes: sixteen bytes become twenty.
-    for (; left >= 80; left -= 80, from += 16, to += 20) {
-      const bytes = v128.load(from)
+    for (let at = 0; 5 * at < columns; at += 16) {
+      const bytes = v128.load(from + at)
       const one = twoForties(fiveFields(i16x8.extend_low_i8x16_u(bytes)))
       const other = twoForties(fiveFields(i16x8.extend_high_i8x16_u(bytes)))
-      v128.store(to, v128.shuffle<i8>(one, other, 0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 20, 24))
-      store<u32>(to, <u32>(i64x2.extract_lane(other, 1) >> 8), 16)
-    }
-    let held: u64 = 0
-    for (let count = 0; left > 0; left -= 5) {
-      held |= <u64>i16x8.extract_lane_u(fiveFields(i16x8.splat(load<u8>(from++))), 0) << count
-      count += 2 * min(5, left)
-      if (count < 32) continue
-      store<u32>(to, <u32>held)
-      to += 4
-      held >>= 32
-      count -= 32
+      const wide = to + at + (at >> 2)
+      v128.store(wide, v128.shuffle<i8>(one, other, 0, 1, 2, 3, 4, 8, 9, 10, 11, 12, 16, 17, 18, 19, 20, 24))
+      store<u32>(wide, <u32>(i64x2.extract_lane(other, 1) >> 8), 16)
     }
   }
 }
