@@ -1,5 +1,6 @@
 import { narrowToHalf } from '../../core/float16.ts'
 import { ownBytes } from '../../core/shared-memory.ts'
+import type { Scratch } from '../../io/scratch.ts'
 import { flipSigns } from '../../kernels/codes/make.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { unpackRow } from '../code-rows.ts'
@@ -25,10 +26,10 @@ export function packRows({ rows, columns, bits, codes }: AffineTensor): Uint8Arr
   return bytes
 }
 
-/** Rows as signed bytes: `weight` of `int-quantized`. 4 or 8 bits. */
-export function signedRows({ rows, columns, bits, codes }: AffineTensor): Uint8Array<ArrayBuffer> {
-  if (bits === 8) return flipSigns(codes)
-  const bytes = new Uint8Array(rows * columns)
+/** Rows as signed bytes, in `memory`: `weight` of `int-quantized`. 4 or 8 bits. */
+export function signedRows({ rows, columns, bits, codes }: AffineTensor, memory: Scratch): Uint8Array<ArrayBuffer> {
+  const bytes = memory.take(rows * columns)
+  if (bits === 8) return flipSigns(codes, bytes)
   const rowBytes = packedRowBytes(columns, bits)
   for (let row = 0; row < rows; row++) {
     unpackRow(codes, { at: row * rowBytes, bits, columns }, bytes.subarray(row * columns, (row + 1) * columns))
