@@ -8,9 +8,9 @@ const offsetRooms = ['src/io/**/*.ts', 'src/formats/**/*.ts', 'src/export/**/*.t
 const bitFiles = [
   'src/export/**/{packing,unpacking}.ts',
   'src/export/**/same-*.ts',
-  'src/export/{block-codes,code-rows,eight-bits,transpose-bytes}.ts',
+  'src/export/{block-codes,code-rows}.ts',
   'src/export/matrix-parts.test.ts',
-  'src/export/onnx/{code-matrix,lines-to-rows,widen-codes}.ts',
+  'src/export/onnx/code-matrix.ts',
 ]
 const noIdLiterals = {
   selector:

@@ -80,7 +80,7 @@ interface Workers {
   readonly hash: URL
 }
 
-const sampleMs = 5
+const sampleMs = 20
 const everywhere = '-everywhere'
 
 /** The cases whose `target` or `target:recipe` is named, or all. */

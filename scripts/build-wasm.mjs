@@ -1,6 +1,6 @@
 // Compiles AssemblyScript (plain SIMD) to modules that hold the WASM as base64, so that workers, Node and bundles load it alike: the
-// kernels of src/kernels/wasm/assembly to src/kernels/wasm/build/kernels.ts, and what turns rows into lines, which is in
-// src/kernels/transpose. Does nothing when the sources are unchanged.
+// kernels of src/kernels/wasm/assembly to src/kernels/wasm/build/kernels.ts, and what turns rows into lines and
+// codes into other widths, which is in src/kernels/transpose and src/kernels/codes. Does nothing when the sources are unchanged.
 // Imported by `bundle.mjs`, which spares a process at every start of the command line.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
@@ -13,6 +13,7 @@ const root = path.dirname(path.dirname(self))
 const modules = [
   ['src/kernels/wasm', 'kernels'],
   ['src/kernels/transpose', 'transpose'],
+  ['src/kernels/codes', 'codes'],
 ]
 const packageFile = path.join(root, 'node_modules/assemblyscript/package.json')
 

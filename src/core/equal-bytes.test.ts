@@ -13,11 +13,7 @@ test('bytes are equal wherever they lie, and one that differs is found', () => {
       const [one, other] = [put(before), put(ahead)]
       expect(equalBytes(one, other)).toBe(true)
       expect(equalBytes(one, put(0).subarray(1))).toBe(bytes.length === 0)
-      const flipped = other.map((byte) => byte ^ 0x80)
-      expect(equalBytes(one, flipped, 0x80)).toBe(true)
       if (bytes.length === 0) return
-      expect(equalBytes(one, flipped)).toBe(false)
-      expect(equalBytes(one, other, 0x80)).toBe(false)
       other[place % bytes.length] = (other[place % bytes.length] ?? 0) ^ 1
       expect(equalBytes(one, other)).toBe(false)
     }),

@@ -1,7 +1,7 @@
 import { widenHalf } from '../core/float16.ts'
-import { shortWordsIn, signedWordsIn } from '../core/words.ts'
+import { shortWordsIn } from '../core/words.ts'
 
-// Blocks of ggml are whole words of 16 bits, the scale first.
+// Blocks of ggml are whole words of 16 bits, the scale first. Those of Q8_0 are taken apart by `kernels/codes`.
 
 /** The halves that blocks of `blockBytes` begin with, widened. */
 export function blockHalves(blocks: Uint8Array, blockBytes: number): Float32Array<ArrayBuffer> {
@@ -10,23 +10,6 @@ export function blockHalves(blocks: Uint8Array, blockBytes: number): Float32Arra
   const halves = new Uint16Array(words.length / each)
   for (let i = 0, at = 0; i < halves.length; i++, at += each) halves[i] = words[at] ?? 0
   return widenHalf(halves)
-}
-
-/** Codes of Q8_0 blocks (a half, then 32 in two's complement) one behind the other; `flip` 0x80808080 moves them to around 128. */
-export function q8Codes(blocks: Uint8Array, flip: 0 | 0x80808080): Uint8Array<ArrayBuffer> {
-  const count = blocks.length / 34
-  const codes = new Int32Array(count * 8)
-  // Blocks of an even number begin with a word, and those behind them within one.
-  const words = signedWordsIn(blocks.subarray(0, (count & ~1) * 34))
-  for (let from = 0, to = 0; from < words.length; ) {
-    for (const end = to + 8; to < end; to++, from++) codes[to] = (((words[from] ?? 0) >>> 16) | ((words[from + 1] ?? 0) << 16)) ^ flip
-    from++
-    for (const end = to + 8; to < end; to++, from++) codes[to] = (words[from] ?? 0) ^ flip
-  }
-  const bytes = new Uint8Array(codes.buffer)
-  for (let to = (count & ~1) * 32, from = blocks.length - 32; to < bytes.length; to++, from++)
-    bytes[to] = (blocks[from] ?? 0) ^ (flip & 0xff)
-  return bytes
 }
 
 /**

@@ -1,12 +1,12 @@
+import { Scratch } from '../io/scratch.ts'
+import { flipSigns, splitQ8 } from '../kernels/codes/make.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../kernels/contract/affine.ts'
 import { ggmlTypes } from '../kernels/contract/ggml.ts'
 import type { MatrixShape } from '../kernels/contract/kernels.ts'
 import type { QuantizedTensor, TensorEncoding } from '../quantization/quantized-tensor.ts'
-import { blockHalves, q8Codes } from './block-codes.ts'
 import { unpackRow } from './code-rows.ts'
-import { flipSigns } from './eight-bits.ts'
 
-/** A matrix as whole numbers of 8 bits: value = scales[run] * code, exactly what the stored tensor stands for. Each is made when it is read. */
+/** A matrix as whole numbers of 8 bits: value = scales[run] * code, exactly what the stored tensor stands for. */
 export interface Int8Matrix extends MatrixShape {
   /** [rows, columns]. */
   readonly codes: Int8Array<ArrayBuffer>
@@ -31,14 +31,14 @@ export function int8Run(encoding: TensorEncoding, columns: number): number | nul
   return typeof encoding.group === 'number' ? Math.min(encoding.group, columns) : columns
 }
 
-/** Throws `RangeError` for an encoding that `int8Run` refuses. */
-export function int8Codes(tensor: QuantizedTensor): Int8Matrix {
+/** Codes may lie in `memory`, and hold until that is used again. Throws `RangeError` for an encoding that `int8Run` refuses. */
+export function int8Codes(tensor: QuantizedTensor, memory = new Scratch()): Int8Matrix {
   if (tensor.encoding === 'affine') {
     const { rows, columns, group, scales } = tensor.affine
     return {
       ...{ rows, columns, run: typeof group === 'number' ? Math.min(group, columns) : columns },
       get codes() {
-        return affineCodes(tensor.affine)
+        return affineCodes(tensor.affine, memory)
       },
       get scales() {
         return group === 'tensor' ? new Float32Array(rows).fill(scales[0] ?? 0) : scales
@@ -47,22 +47,21 @@ export function int8Codes(tensor: QuantizedTensor): Int8Matrix {
   }
   if (tensor.encoding === 'ggml' && tensor.type === 'Q8_0') {
     const { rows, columns, blocks } = tensor
-    const { blockSize, blockBytes } = ggmlTypes.Q8_0
-    return {
-      ...{ rows, columns, run: blockSize },
-      get codes() {
-        return new Int8Array(q8Codes(blocks, 0).buffer)
-      },
-      get scales() {
-        return blockHalves(blocks, blockBytes)
-      },
-    }
+    const codes = memory.take(rows * columns)
+    return { rows, columns, run: ggmlTypes.Q8_0.blockSize, scales: splitQ8(blocks, 0, codes), codes: signed(codes) }
   }
   throw new RangeError(`${tensor.name} has no form in whole numbers of 8 bits`)
 }
 
-function affineCodes({ rows, columns, bits, group, codes, zeroPoints, isSymmetric }: AffineTensor): Int8Array<ArrayBuffer> {
-  if (bits === 8 && isSymmetric) return new Int8Array(flipSigns(codes).buffer)
+function signed({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): Int8Array<ArrayBuffer> {
+  return new Int8Array(buffer, byteOffset, length)
+}
+
+function affineCodes(
+  { rows, columns, bits, group, codes, zeroPoints, isSymmetric }: AffineTensor,
+  memory: Scratch,
+): Int8Array<ArrayBuffer> {
+  if (bits === 8 && isSymmetric) return signed(flipSigns(codes, memory.take(codes.length)))
   const run = typeof group === 'number' ? Math.min(group, columns) : columns
   const rowBytes = packedRowBytes(columns, bits)
   const groups = groupsPerRow(columns, group)

@@ -1,6 +1,6 @@
 import type { LineMemory } from '../kernels/transpose/line-memory.ts'
 import { inPieces } from './float-pieces.ts'
-import type { StoredTile } from './stored-tiles.ts'
+import { mostHeldBytes, type StoredTile } from './stored-tiles.ts'
 
 /** Some lines of a part: `bytes` are those of lines [lineStart, lineEnd). */
 export interface Band {
@@ -30,27 +30,76 @@ export type MatrixPart =
 const largestBand = 80 * 2 ** 20
 
 /**
- * The bytes of parts that follow each other in a file. No more than a tile and `bandBytes`, which lie in `lineMemory`, are in memory,
- * whatever the size of the matrix.
+ * The bytes of parts that follow each other in a file. No more than a tile, `bandBytes`, which lie in `lineMemory`, and `heldBytes` are
+ * in memory, whatever the size of the matrix: what parts of rows have of the tiles waits from the first reading on until their turn,
+ * and where it is too much they are read again.
  */
 export async function* partPieces(
   parts: readonly MatrixPart[],
   tiles: () => AsyncIterable<StoredTile>,
-  { lineMemory, bandBytes = largestBand }: { readonly lineMemory: LineMemory; readonly bandBytes?: number },
+  {
+    lineMemory,
+    bandBytes = largestBand,
+    heldBytes = mostHeldBytes,
+  }: { readonly lineMemory: LineMemory; readonly bandBytes?: number; readonly heldBytes?: number },
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
-  const memory = { lineMemory, bandBytes }
+  const held = new Held(parts, heldBytes)
+  const read = (): AsyncIterable<StoredTile> => held.reading(tiles())
   let lines: LinePart[] = []
   for (const part of parts) {
     if (part.kind === 'lines') {
       lines.push(part)
       continue
     }
-    yield* linePieces(lines, tiles, memory)
+    yield* linePieces(lines, read, { lineMemory, bandBytes })
     lines = []
+    const waiting = held.take(part)
     if (part.kind === 'fixed') yield part.bytes()
-    else for await (const tile of tiles()) yield* inPieces(part.bytesOf(tile))
+    else if (waiting !== null) yield* waiting
+    else for await (const tile of read()) yield* inPieces(part.bytesOf(tile))
   }
-  yield* linePieces(lines, tiles, memory)
+  yield* linePieces(lines, read, { lineMemory, bandBytes })
+}
+
+/** What the first reading of a matrix gives parts of rows whose turn comes later. */
+class Held {
+  readonly #pieces = new Map<MatrixPart, Uint8Array<ArrayBuffer>[]>()
+  #left: number
+  #isRead = false
+
+  constructor(parts: readonly MatrixPart[], bytes: number) {
+    for (const part of parts) if (part.kind === 'rows') this.#pieces.set(part, [])
+    this.#left = bytes
+  }
+
+  /** What waits for a part; `null` where it has to be read. */
+  take(part: MatrixPart): readonly Uint8Array<ArrayBuffer>[] | null {
+    const pieces = this.#pieces.get(part)
+    this.#pieces.delete(part)
+    return this.#isRead && pieces !== undefined ? pieces : null
+  }
+
+  async *reading(tiles: AsyncIterable<StoredTile>): AsyncGenerator<StoredTile> {
+    const isFirst = !this.#isRead
+    this.#isRead = true
+    for await (const tile of tiles) {
+      if (isFirst) this.#add(tile)
+      yield tile
+    }
+  }
+
+  #add(tile: StoredTile): void {
+    for (const [part, pieces] of this.#pieces) {
+      if (part.kind !== 'rows') continue
+      const bytes = part.bytesOf(tile).slice()
+      if (bytes.length > 0) pieces.push(bytes)
+      this.#left -= bytes.length
+      if (this.#left >= 0) continue
+      // A part that is too much leaves its room to the others.
+      this.#left += pieces.reduce((sum, { length }) => sum + length, 0)
+      this.#pieces.delete(part)
+    }
+  }
 }
 
 async function* linePieces(

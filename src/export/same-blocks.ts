@@ -1,48 +1,14 @@
-import { equalBytes } from '../core/equal-bytes.ts'
 import { widenHalf } from '../core/float16.ts'
-import { signedWordsIn } from '../core/words.ts'
+import { sameBytes } from '../kernels/codes/same.ts'
 import { bytesOfFloats } from '../quantization/join-arrays.ts'
 
-/** A scale of a file for each run of 32 / `runs` columns of blocks of 32. */
-interface BlockScales {
-  readonly scales: Float32Array
-  readonly runs: number
-}
-
 /** Whether scales of a file are, bit by bit, the halves that stored blocks of `blockBytes` begin with. Shares no code with the writers. */
-export function sameBlockScales({ scales, runs }: BlockScales, blocks: Uint8Array, blockBytes: number): boolean {
+export function sameBlockScales(scales: Float32Array, blocks: Uint8Array, blockBytes: number): boolean {
   const count = blocks.length / blockBytes
-  if (scales.length !== count * runs) return false
-  const halves = new Uint16Array(scales.length)
-  for (let at = 0, index = 0; index < halves.length; at += blockBytes) {
-    const half = (blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8)
-    for (const end = index + runs; index < end; index++) halves[index] = half
-  }
-  return equalBytes(bytesOfFloats(widenHalf(halves)), bytesOfFloats(scales))
-}
-
-/**
- * Whether codes of a file are those of stored Q8_0 blocks: the same bytes, or with `flip` 0x80 those around 128. Two blocks, 17 words,
- * at a time: codes of the first begin within a word.
- */
-export function sameQ8Codes(codes: Uint8Array | Int8Array, blocks: Uint8Array, flip: 0 | 0x80): boolean {
-  if (blocks.length * 32 !== codes.length * 34) return false
-  const found = new Uint8Array(codes.buffer, codes.byteOffset, codes.length)
-  const even = found.length & ~63
-  const [words, stored] = [signedWordsIn(found.subarray(0, even)), signedWordsIn(blocks.subarray(0, (even / 32) * 34))]
-  const flips = Math.imul(flip, 0x01010101)
-  for (let at = 0, from = 0; at < words.length; ) {
-    let differing = 0
-    let word = stored[from++] ?? 0
-    for (const end = at + 8; at < end; at++) {
-      const next = stored[from++] ?? 0
-      differing |= (words[at] ?? 0) ^ ((word >>> 16) | (next << 16)) ^ flips
-      word = next
-    }
-    for (const end = at + 8; at < end; at++, from++) differing |= (words[at] ?? 0) ^ (stored[from] ?? 0) ^ flips
-    if (differing !== 0) return false
-  }
-  return equalBytes(found.subarray(even), blocks.subarray((even / 32) * 34 + 2), flip)
+  if (scales.length !== count) return false
+  const halves = new Uint16Array(count)
+  for (let at = 0, index = 0; index < count; at += blockBytes, index++) halves[index] = (blocks[at] ?? 0) | ((blocks[at + 1] ?? 0) << 8)
+  return sameBytes(bytesOfFloats(scales), bytesOfFloats(widenHalf(halves)))
 }
 
 /** Whether codes of a file, two a byte in their order, are those of stored Q4_0 blocks, whose bytes hold a code of each half. */

@@ -1,8 +1,7 @@
-import { equalBytes } from '../core/equal-bytes.ts'
+import { sameBytes, sameQ8 } from '../kernels/codes/same.ts'
 import type { AffineTensor } from '../kernels/contract/affine.ts'
 import type { Int8RowsTensor } from '../kernels/contract/int8-rows.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
-import { sameBlockScales, sameQ8Codes } from './same-blocks.ts'
 
 /** Rows of a file as whole numbers of 8 bits: value = code * scale of its run. */
 export interface Int8InFile {
@@ -39,7 +38,7 @@ function sameAffine(
   { columns, bits, isSymmetric, group, codes: stored, scales: steps }: AffineTensor,
 ): boolean {
   // In two's complement, and around 128.
-  if (bits !== 8 || !isSymmetric || !equalBytes(bytesOf(codes), stored, 0x80)) return false
+  if (bits !== 8 || !isSymmetric || !sameBytes(bytesOf(codes), stored, 0x80)) return false
   // Each stored group is a whole number of runs.
   const width = typeof group === 'number' ? Math.min(group, columns) : columns
   if (width % run !== 0) return false
@@ -47,7 +46,7 @@ function sameAffine(
 }
 
 function sameRows({ codes, scales, run }: Int8InFile, { columns, codes: stored, scales: largest }: Int8RowsTensor): boolean {
-  if (!equalBytes(bytesOf(codes), bytesOf(stored))) return false
+  if (!sameBytes(bytesOf(codes), bytesOf(stored))) return false
   return scales.every((scale, index) => scale === Math.fround((largest[Math.floor((index * run) / columns)] ?? 0) / 127))
 }
 
@@ -57,5 +56,5 @@ function bytesOf({ buffer, byteOffset, length }: Int8Array): Uint8Array {
 
 /** Q8_0: a half, then 32 codes. */
 function sameBlocks({ codes, scales, run }: Int8InFile, blocks: Uint8Array): boolean {
-  return 32 % run === 0 && sameQ8Codes(codes, blocks, 0) && sameBlockScales({ scales, runs: 32 / run }, blocks, 34)
+  return 32 % run === 0 && sameQ8({ codes: bytesOf(codes), scales, runs: 32 / run }, blocks, 0)
 }

@@ -98,8 +98,11 @@ export function nestScales(scales: Float32Array): NestedScales {
 /** The scales that a reader of the file computes. */
 export function restoreScales({ codes, absmax, offset }: NestedScales): Float32Array<ArrayBuffer> {
   const scales = new Float32Array(codes.length)
-  for (let i = 0; i < scales.length; i++) {
-    scales[i] = Math.fround((dynamicMap[codes[i] ?? 0] ?? 0) * (absmax[Math.floor(i / nestedBlock)] ?? 0)) + offset
+  for (let i = 0, block = 0; i < scales.length; block++) {
+    const largest = absmax[block] ?? 0
+    for (const end = Math.min(scales.length, i + nestedBlock); i < end; i++) {
+      scales[i] = Math.fround((dynamicMap[codes[i] ?? 0] ?? 0) * largest) + offset
+    }
   }
   return scales
 }

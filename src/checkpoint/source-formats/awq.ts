@@ -137,9 +137,9 @@ function cut({ codes, zeros, scales }: Rows, start: number, end: number, rows: n
   if (start === 0 && end === rows) return { codes, zeros, scales }
   const [rowBytes, groups] = [codes.length / rows, scales.length / rows]
   return {
-    codes: codes.slice(start * rowBytes, end * rowBytes),
-    zeros: zeros.slice(start * groups, end * groups),
-    scales: scales.slice(start * groups, end * groups),
+    codes: codes.subarray(start * rowBytes, end * rowBytes),
+    zeros: zeros.subarray(start * groups, end * groups),
+    scales: scales.subarray(start * groups, end * groups),
   }
 }
 

@@ -142,8 +142,12 @@ async function loadNested(
   if (largest.length !== Math.ceil(blocks / size)) throw damagedPart(nested.absmax, `does not belong to blocks of ${size}`)
   return (codes, first) => {
     const scales = new Float32Array(codes.length)
-    for (let i = 0; i < scales.length; i++) {
-      scales[i] = Math.fround((map[codes[i] ?? 0] ?? 0) * (largest[Math.floor((first + i) / size)] ?? 0)) + offset
+    for (let i = 0; i < scales.length; ) {
+      const block = Math.floor((first + i) / size)
+      const own = largest[block] ?? 0
+      for (const end = Math.min(scales.length, (block + 1) * size - first); i < end; i++) {
+        scales[i] = Math.fround((map[codes[i] ?? 0] ?? 0) * own) + offset
+      }
     }
     return scales
   }

@@ -202,10 +202,11 @@ async function readZeroFields(
   const { bits, groups, range, fields } = into
   const inWord = 32 / bits
   const [first, last] = [Math.floor(range.rowStart / inWord), Math.ceil(range.rowEnd / inWord)]
-  const words = new Uint32Array((await readPart(part, signal, [4 * first * groups, 4 * last * groups])).buffer)
+  const words = new Int32Array((await readPart(part, signal, [4 * first * groups, 4 * last * groups])).buffer)
+  const mask = 2 ** bits - 1
   for (let row = range.rowStart, at = 0; row < range.rowEnd; row++) {
     const line = (Math.floor(row / inWord) - first) * groups
     const shift = bits * (row % inWord)
-    for (let group = 0; group < groups; group++, at++) fields[at] = ((words[line + group] ?? 0) >>> shift) & (2 ** bits - 1)
+    for (let group = 0; group < groups; group++, at++) fields[at] = ((words[line + group] ?? 0) >>> shift) & mask
   }
 }

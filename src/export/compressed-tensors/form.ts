@@ -1,5 +1,6 @@
 import compressedTensorsReader from '../../checkpoint/source-formats/compressed-tensors.ts'
 import type { SafetensorsDType } from '../../formats/safetensors/dtype.ts'
+import { Scratch } from '../../io/scratch.ts'
 import type { InputRounding } from '../../kernels/contract/activations.ts'
 import { type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
@@ -53,11 +54,12 @@ function int8Form(spec: TensorSpec, { group, isSymmetric }: TensorEncoding<'affi
   const scales = part('weight_scale', 'F16', [rows, groups])
   const zeros = part('weight_zero_point', 'I8', [rows, groups])
   const input = part('input_scale', 'F32', [1])
+  const memory = new Scratch()
   return {
     specs: [weights, scales, ...(isSymmetric ? [] : [zeros]), ...(mode?.kind === 'int8-tensor' ? [input] : [])],
     unit: 1,
     parts: new Map<string, MatrixPart>([
-      [weights.name, ofRows(signedRows)],
+      [weights.name, ofRows((affine) => signedRows(affine, memory))],
       [scales.name, ofRows(halfScales)],
       [zeros.name, ofRows(signedZeros)],
       [input.name, { kind: 'fixed', bytes: () => bytesOfFloats(Float32Array.of(mode?.kind === 'int8-tensor' ? mode.scale : 0)) }],

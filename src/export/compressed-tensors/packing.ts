@@ -1,8 +1,9 @@
 import { narrowToHalf } from '../../core/float16.ts'
 import { ownBytes } from '../../core/shared-memory.ts'
+import type { Scratch } from '../../io/scratch.ts'
+import { flipSigns } from '../../kernels/codes/make.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { unpackRow } from '../code-rows.ts'
-import { flipSigns } from '../eight-bits.ts'
 import { zeroPointsOf } from '../safetensors/affine-values.ts'
 
 /**
@@ -25,10 +26,10 @@ export function packRows({ rows, columns, bits, codes }: AffineTensor): Uint8Arr
   return bytes
 }
 
-/** Rows as signed bytes: `weight` of `int-quantized`. 4 or 8 bits. */
-export function signedRows({ rows, columns, bits, codes }: AffineTensor): Uint8Array<ArrayBuffer> {
-  if (bits === 8) return flipSigns(codes)
-  const bytes = new Uint8Array(rows * columns)
+/** Rows as signed bytes, in `memory`: `weight` of `int-quantized`. 4 or 8 bits. */
+export function signedRows({ rows, columns, bits, codes }: AffineTensor, memory: Scratch): Uint8Array<ArrayBuffer> {
+  const bytes = memory.take(rows * columns)
+  if (bits === 8) return flipSigns(codes, bytes)
   const rowBytes = packedRowBytes(columns, bits)
   for (let row = 0; row < rows; row++) {
     unpackRow(codes, { at: row * rowBytes, bits, columns }, bytes.subarray(row * columns, (row + 1) * columns))
@@ -40,16 +41,15 @@ export function signedRows({ rows, columns, bits, codes }: AffineTensor): Uint8A
 
 /** `weight_zero_point` [words of rows, groups] of `pack-quantized`: fields along the outputs, of rows that begin a word. */
 export function packZeros(tensor: AffineTensor): Uint8Array<ArrayBuffer> {
-  const { rows, columns, bits, group } = tensor
+  const { rows, columns, bits, group, zeroPoints } = tensor
   const groups = groupsPerRow(columns, group)
-  const words = new Uint32Array(wordsFor(rows, bits) * groups)
-  const zeroOf = zeroPointsOf(tensor)
+  const words = new Int32Array(wordsFor(rows, bits) * groups)
   for (let row = 0; row < rows; row++) {
-    const bit = row * bits
-    for (let index = 0; index < groups; index++) {
-      const at = (bit >>> 5) * groups + index
-      words[at] = (words[at] ?? 0) | (zeroOf(row, index) << (bit & 31))
-    }
+    const line = ((row * bits) >>> 5) * groups
+    const shift = (row * bits) & 31
+    const own = group === 'tensor' ? 0 : row * groups
+    for (let index = 0; index < groups; index++)
+      words[line + index] = (words[line + index] ?? 0) | ((zeroPoints[own + index] ?? 0) << shift)
   }
   return new Uint8Array(words.buffer)
 }

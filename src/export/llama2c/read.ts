@@ -1,4 +1,6 @@
+import type { RowRange } from '../../checkpoint/checkpoint.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { readingAhead } from '../../io/read-ahead.ts'
 import { proofFailed } from '../proof.ts'
 
 /**
@@ -65,17 +67,26 @@ export async function readLlama2c(source: ByteSource, signal?: AbortSignal): Pro
   return { dim, hiddenDim, layers, heads, kvHeads, vocabSize, seqLen, isShared: flag === 1, groupSize, normStart: weightStart, matrices }
 }
 
-/** Rows [rowStart, rowEnd) of a matrix as the file has them. */
-export async function readRows(
-  source: ByteSource,
-  { columns, codeStart, scaleStart }: Llama2cMatrix,
-  { groupSize, rowStart, rowEnd }: { readonly groupSize: number; readonly rowStart: number; readonly rowEnd: number },
+interface Llama2cRows {
+  readonly codes: Uint8Array<ArrayBuffer>
+  readonly scales: Uint8Array<ArrayBuffer>
+}
+
+/** Rows [rowStart, rowEnd) of a matrix as the file has them, which hold until the next ones are read. */
+export function rowReader(
+  file: ByteSource,
+  { rows, columns, codeStart, scaleStart }: Llama2cMatrix,
+  groupSize: number,
   signal?: AbortSignal,
-): Promise<{ readonly codes: Uint8Array<ArrayBuffer>; readonly scales: Uint8Array<ArrayBuffer> }> {
-  const [first, last] = [rowStart * columns, rowEnd * columns]
-  return {
-    codes: await source.read(codeStart + first, codeStart + last, signal),
-    scales: await source.read(scaleStart + 4 * (first / groupSize), scaleStart + 4 * (last / groupSize), signal),
+): (rows: RowRange) => Promise<Llama2cRows> {
+  const readCodes = readingAhead(file, codeStart + rows * columns, signal)
+  const scaleRow = 4 * (columns / groupSize)
+  const readScales = readingAhead(file, scaleStart + rows * scaleRow, signal)
+  return async ({ rowStart, rowEnd }) => {
+    const codes = readCodes(codeStart + rowStart * columns, codeStart + rowEnd * columns)
+    const scales = readScales(scaleStart + rowStart * scaleRow, scaleStart + rowEnd * scaleRow)
+    const [ofCodes, ofScales] = await Promise.all([codes, scales])
+    return { codes: ofCodes, scales: ofScales }
   }
 }
 

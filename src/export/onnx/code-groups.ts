@@ -1,11 +1,11 @@
-import { equalBytes } from '../../core/equal-bytes.ts'
 import { Scratch } from '../../io/scratch.ts'
+import { sameBytes } from '../../kernels/codes/same.ts'
 import { type CodeBookTensor, codeBooks } from '../../kernels/contract/codebook.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { inPieces } from '../float-pieces.ts'
-import { storedTiles, tilesOf } from '../stored-tiles.ts'
+import { mostHeldBytes, storedTiles, tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
-import { blockZeros, codeMatrix, packZeros, tileCodes, tileScales } from './code-matrix.ts'
+import { blockZeros, codeMatrix, packZeros, type TileInFile, tileInFile } from './code-matrix.ts'
 import { bytesOf, floatBytes, floatsOf } from './float-group.ts'
 import { blocksPerRow, type NBits, zeroRowBytes } from './nbits.ts'
 import { type FloatType, moduleOf, type PlannedMatrix } from './plan.ts'
@@ -31,9 +31,6 @@ interface Piece {
   readonly bytes: Uint8Array<ArrayBuffer>
 }
 
-/** Scales and zero points of 512 MiB of weights in f32, in groups of 32, are 18 MiB. */
-const mostHeldBytes = 32 * 2 ** 20
-
 /**
  * Codes, scales and zero points of `MatMulNBits`. Where scales and zero points are at most `heldBytes`, they wait in memory until the
  * codes are written, so that storage is read once and not once for each.
@@ -52,8 +49,8 @@ export function nbitsGroup(
   const scales = weightTensor(names.scales, floats, [rows, blocks])
   const zeros = zerosTensor(names.zeros, [rows, blocks], setting, floats)
   const steps = zeros === null ? [scales] : [scales, zeros]
-  const stepsOf = (tile: QuantizedTensor, tensor: WeightTensor): Piece => {
-    if (tensor === scales) return { tensor, bytes: bytesOf(tileScales(tile, setting), floats) }
+  const stepsOf = (tile: QuantizedTensor, tensor: WeightTensor, inFile: TileInFile): Piece => {
+    if (tensor === scales) return { tensor, bytes: bytesOf(inFile.scales, floats) }
     const matrix = codeMatrix(tile, setting)
     return { tensor, bytes: zero === 'codes' ? packZeros(matrix, setting) : bytesOf(blockZeros(matrix, setting), floats) }
   }
@@ -64,12 +61,14 @@ export function nbitsGroup(
       const areHeld = steps.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) <= heldBytes
       const memory = new Scratch()
       for await (const { tile } of tilesOf(source, name, signal)) {
-        if (areHeld) for (const [tensor, made] of held) made.push(stepsOf(tile, tensor))
-        yield { tensor: codes, bytes: tileCodes(tile, setting, memory) }
+        const inFile = tileInFile(tile, setting, memory)
+        if (areHeld) for (const [tensor, made] of held) made.push(stepsOf(tile, tensor, inFile))
+        yield { tensor: codes, bytes: inFile.codes }
       }
       for (const [tensor, made] of held) {
         yield* made
-        if (!areHeld) for await (const { tile } of tilesOf(source, name, signal)) yield stepsOf(tile, tensor)
+        if (areHeld) continue
+        for await (const { tile } of tilesOf(source, name, signal)) yield stepsOf(tile, tensor, tileInFile(tile, setting, memory))
       }
     },
     async prove({ source, read, kernels, signal }) {
@@ -124,7 +123,7 @@ export function bnb4Group({ name, rows, columns, book, block }: Bnb4Matrix, floa
           codes: await read(codes, first / 2, Math.ceil(last / 2)),
           scales: floatsOf(await read(absmax, width * (first / block), width * Math.ceil(last / block)), floats),
         }
-        if (equalBytes(found.codes, codeBook.codes) && equalFloats(found.scales, repeated(codeBook, block))) continue
+        if (sameBytes(found.codes, codeBook.codes) && equalFloats(found.scales, repeated(codeBook, block))) continue
         const values = unpackBnb4({ ...found, block, count: last - first }, codeBooks[book])
         await proveTile({ tile, rowStart }, values, kernels, signal)
       }

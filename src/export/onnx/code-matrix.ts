@@ -1,14 +1,13 @@
 import { ownBytes } from '../../core/shared-memory.ts'
 import { Scratch } from '../../io/scratch.ts'
+import { flipSigns, splitQ8, type Widening, widenFields, widenTrits } from '../../kernels/codes/make.ts'
 import { type AffineTensor, groupsPerRow, packedRowBytes } from '../../kernels/contract/affine.ts'
 import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import { codeRowBytes, type RealAffineTensor } from '../../kernels/contract/real-affine.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
-import { blockHalves, q4Codes, q5Codes, q8Codes } from '../block-codes.ts'
+import { blockHalves, q4Codes, q5Codes } from '../block-codes.ts'
 import { unpackRow } from '../code-rows.ts'
-import { flipSigns } from '../eight-bits.ts'
 import { blocksPerRow, type NBits, plainBlocks, zeroRowBytes } from './nbits.ts'
-import { widenCodes, widenTrits } from './widen-codes.ts'
 
 /** A stored matrix as the operator sees it: value = (code - zero) * scale. */
 export interface CodeMatrix {
@@ -32,23 +31,48 @@ interface StoredGroups {
   /** Columns of a group. */
   readonly width: number
   readonly scales: Float32Array
-  readonly zeros: Uint8Array
+  /** Absent: zero points are no codes. */
+  readonly zeros?: Uint8Array
+}
+
+/** A tile as the operator has it, but for zero points. */
+export interface TileInFile {
+  /** B, [rows, blocks, block * bits / 8]. */
+  readonly codes: Uint8Array<ArrayBuffer>
+  /** [rows, blocks]. */
+  readonly scales: Float32Array<ArrayBuffer>
 }
 
 /**
- * B, [rows, blocks, block * bits / 8], which may lie in `memory`: it holds until that is used again. Throws `RangeError` for a tensor
- * that `nbitsOf` refuses.
+ * Codes and scales of a tile, each made when it is asked for; codes may lie in `memory`, and hold until that is used again. Throws
+ * `RangeError` for a tensor that `nbitsOf` refuses.
  */
-export function tileCodes(tile: QuantizedTensor, setting: NBits, memory = new Scratch()): Uint8Array<ArrayBuffer> {
-  if (tile.encoding !== 'ggml') return packCodes(codeMatrix(tile, setting), setting, memory)
-  if (plainBlocks[tile.type] !== setting.bits) throw new RangeError(`${tile.type} blocks have no codes of ${setting.bits} bits`)
-  return tile.type === 'Q4_0' ? q4Codes(tile.blocks) : tile.type === 'Q5_0' ? q5Codes(tile.blocks) : q8Codes(tile.blocks, 0x80808080)
-}
-
-/** [rows, blocks]. Throws as `tileCodes` does. */
-export function tileScales(tile: QuantizedTensor, setting: NBits): Float32Array<ArrayBuffer> {
-  if (tile.encoding === 'ggml') return blockHalves(tile.blocks, ggmlTypes[tile.type].blockBytes)
-  return blockScales(codeMatrix(tile, setting), setting)
+export function tileInFile(tile: QuantizedTensor, setting: NBits, memory = new Scratch()): TileInFile {
+  if (tile.encoding !== 'ggml') {
+    const matrix = codeMatrix(tile, setting)
+    return {
+      get codes() {
+        return packCodes(matrix, setting, memory)
+      },
+      get scales() {
+        return blockScales(matrix, setting)
+      },
+    }
+  }
+  const { type, blocks, rows, columns } = tile
+  if (plainBlocks[type] !== setting.bits) throw new RangeError(`${type} blocks have no codes of ${setting.bits} bits`)
+  if (type === 'Q8_0') {
+    const codes = memory.take(rows * columns)
+    return { codes, scales: splitQ8(blocks, 0x80, codes) }
+  }
+  return {
+    get codes() {
+      return type === 'Q4_0' ? q4Codes(blocks) : q5Codes(blocks)
+    },
+    get scales() {
+      return blockHalves(blocks, ggmlTypes[type].blockBytes)
+    },
+  }
 }
 
 /** Codes around a zero point, of a tensor that is not in blocks of ggml. Throws `RangeError` for one that has none. */
@@ -68,7 +92,10 @@ export function codeMatrix(tensor: QuantizedTensor, setting: NBits): CodeMatrix 
         },
         scaleAt: (row) => (scales[row] ?? 0) / 127,
         zeroAt: () => 128,
-        packed: setting.bits === 8 ? () => flipSigns(new Uint8Array(codes.buffer, codes.byteOffset, codes.length)) : null,
+        packed:
+          setting.bits === 8
+            ? (memory) => flipSigns(new Uint8Array(codes.buffer, codes.byteOffset, codes.length), memory.take(codes.length))
+            : null,
       }
     }
     case 'ggml':
@@ -98,7 +125,7 @@ function affineCodes(affine: AffineTensor, setting: NBits): CodeMatrix {
     zeroAt: (row, column) => zeroPoints[groupAt(row, column)] ?? 0,
     ...(typeof group === 'number' ? { stored: { width: group, scales, zeros: zeroPoints } } : {}),
     packed: (memory) =>
-      bits === setting.bits ? ownBytes(codes) : widenCodes(codes, { from: bits, to: setting.bits, factor: 1, shift }, memory),
+      bits === setting.bits ? ownBytes(codes) : widened(codes, { from: bits, to: setting.bits, factor: 1, shift }, memory),
   }
 }
 
@@ -108,7 +135,8 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
   const groups = groupsPerRow(columns, group)
   const groupAt = (row: number, column: number): number => row * groups + (group === 'row' ? 0 : Math.floor(column / group))
   // -m and m are codes 1 and 3 around 2 with half the step; -m, 0 and m are 1, 2 and 3.
-  const [factor, shift, step] = setting.zero !== 'default' ? [1, 0, 1] : levels === 2 ? [2, 1, 0.5] : [1, 1, 1]
+  const [factor, shift, step] =
+    setting.zero !== 'default' ? ([1, 0, 1] as const) : levels === 2 ? ([2, 1, 0.5] as const) : ([1, 1, 1] as const)
   return {
     rows,
     columns,
@@ -118,13 +146,25 @@ function realAffineCodes(tensor: RealAffineTensor, setting: NBits): CodeMatrix {
       if (factor !== 1 || shift !== 0) for (let column = 0; column < columns; column++) into[column] = factor * (into[column] ?? 0) + shift
     },
     scaleAt: (row, column) => step * (scales[groupAt(row, column)] ?? 0),
+    ...(typeof group === 'number' && step === 1 ? { stored: { width: group, scales } } : {}),
     zeroAt: (row, column) => (tensor.isSymmetric ? (levels - 1) / 2 : (zeroPoints[groupAt(row, column)] ?? 0)),
     packed(memory) {
-      if (levels === 3) return setting.zero === 'default' ? widenTrits(codes, columns, memory) : null
+      if (levels === 3) {
+        if (setting.zero !== 'default') return null
+        const fields = memory.take((rows * columns) / 4)
+        return widenTrits(codes, columns, fields) ? fields : null
+      }
       const widening = { from: Math.log2(levels), to: setting.bits, factor, shift }
-      return widening.from === setting.bits && factor === 1 && shift === 0 ? ownBytes(codes) : widenCodes(codes, widening, memory)
+      return widening.from === setting.bits && factor === 1 && shift === 0 ? ownBytes(codes) : widened(codes, widening, memory)
     },
   }
+}
+
+/** A bit stream whose rows are whole blocks of 16 or more, in `memory`. */
+function widened(codes: Uint8Array, widening: Widening, memory: Scratch): Uint8Array<ArrayBuffer> {
+  const fields = memory.take((codes.length * widening.to) / widening.from)
+  widenFields(codes, widening, fields)
+  return fields
 }
 
 /** Five codes of 0 to 2 a byte, the first least significant. */
@@ -200,9 +240,8 @@ export function packZeros(matrix: CodeMatrix, setting: NBits): Uint8Array<ArrayB
   const blocks = blocksPerRow(setting, columns)
   const rowBytes = zeroRowBytes(setting, blocks)
   const packed = new Uint8Array(rows * rowBytes)
-  const own = ofOwnBlocks(matrix, setting)
-  if (own !== null && blocks % (8 / bits) === 0) {
-    const { zeros } = own
+  const zeros = ofOwnBlocks(matrix, setting)?.zeros
+  if (zeros !== undefined && blocks % (8 / bits) === 0) {
     for (let at = 0, from = 0; at < packed.length; at++) {
       let byte = 0
       for (let shift = 0; shift < 8; shift += bits) byte |= (zeros[from++] ?? 0) << shift

@@ -1,8 +1,8 @@
 import { throwIfAborted } from '../../core/errors.ts'
 import type { OnnxExternalPlace } from '../../formats/onnx/model.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { readingAhead } from '../../io/read-ahead.ts'
 import { readInto } from '../../io/read-into.ts'
-import { Scratch } from '../../io/scratch.ts'
 import { proofFailed } from '../proof.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
 import type { ReadBack, WeightGroup, WeightTensor } from './weight-groups.ts'
@@ -109,14 +109,16 @@ async function* writeAll(
 }
 
 function readerOf({ places }: DataFile, written: ByteSource, signal?: AbortSignal): ReadBack {
-  const memory = new Map<string, Scratch>()
+  const readers = new Map<string, ReturnType<typeof readingAhead>>()
   return async ({ name }, start, end, into) => {
     const place = places.get(name)
     if (place === undefined) throw proofFailed(`Tensor ${name}`, 'is in another file')
-    const scratch = memory.get(name) ?? new Scratch()
-    memory.set(name, scratch)
-    const bytes = into ?? scratch.take(end - start)
-    await readInto(written, bytes, place.offset + start, signal)
-    return bytes
+    if (into !== undefined) {
+      await readInto(written, into, place.offset + start, signal)
+      return into
+    }
+    const read = readers.get(name) ?? readingAhead(written, place.offset + place.length, signal)
+    readers.set(name, read)
+    return read(place.offset + start, place.offset + end)
   }
 }

@@ -24,28 +24,27 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
   // One block a row, whatever its width: only scales and codes are taken from it.
   const setting: NBits = { bits: 8, block: columns, zero: 'default' }
   const scalesOf = (tile: QuantizedTensor): Float32Array<ArrayBuffer> => blockScales(codeMatrix(tile, setting), setting)
-  const parts = new Map<typeof codes, MatrixPart>([
-    [
-      codes,
-      {
-        kind: 'lines',
-        lines: columns,
-        lineBytes: rows,
-        put({ tile, rowStart }, { lineStart, bytes }, memory) {
-          const { codes: own, middle } = bytesOf(tile)
-          const lines = { bytes, lineBytes: rows, at: rowStart }
-          memory.bytesToLines({ bytes: own, rowBytes: columns }, lineStart, lines, middle)
-        },
+  const parts: readonly MatrixPart[] = [
+    {
+      kind: 'lines',
+      lines: columns,
+      lineBytes: rows,
+      put({ tile, rowStart }, { lineStart, bytes }, memory) {
+        const { codes: own, middle } = bytesOf(tile)
+        const lines = { bytes, lineBytes: rows, at: rowStart }
+        memory.bytesToLines({ bytes: own, rowBytes: columns }, lineStart, lines, middle)
       },
-    ],
-    [scales, { kind: 'rows', bytesOf: ({ tile }) => bytesOfFloats(scalesOf(tile)) }],
-  ])
+    },
+    { kind: 'rows', bytesOf: ({ tile }) => bytesOfFloats(scalesOf(tile)) },
+  ]
   return {
     tensors: [codes, scales],
     async *write(source, signal) {
       const memory = { lineMemory }
-      for (const [tensor, part] of parts) {
-        for await (const bytes of partPieces([part], () => tilesOf(source, name, signal, unit), memory)) yield { tensor, bytes }
+      let left = codes.sizeBytes
+      for await (const bytes of partPieces(parts, () => tilesOf(source, name, signal, unit), memory)) {
+        yield { tensor: left > 0 ? codes : scales, bytes }
+        left -= bytes.length
       }
     },
     async prove({ source, read, kernels, signal }) {

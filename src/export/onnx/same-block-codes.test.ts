@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
-import { tileCodes, tileScales } from './code-matrix.ts'
+import { tileInFile } from './code-matrix.ts'
 import { areSame } from './same-codes.ts'
 import { type NBitsInFile, unpackNBits } from './unpacking.ts'
 
@@ -29,8 +29,8 @@ describe.each(types)('%s blocks in the codes of MatMulNBits', (type, bits) => {
   const setting = { bits, block: 32, zero: 'default' } as const
   const inFile = (tensor: QuantizedTensor): NBitsInFile => ({
     ...{ ...shape, bits, block: 32, zeros: null },
-    codes: tileCodes(tensor, setting),
-    scales: tileScales(tensor, setting),
+    codes: tileInFile(tensor, setting).codes,
+    scales: tileInFile(tensor, setting).scales,
   })
 
   it('stand for the same weights', async () => {
@@ -62,6 +62,6 @@ describe.each(types)('%s blocks in the codes of MatMulNBits', (type, bits) => {
   })
 
   it('are refused in another width', async () => {
-    await expect(stored(type).then((tensor) => tileCodes(tensor, { ...setting, bits: 2 }))).rejects.toThrow(/no codes of 2 bits/)
+    await expect(stored(type).then((tensor) => tileInFile(tensor, { ...setting, bits: 2 }))).rejects.toThrow(/no codes of 2 bits/)
   })
 })

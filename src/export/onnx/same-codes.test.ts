@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
-import { blockZeros, codeMatrix, packZeros, tileCodes, tileScales } from './code-matrix.ts'
+import { blockZeros, codeMatrix, packZeros, tileInFile } from './code-matrix.ts'
 import { nbitsOf } from './nbits.ts'
 import { areSame } from './same-codes.ts'
 import { type NBitsInFile, unpackNBits } from './unpacking.ts'
@@ -43,7 +43,7 @@ function inFile(tensor: QuantizedTensor): NBitsInFile {
   const { bits, block, zero } = setting
   const matrix = codeMatrix(tensor, setting)
   return {
-    ...{ ...shape, bits, block, codes: tileCodes(tensor, setting).slice(), scales: tileScales(tensor, setting) },
+    ...{ ...shape, bits, block, codes: tileInFile(tensor, setting).codes.slice(), scales: tileInFile(tensor, setting).scales },
     zeros: zero === 'default' ? null : zero === 'codes' ? packZeros(matrix, setting) : blockZeros(matrix, setting),
   }
 }

@@ -1,10 +1,9 @@
-import { equalBytes } from '../../core/equal-bytes.ts'
-import { signedWordsIn } from '../../core/words.ts'
+import { sameBytes, sameFields, sameQ8, sameTrits } from '../../kernels/codes/same.ts'
 import { ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Int8RowsTensor } from '../../kernels/contract/int8-rows.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import type { QuantizedTensor } from '../../quantization/quantized-tensor.ts'
-import { sameBlockScales, sameQ4Codes, sameQ5Codes, sameQ8Codes } from '../same-blocks.ts'
+import { sameBlockScales, sameQ4Codes, sameQ5Codes } from '../same-blocks.ts'
 import type { NBitsInFile } from './unpacking.ts'
 
 /** Codes of rows on a grid as they are stored, and what belongs to them. */
@@ -32,7 +31,7 @@ export function areSame(found: NBitsInFile, stored: QuantizedTensor): boolean {
   if (stored.encoding === 'ggml') return sameBlocks(found, stored)
   const own = codesOf(stored)
   if (own === null) return false
-  return (own.around?.areTrits === true ? sameTrits(found, own.codes) : sameCodes(found, own)) && sameSteps(found, own)
+  return (own.around?.areTrits === true ? sameThrees(found, own.codes) : sameCodes(found, own)) && sameSteps(found, own)
 }
 
 function codesOf(stored: QuantizedTensor): StoredCodes | null {
@@ -57,126 +56,15 @@ function codesOf(stored: QuantizedTensor): StoredCodes | null {
  * operator's codes lie around the middle of its own range.
  */
 function sameCodes({ codes, columns, bits, zeros }: NBitsInFile, { codes: stored, bits: to, around }: StoredCodes): boolean {
-  if (bits === to) return equalBytes(codes, stored)
-  if (columns % 8 !== 0 || codes.length * to !== stored.length * bits) return false
+  if (bits === to) return sameBytes(codes, stored)
+  if (columns % 8 !== 0) return false
   const moved = around !== undefined ? 1 : zeros === null ? 2 ** (bits - 1) - 2 ** (to - 1) : 0
-  return bits === 8 ? sameBytes(codes, stored, { moved, to }) : sameWords(codes, stored, { bits, moved, factor: around?.factor ?? 1, to })
+  return sameFields(codes, stored, { bits, moved, factor: around?.factor ?? 1, to })
 }
 
-/** By five codes of two bits: they in base 3, or -1. */
-const byFive = Int16Array.from({ length: 1024 }, (_, five) => {
-  let byte = 0
-  for (let i = 0; i < 5; i++) {
-    const code = (Math.floor(five / 4 ** i) % 4) - 1
-    if (code < 0 || code > 2) return -1
-    byte += code * 3 ** i
-  }
-  return byte
-})
-
-/** Whether codes of two bits around 2 are those stored five to a byte; what fills the last byte of a row up is 0, code 1 of the operator. */
-function sameTrits({ rows, columns, bits, codes }: NBitsInFile, stored: Uint8Array): boolean {
-  if (bits !== 2 || columns % 16 !== 0 || stored.length !== rows * Math.ceil(columns / 5)) return false
-  const words = signedWordsIn(codes)
-  // A code that is none makes -1 of its five, which is no byte.
-  let differing = 0
-  const compare = (five: number, to: number): number => (byFive[five & 0x3ff] ?? -1) ^ (stored[to] ?? 0)
-  for (let row = 0, to = 0; row < rows; row++) {
-    let at = (row * columns) / 16
-    let left = columns
-    // Eighty codes, five words, at a time.
-    for (; left >= 80; left -= 80, at += 5, to += 16) {
-      const [a, b, c] = [words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0]
-      const [d, e] = [words[at + 3] ?? 0, words[at + 4] ?? 0]
-      differing |= compare(a, to) | compare(a >>> 10, to + 1) | compare(a >>> 20, to + 2) | compare((a >>> 30) | (b << 2), to + 3)
-      differing |= compare(b >>> 8, to + 4) | compare(b >>> 18, to + 5) | compare((b >>> 28) | (c << 4), to + 6)
-      differing |= compare(c >>> 6, to + 7) | compare(c >>> 16, to + 8) | compare((c >>> 26) | (d << 6), to + 9)
-      differing |= compare(d >>> 4, to + 10) | compare(d >>> 14, to + 11) | compare((d >>> 24) | (e << 8), to + 12)
-      differing |= compare(e >>> 2, to + 13) | compare(e >>> 12, to + 14) | compare(e >>> 22, to + 15)
-    }
-    for (let bit = 32 * at; left > 0; left -= 5, bit += 10, to++) {
-      const shift = bit & 31
-      let five = ((words[bit >>> 5] ?? 0) >>> shift) | (shift > 22 ? (words[(bit >>> 5) + 1] ?? 0) << (32 - shift) : 0)
-      if (left < 5) five = (five & (4 ** left - 1)) | (0x155 & ~(4 ** left - 1))
-      differing |= compare(five, to)
-    }
-  }
-  return differing === 0
-}
-
-/** A byte a code, 5 to 7 bits of it meant; four at a time. */
-function sameBytes(codes: Uint8Array, stored: Uint8Array, { moved, to }: Pick<Narrowing, 'moved' | 'to'>): boolean {
-  const words = signedWordsIn(codes)
-  const whole = stored.length & ~3
-  const wanted = signedWordsIn(stored.subarray(0, whole))
-  const moves = moved * 0x01010101
-  const [gap, width] = [8 - to, 4 * to]
-  // Where each of four codes stands among bits without gaps.
-  const first = (1 << to) - 1
-  const second = first << to
-  const third = second << to
-  const fourth = third << to
-  let [all, differing, held, count] = [0, 0, 0, 0]
-  for (let i = 0, at = 0; i < words.length; i++) {
-    // The lowest code below `moved` borrows and has its high bits set, whatever becomes of those above it.
-    const bytes = ((words[i] ?? 0) - moves) | 0
-    all |= bytes
-    const four = (bytes & first) | ((bytes >>> gap) & second) | ((bytes >>> (2 * gap)) & third) | ((bytes >>> (3 * gap)) & fourth)
-    held |= four << count
-    count += width
-    if (count < 32) continue
-    differing |= held ^ (wanted[at++] ?? 0)
-    count -= 32
-    held = count === 0 ? 0 : four >>> (width - count)
-  }
-  for (let at = whole; at < stored.length; at++, held >>>= 8) differing |= (held & 0xff) ^ (stored[at] ?? 0)
-  const outside = (256 - 2 ** to) * 0x01010101
-  return differing === 0 && (all & outside) === 0
-}
-
-interface Narrowing {
-  readonly bits: number
-  readonly moved: number
-  readonly factor: number
-  readonly to: number
-}
-
-const tables = new Map<string, Int16Array>()
-
-/** Two bytes at a time through a table: 4 bits to 3, or 2 bits to 1. */
-function sameWords(codes: Uint8Array, stored: Uint8Array, narrowing: Narrowing): boolean {
-  const { bits, moved, factor, to } = narrowing
-  const key = `${bits} ${moved} ${factor} ${to}`
-  const table = tables.get(key) ?? tableOf(narrowing)
-  tables.set(key, table)
-  const perWord = (16 / bits) * to
-  const words = signedWordsIn(codes)
-  let wrong = 0
-  let differing = 0
-  for (let i = 0, at = 0; i < words.length; i++, at += perWord / 4) {
-    const word = words[i] ?? 0
-    const one = table[word & 0xffff] ?? -1
-    const other = table[word >>> 16] ?? -1
-    wrong |= one | other
-    const both = one | (other << perWord)
-    differing |= (both & 0xff) ^ (stored[at] ?? 0)
-    differing |= ((both >>> 8) & 0xff) ^ (stored[at + 1] ?? 0)
-    if (perWord === 12) differing |= ((both >>> 16) & 0xff) ^ (stored[at + 2] ?? 0)
-  }
-  return wrong >= 0 && differing === 0
-}
-
-/** By two bytes of the file: their codes in `to` bits each, or -1. */
-function tableOf({ bits, moved, factor, to }: Narrowing): Int16Array {
-  return Int16Array.from({ length: 2 ** 16 }, (_, word) => {
-    let narrow = 0
-    for (let i = 0; i < 16 / bits; i++) {
-      const code = ((Math.floor(word / 2 ** (i * bits)) % 2 ** bits) - moved) / factor
-      if (!Number.isInteger(code) || code < 0 || code >= 2 ** to) return -1
-      narrow += code * 2 ** (i * to)
-    }
-    return narrow
-  })
+/** Codes of two bits around 2, of which rows of whole words can be compared. */
+function sameThrees({ columns, bits, codes }: NBitsInFile, stored: Uint8Array): boolean {
+  return bits === 2 && columns % 16 === 0 && sameTrits(codes, stored, columns)
 }
 
 function sameSteps({ rows, columns, block, bits, scales, zeros }: NBitsInFile, own: StoredCodes): boolean {
@@ -186,7 +74,7 @@ function sameSteps({ rows, columns, block, bits, scales, zeros }: NBitsInFile, o
   if (!Number.isInteger(shared) || (zeros === null) !== (own.zeros === null)) return false
   if (!sameFloats(scales, own.scales, own.around?.step ?? 1, shape)) return false
   if (zeros === null || own.zeros === null) return true
-  return zeros instanceof Uint8Array ? sameFields({ zeros, bits }, own.zeros, shape) : sameFloats(zeros, own.zeros, 1, shape)
+  return zeros instanceof Uint8Array ? sameZeros({ zeros, bits }, own.zeros, shape) : sameFloats(zeros, own.zeros, 1, shape)
 }
 
 interface BlockShape {
@@ -209,12 +97,23 @@ function sameFloats(found: Float32Array, stored: Float32Array | Uint8Array, step
 }
 
 /** Whether zero points in fields of `bits` bits, rows filled up to bytes, are those of the groups. */
-function sameFields(
+function sameZeros(
   { zeros, bits }: { readonly zeros: Uint8Array; readonly bits: number },
   stored: Float32Array | Uint8Array,
   { rows, blocks, shared }: BlockShape,
 ): boolean {
   const mask = 2 ** bits - 1
+  const inByte = 8 / bits
+  if (shared === 1 && blocks % inByte === 0 && stored instanceof Uint8Array) {
+    let differing = 0
+    // Stored zero points are codes, and so fit their fields.
+    for (let at = 0, group = 0; at < zeros.length; at++) {
+      let fields = 0
+      for (let shift = 0; shift < 8; shift += bits) fields |= (stored[group++] ?? 0) << shift
+      differing |= fields ^ (zeros[at] ?? 0)
+    }
+    return differing === 0 && stored.length === rows * blocks
+  }
   for (let row = 0, at = 0, group = 0; row < rows; row++) {
     let fields = 0
     let left = 0
@@ -236,7 +135,7 @@ function sameFields(
 function sameInt8Rows({ rows, columns, block, codes, scales, zeros }: NBitsInFile, own: Int8RowsTensor): boolean {
   const blocks = columns / block
   const stored = new Uint8Array(own.codes.buffer, own.codes.byteOffset, own.codes.length)
-  if (zeros !== null || !equalBytes(codes, stored, 0x80)) return false
+  if (zeros !== null || !sameBytes(codes, stored, 0x80)) return false
   for (let row = 0; row < rows; row++) {
     const scale = Math.fround((own.scales[row] ?? 0) / 127)
     for (let index = 0; index < blocks; index++) if (scales[row * blocks + index] !== scale) return false
@@ -246,13 +145,14 @@ function sameInt8Rows({ rows, columns, block, codes, scales, zeros }: NBitsInFil
 
 /** A block of the operator for each that is stored. */
 function sameBlocks({ codes, scales, zeros }: NBitsInFile, { type, blocks }: QuantizedTensor<'ggml'>): boolean {
-  if (zeros !== null || !sameBlockScales({ scales, runs: 1 }, blocks, ggmlTypes[type].blockBytes)) return false
+  if (zeros !== null) return false
+  if (type === 'Q8_0') return sameQ8({ codes, scales, runs: 1 }, blocks, 0x80)
+  if (!sameBlockScales(scales, blocks, ggmlTypes[type].blockBytes)) return false
   if (type === 'Q4_0') return sameQ4Codes(codes, blocks)
-  if (type === 'Q5_0') return sameQ5Codes(codes, blocks)
-  return type === 'Q8_0' && sameQ8Codes(codes, blocks, 0x80)
+  return type === 'Q5_0' && sameQ5Codes(codes, blocks)
 }
 
 /** Bit by bit. */
 export function equalFloats(one: Float32Array, other: Float32Array): boolean {
-  return equalBytes(bytesOfFloats(one), bytesOfFloats(other))
+  return sameBytes(bytesOfFloats(one), bytesOfFloats(other))
 }

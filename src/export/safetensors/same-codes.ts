@@ -1,6 +1,6 @@
 import type { CodeRows } from '../../checkpoint/source-format.ts'
-import { equalBytes } from '../../core/equal-bytes.ts'
 import { checksumOf } from '../../io/checksum.ts'
+import { sameBytes } from '../../kernels/codes/same.ts'
 import { type AffineParams, type AffineTensor, groupsPerRow } from '../../kernels/contract/affine.ts'
 import type { CodeBookParams, CodeBookTensor } from '../../kernels/contract/codebook.ts'
 import { bytesOfFloats } from '../../quantization/join-arrays.ts'
@@ -60,7 +60,7 @@ export function areSame(found: CodeRows, stored: QuantizedTensor): boolean {
     case 'int8-rows': {
       if (stored.encoding !== 'int8-rows') return false
       const [one, other] = [found.int8Rows, stored.int8Rows]
-      return equalBytes(bytesOf(one.codes), bytesOf(other.codes)) && sameFloats(one.scales, other.scales)
+      return sameBytes(bytesOf(one.codes), bytesOf(other.codes)) && sameFloats(one.scales, other.scales)
     }
   }
 }
@@ -73,7 +73,7 @@ function sameAffine(found: AffineTensor, stored: AffineTensor): boolean {
     stored.group === 'tensor'
       ? [new Float32Array(rows).fill(stored.scales[0] ?? 0), new Uint8Array(rows).fill(stored.zeroPoints[0] ?? 0)]
       : [stored.scales, stored.zeroPoints]
-  return equalBytes(found.codes, stored.codes) && sameFloats(found.scales, scales) && equalBytes(found.zeroPoints, zeroPoints)
+  return sameBytes(found.codes, stored.codes) && sameFloats(found.scales, scales) && sameBytes(found.zeroPoints, zeroPoints)
 }
 
 /** Whether codes, scales and zero points have the same places. */
@@ -88,12 +88,12 @@ function isSameBook(found: CodeBookTensor, { book, blockSize }: CodeBookParams):
 }
 
 function sameCodeBook(found: CodeBookTensor, stored: CodeBookTensor): boolean {
-  return isSameBook(found, stored) && equalBytes(found.codes, stored.codes) && sameFloats(found.scales, stored.scales)
+  return isSameBook(found, stored) && sameBytes(found.codes, stored.codes) && sameFloats(found.scales, stored.scales)
 }
 
 /** Bit by bit. */
 function sameFloats(found: Float32Array, stored: Float32Array): boolean {
-  return equalBytes(bytesOfFloats(found), bytesOfFloats(stored))
+  return sameBytes(bytesOfFloats(found), bytesOfFloats(stored))
 }
 
 function bytesOf({ buffer, byteOffset, length }: Int8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

@@ -7,7 +7,7 @@ import { madeCheckpoint, madeExportSource, wholeOf } from '../../testing/export-
 import { tinyLlamaConfig } from '../../testing/tiny-llama.ts'
 import { byteLevelFiles, sentencePieceFiles } from '../../testing/tokenizer-files.ts'
 import { int8Values } from '../int8-values.ts'
-import { readLlama2c, readRows } from '../llama2c/read.ts'
+import { readLlama2c, rowReader } from '../llama2c/read.ts'
 import type { ExportedFile, ExportSource } from '../target.ts'
 import llama2c from './llama2c.ts'
 
@@ -20,7 +20,7 @@ function source(config: RawConfig = {}, encoding: TensorEncoding = perRow, token
 
 async function bytesOf(file: ExportedFile | undefined, from: ExportSource): Promise<Uint8Array<ArrayBuffer>> {
   const pieces: Uint8Array<ArrayBuffer>[] = []
-  for await (const piece of file?.write(from) ?? []) pieces.push(piece)
+  for await (const piece of file?.write(from) ?? []) pieces.push(piece.slice())
   return new Uint8Array(await new Blob(pieces).arrayBuffer())
 }
 
@@ -53,8 +53,8 @@ describe('llama2c', () => {
     const file = await readLlama2c(memory)
     const place = file.matrices[1]
     if (place === undefined) throw new TypeError('no query matrix')
-    const { codes, scales } = await readRows(memory, place, { groupSize: file.groupSize, rowStart: 0, rowEnd: place.rows })
-    const query = int8Values({ codes: new Int8Array(codes.buffer), scales: new Float32Array(scales.buffer), run: file.groupSize })
+    const { codes, scales } = await rowReader(memory, place, file.groupSize)({ rowStart: 0, rowEnd: place.rows })
+    const query = int8Values({ codes: Int8Array.from(codes), scales: new Float32Array(scales.slice().buffer), run: file.groupSize })
     const stored = await wholeOf(from, 'model.layers.0.self_attn.q_proj.weight')
     if (stored.encoding !== 'affine') throw new TypeError('affine was asked for')
     const wanted = await kernels.dequantizeAffine(stored.affine)

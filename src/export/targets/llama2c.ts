@@ -1,16 +1,19 @@
 import { throwIfAborted } from '../../core/errors.ts'
+import { widenValues } from '../../core/widen.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { Scratch } from '../../io/scratch.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
+import { bytesOfFloats } from '../../quantization/join-arrays.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { interleaveRows, separateRows } from '../gguf/head-rows.ts'
 import { type Int8Matrix, int8Codes } from '../int8-codes.ts'
 import { int8Values, positiveZeros } from '../int8-values.ts'
 import { headerOf, type Llama2cPlan, type PlannedMatrix, planFile, runnerNormEps, supportsModel } from '../llama2c/plan.ts'
-import { readLlama2c, readRows, readTokenizer } from '../llama2c/read.ts'
+import { readLlama2c, readTokenizer, rowReader } from '../llama2c/read.ts'
 import { type Llama2cToken, llama2cTokenizer, tokenizerBytes } from '../llama2c/tokenizer.ts'
 import { proofFailed, proveEqual } from '../proof.ts'
 import { sameInt8 } from '../same-int8.ts'
-import { tilesOf } from '../stored-tiles.ts'
+import { mostHeldBytes, tilesOf } from '../stored-tiles.ts'
 import type { ExportedFile, ExportFacts, ExportSource, ExportTarget } from '../target.ts'
 
 /** The int8 file of llama2.c, for its runner of one C file and those made from it for microcontrollers. */
@@ -54,13 +57,22 @@ function modelFile(facts: ExportFacts): ExportedFile {
     path: 'model.bin',
     sizeBytes: plan.sizeBytes,
     async *write(source, signal) {
+      const memory = new Scratch()
       yield headerOf(plan)
       for (const { name } of plan.norms) yield bytesOf(await source.readFloat(name, { rowStart: 0, rowEnd: 1 }, signal))
       for (const matrix of plan.matrices) {
         throwIfAborted(signal)
         const unit = tileUnit(matrix, plan)
-        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield codesInFile(int8Codes(tile), matrix, plan)
-        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield scalesInFile(int8Codes(tile), matrix, plan)
+        const scales: Uint8Array<ArrayBuffer>[] = []
+        const areHeld = scaleBytes(matrix, plan) <= mostHeldBytes
+        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) {
+          const made = int8Codes(tile, memory)
+          if (areHeld) scales.push(scalesInFile(made, matrix, plan))
+          yield codesInFile(made, matrix, plan)
+        }
+        yield* scales
+        if (areHeld) continue
+        for await (const { tile } of tilesOf(source, matrix.name, signal, unit)) yield scalesInFile(int8Codes(tile, memory), matrix, plan)
       }
     },
     verify: (source, written, options) => verify(plan, source, written, options),
@@ -101,9 +113,15 @@ function codesInFile(matrix: Int8Matrix, planned: PlannedMatrix, plan: Llama2cPl
   return arrange(bytesOf(matrix.codes), matrix.rows, planned, plan)
 }
 
+/** Of all scales of a matrix. */
+function scaleBytes({ rows, columns }: PlannedMatrix, { group }: Llama2cPlan): number {
+  return 4 * rows * (columns / group)
+}
+
 /** One scale for each `plan.group` columns, which divide a run and a row. */
 function scalesInFile({ rows, columns, run, scales }: Int8Matrix, planned: PlannedMatrix, plan: Llama2cPlan): Uint8Array<ArrayBuffer> {
   const groups = columns / plan.group
+  if (run === plan.group) return arrange(bytesOfFloats(scales.slice()), rows, planned, plan)
   const repeated = new Float32Array(rows * groups)
   for (let row = 0, at = 0, from = 0; row < rows; row++) {
     for (const end = at + groups; at < end; from++) {
@@ -115,6 +133,10 @@ function scalesInFile({ rows, columns, run, scales }: Int8Matrix, planned: Plann
 
 function bytesOf(values: Float32Array<ArrayBuffer> | Int8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+}
+
+function int8In({ buffer, byteOffset, length }: Uint8Array<ArrayBuffer>): Int8Array<ArrayBuffer> {
+  return new Int8Array(buffer, byteOffset, length)
 }
 
 /** Reads the file as the runner does and compares every norm and every dequantized matrix with what is stored. */
@@ -140,14 +162,14 @@ async function verify(
     const place = file.matrices[index]
     if (place === undefined) throw proofFailed(`Tensor ${name}`, 'is missing after reading back')
     const headDim = file.dim / file.heads
+    const readRows = rowReader(written, place, file.groupSize, signal)
     for await (const { rowStart, tile } of tilesOf(source, name, signal, tileUnit(matrix, plan))) {
-      const rows = { groupSize: file.groupSize, rowStart, rowEnd: rowStart + tile.rows }
-      const inFile = await readRows(written, place, rows, signal)
+      const inFile = await readRows({ rowStart, rowEnd: rowStart + tile.rows })
       const inOrder = (bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
         isInterleaved ? separateRows(bytes, { headDim, rowBytes: bytes.length / tile.rows }) : bytes
       const found = {
-        codes: new Int8Array(inOrder(inFile.codes).buffer),
-        scales: new Float32Array(inOrder(inFile.scales).buffer),
+        codes: int8In(inOrder(inFile.codes)),
+        scales: widenValues('F32', inOrder(inFile.scales)),
         run: file.groupSize,
       }
       // Equal codes and scales are equal weights.

@@ -1,11 +1,12 @@
 import { throwIfAborted } from '../../core/errors.ts'
 import { ownBytes } from '../../core/shared-memory.ts'
 import { constantPrefix, type TfliteLayout } from '../../formats/tflite/layout.ts'
+import { Scratch } from '../../io/scratch.ts'
 import { rowScalesOf } from '../../quantization/row-scales.ts'
 import { asMatrix, inPieces, rowPieces } from '../float-pieces.ts'
 import { int8Codes } from '../int8-codes.ts'
 import { shapeOf } from '../shapes.ts'
-import { tilesOf } from '../stored-tiles.ts'
+import { mostHeldBytes, tilesOf } from '../stored-tiles.ts'
 import type { ExportSource } from '../target.ts'
 import type { BiasSource, ConstantSource } from './graph-builder.ts'
 
@@ -18,16 +19,34 @@ export async function* tfliteBytes(
 ): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield layout.head.slice()
   let end = layout.head.length
+  let held: Uint8Array<ArrayBuffer>[] | null = null
   for (const [index, place] of layout.constants.entries()) {
     throwIfAborted(signal)
     yield constantPrefix(end, place)
-    const from = sources[index]
-    if (from !== undefined) yield* constantBytes(from, source, signal)
     end = place.start + place.sizeBytes
+    const from = sources[index]
+    if (held !== null) {
+      yield* held
+      held = null
+    } else if (from !== undefined) {
+      if (from.kind === 'codes' && isNext(sources[index + 1], from.name, layout.constants[index + 1])) held = []
+      yield* constantBytes(from, source, held, signal)
+    }
   }
 }
 
-async function* constantBytes(from: ConstantSource, source: ExportSource, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+/** Whether the scales of codes come right behind them and can wait: their matrix is then read once. */
+function isNext(next: ConstantSource | undefined, name: string, place: TfliteLayout['constants'][number] | undefined): boolean {
+  return next?.kind === 'scales' && next.name === name && (place?.sizeBytes ?? Number.POSITIVE_INFINITY) <= mostHeldBytes
+}
+
+/** Scales beside codes go to `held`. */
+async function* constantBytes(
+  from: ConstantSource,
+  source: ExportSource,
+  held: Uint8Array<ArrayBuffer>[] | null,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (from.kind === 'bytes') {
     yield* inPieces(from.bytes.slice())
   } else if (from.kind === 'float') {
@@ -36,8 +55,10 @@ async function* constantBytes(from: ConstantSource, source: ExportSource, signal
   } else if (from.kind === 'bias') {
     yield bytesOf(await biasCodes(from, source, signal))
   } else {
+    const memory = new Scratch()
     for await (const { tile } of tilesOf(source, from.name, signal)) {
-      const matrix = int8Codes(tile)
+      const matrix = int8Codes(tile, memory)
+      held?.push(bytesOf(matrix.scales.slice()))
       yield bytesOf(from.kind === 'codes' ? matrix.codes : matrix.scales)
     }
   }

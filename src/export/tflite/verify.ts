@@ -1,8 +1,10 @@
 import { equalBytes } from '../../core/equal-bytes.ts'
 import { StudioError, throwIfAborted } from '../../core/errors.ts'
+import { widenValues } from '../../core/widen.ts'
 import type { TfliteLayout } from '../../formats/tflite/layout.ts'
 import { readTflite, type TfliteFile } from '../../formats/tflite/read.ts'
 import type { ByteSource } from '../../io/byte-source.ts'
+import { readingAhead } from '../../io/read-ahead.ts'
 import type { Kernels } from '../../kernels/contract/kernels.ts'
 import { encodings as storage } from '../../quantization/registry.ts'
 import { asMatrix, rowPieces } from '../float-pieces.ts'
@@ -34,6 +36,11 @@ export async function verifyTflite(
   }
   const bytesOf = (constant: number, from = 0, to = placeOf(constant).sizeBytes): Promise<Uint8Array<ArrayBuffer>> =>
     written.read(placeOf(constant).start + from, placeOf(constant).start + to, signal)
+  const readerOf = (constant: number): ReturnType<typeof readingAhead> => {
+    const { start, sizeBytes } = placeOf(constant)
+    const read = readingAhead(written, start + sizeBytes, signal)
+    return (from, to) => read(start + from, start + to)
+  }
   const floatsOf = async (constant: number, from: number, to: number): Promise<Float32Array<ArrayBuffer>> =>
     new Float32Array((await bytesOf(constant, 4 * from, 4 * to)).buffer)
   for (const [index, from] of graph.sources.entries()) {
@@ -50,11 +57,13 @@ export async function verifyTflite(
       const own = rowScales(file, from.name)
       const scaleIndex = graph.sources.findIndex((each) => each.kind === 'scales' && each.name === from.name)
       const run = placeOf(index).sizeBytes / (own?.length ?? placeOf(scaleIndex).sizeBytes / 4)
+      const [readCodes, readScales] = [readerOf(index), readerOf(scaleIndex)]
       for await (const { rowStart, tile } of tilesOf(source, from.name, signal)) {
         const first = rowStart * tile.columns
         const last = first + tile.rows * tile.columns
-        const codes = new Int8Array((await bytesOf(index, first, last)).buffer)
-        const scales = own?.slice(first / run, last / run) ?? (await floatsOf(scaleIndex, first / run, last / run))
+        const found = await readCodes(first, last)
+        const codes = new Int8Array(found.buffer, found.byteOffset, found.length)
+        const scales = own?.slice(first / run, last / run) ?? widenValues('F32', await readScales((4 * first) / run, (4 * last) / run))
         // Equal codes and scales are equal weights.
         if (sameInt8({ codes, scales, run }, tile)) continue
         const wanted = await storage.get(tile.encoding).dequantize(tile, kernels, signal)

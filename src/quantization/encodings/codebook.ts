@@ -37,24 +37,23 @@ const codebook: Encoding<'codebook'> = {
     const codes = bytes.subarray(0, codeBytes(place))
     const blocks = blockCount(place, blockSize)
     const nested = isNested ? nestedFrom(bytes.subarray(codes.length), blocks) : null
-    const scales = nested === null ? floatsIn(bytes, codes.length, blocks) : restoreScales(nested)
-    return { ...place, encoding: 'codebook', codeBook: { rows, columns, book, blockSize, codes, scales }, nested }
+    const coded = { rows, columns, book, blockSize, codes }
+    const codeBook = withScales(coded, () => (nested === null ? floatsIn(bytes, codes.length, blocks) : restoreScales(nested)))
+    return { ...place, encoding: 'codebook', codeBook, nested }
   },
   rows(tensor, rowStart, rowEnd) {
     const { codeBook, nested } = tensor
     const { columns, blockSize } = codeBook
     const rows = rowEnd - rowStart
     const [start, end] = [(rowStart * columns) / blockSize, Math.ceil((rowEnd * columns) / blockSize)]
-    const part = {
-      codes: codeBook.codes.subarray((rowStart * columns) / 2, Math.ceil((rowEnd * columns) / 2)),
-      scales: codeBook.scales.subarray(start, end),
-    }
+    const codes = codeBook.codes.subarray((rowStart * columns) / 2, Math.ceil((rowEnd * columns) / 2))
+    const coded = { rows, columns, book: codeBook.book, blockSize, codes }
     const ownNested = nested && {
       ...nested,
       codes: nested.codes.subarray(start, end),
       absmax: nested.absmax.subarray(start / nestedBlock, Math.ceil(end / nestedBlock)),
     }
-    return { ...tensor, rows, codeBook: { ...codeBook, rows, ...part }, nested: ownNested }
+    return { ...tensor, rows, codeBook: withScales(coded, () => codeBook.scales.subarray(start, end)), nested: ownNested }
   },
   join(tiles, place) {
     const [first] = tiles
@@ -68,6 +67,17 @@ const codebook: Encoding<'codebook'> = {
 }
 
 export default codebook
+
+/** Scales are made when they are first asked for: who copies nested ones needs none. */
+function withScales(coded: Omit<CodeBookTensor, 'scales'>, make: () => CodeBookTensor['scales']): CodeBookTensor {
+  let scales: CodeBookTensor['scales'] | undefined
+  return {
+    ...coded,
+    get scales() {
+      return (scales ??= make())
+    },
+  }
+}
 
 function nestedFrom(bytes: Uint8Array<ArrayBuffer>, blocks: number): NestedScales {
   const floats = floatsIn(bytes, blocks, Math.ceil(blocks / nestedBlock) + 1)

@@ -61,8 +61,7 @@ function interleave(from: usize, to: usize, stride: usize): void {
   v128.store(to + 15 * stride, high(a7, b7))
 }
 
-/** Sixteen vectors of bytes become the vectors across them, `stride` bytes apart. */
-@inline
+/** Sixteen vectors of bytes become the vectors across them, `stride` bytes apart. Once in the module: a call costs less than it does. */
 function transpose(from: usize, to: usize, stride: usize): void {
   interleave(from, from, 16)
   interleave(from, from, 16)
