@@ -210,6 +210,8 @@ export async function benchExportCase({
   const processorSeconds: number[] = []
   let bytes = 0
   for (let round = 0; round < rounds; round++) {
+    // To delete the files of the round before is no part of writing them.
+    await rm(join(folder, 'out'), { recursive: true, force: true })
     const used = process.cpuUsage()
     const startedAt = performance.now()
     const { files } = await writeExport(job, () => undefined)
