@@ -140,9 +140,9 @@ export function sameTrits(found: usize, stored: usize, rows: i32, columns: i32):
       const front = v128.load(found)
       const back = v128.load(found, 4)
       const one = tens(v128.shuffle<i8>(front, front, 0, 1, 2, 3, 4, 0, 0, 0, 5, 6, 7, 8, 9, 0, 0, 0))
-      const other = tens(v128.shuffle<i8>(back, back, 6, 7, 8, 9, 10, 0, 0, 0, 11, 12, 13, 14, 15, 0, 0, 0))
-      const bytes = i8x16.narrow_i16x8_u(fiveDigits(one), fiveDigits(other))
-      wrong = v128.or(wrong, v128.or(v128.xor(bytes, v128.load(stored)), v128.or(missing(one), missing(other))))
+      const two = tens(v128.shuffle<i8>(back, back, 6, 7, 8, 9, 10, 0, 0, 0, 11, 12, 13, 14, 15, 0, 0, 0))
+      const bytes = i8x16.narrow_i16x8_u(fiveDigits(one), fiveDigits(two))
+      wrong = v128.or(wrong, v128.or(v128.xor(bytes, v128.load(stored)), v128.or(missing(one), missing(two))))
     }
     for (let bit = 0; left > 0; left -= 5, bit += 10, stored++) {
       const five = load<i32>(found + (bit >> 3)) >> (bit & 7)
