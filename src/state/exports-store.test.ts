@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { doneJob } from '../testing/export-job.ts'
-import { chooseFormatOption, exportsStore, initialExportsState, optionsOf, writtenJob } from './exports-store.ts'
+import { chooseFormatOption, exportsStore, forgetStored, initialExportsState, optionsOf, writtenJob } from './exports-store.ts'
 
 const activations = { id: 'activations', label: '', explanation: '', values: ['f32', 'f16'] } as const
 const choice = { recipeId: 'a', targetId: 'onnx' }
@@ -29,5 +29,25 @@ describe('options of an export', () => {
     expect(written()).toBe(true)
     exportsStore.setState({ options: { maxFileBytes: 1e6, device: null } })
     expect(written()).toBe(false)
+  })
+})
+
+describe('exports in storage that is cleared', () => {
+  const finished = (recipeId: string, storedPaths: readonly string[]) => ({
+    ...doneJob,
+    recipeId,
+    result: { recipeId, target: 'gguf', files: [], storedPaths, firstCommand: null, notes: [] },
+  })
+  const left = (): string[] => exportsStore.getState().jobs.map(({ recipeId }) => recipeId)
+
+  it('are forgotten when any of their files was there; those in a folder of the person stay', () => {
+    const jobs = [finished('copied', ['exports/a']), finished('in its run', ['runs/b', 'exports/c']), finished('picked', [])]
+    exportsStore.setState({ ...initialExportsState, jobs }, true)
+    forgetStored('runs')
+    expect(left()).toEqual(['copied', 'picked'])
+    forgetStored('hub')
+    expect(left()).toEqual(['copied', 'picked'])
+    forgetStored('exports')
+    expect(left()).toEqual(['picked'])
   })
 })

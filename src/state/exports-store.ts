@@ -57,6 +57,13 @@ export function updateJob(choice: ExportChoice, change: Partial<ExportJob>): voi
   exportsStore.setState(({ jobs }) => ({ jobs: jobs.map((job) => (isSameChoice(job, choice) ? { ...job, ...change } : job)) }))
 }
 
+/** Exports whose files, or some of them, were in a part of the browser's storage that is cleared: there is nothing to save any more. */
+export function forgetStored(part: string): void {
+  exportsStore.setState(({ jobs }) => ({
+    jobs: jobs.filter(({ result }) => result === null || !result.storedPaths.some((path) => path.startsWith(`${part}/`))),
+  }))
+}
+
 /** The first value is what nobody has to choose, so it is not kept. */
 export function chooseFormatOption(choice: ExportChoice, { id, values }: TargetOption, value: string): void {
   exportsStore.setState(({ formatOptions }) => {

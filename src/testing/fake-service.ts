@@ -353,7 +353,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
         files: [{ path, bytes, sha256: `${report.recipe.id.length}f2c41d7`.repeat(8).slice(0, 64) }],
         recipeId: request.recipeId,
         firstCommand: `llama-server -m ${request.recipeId}.gguf -c 2048`,
-        storedPaths: request.destination === null ? [path] : [],
+        storedPaths: request.destination === null ? [`exports/${path}`] : [],
         notes: ['The embedding stays F16.'],
       }
     },

@@ -1,4 +1,5 @@
 import type { StudioService } from '../../rpc/contract.ts'
+import { forgetStored } from '../../state/exports-store.ts'
 import { faultOf } from '../../state/fault.ts'
 import { modelStore } from '../../state/model-store.ts'
 import { notify } from '../../state/ui-store.ts'
@@ -37,6 +38,7 @@ export function createActions(context: ControllerContext): StudioActions {
     async clearStorage(kind) {
       try {
         const storage = await service.clearStorage(kind)
+        forgetStored(kind)
         modelStore.setState({ storage, unfinished: kind === 'runs' ? null : modelStore.getState().unfinished })
         notify('Cleared.')
         return storage
