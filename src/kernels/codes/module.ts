@@ -1,3 +1,4 @@
+import { fromBase64 } from '../../core/base64.ts'
 import { wasmBase64 } from './build/codes.ts'
 
 /** From a place on, to a place, and how many of what: described where they are written, in `assembly/`. */
@@ -43,7 +44,7 @@ export function codeStage(): Stage {
 }
 
 function instantiate(): Stage {
-  const module = new WebAssembly.Module(Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0)))
+  const module = new WebAssembly.Module(fromBase64(wasmBase64))
   const wasm = new WebAssembly.Instance(module, { env: { abort: () => undefined } }).exports as unknown as CodesExports
   const first = Math.ceil(wasm.heapBase() / slack) * slack
   const second = first + stageBytes + slack

@@ -1,3 +1,4 @@
+import { fromBase64 } from '../../core/base64.ts'
 import { wasmBase64 } from './build/transpose.ts'
 
 /**
@@ -28,7 +29,7 @@ let compiled: WebAssembly.Module | undefined
 
 /** A new instance with a memory of its own; the bytes are compiled once a thread. They are few: nobody has to wait for it. */
 export function instantiateTranspose(): TransposeExports {
-  compiled ??= new WebAssembly.Module(Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0)))
+  compiled ??= new WebAssembly.Module(fromBase64(wasmBase64))
   const { exports } = new WebAssembly.Instance(compiled, { env: { abort: () => undefined } })
   return exports as unknown as TransposeExports
 }

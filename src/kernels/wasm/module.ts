@@ -1,3 +1,4 @@
+import { fromBase64 } from '../../core/base64.ts'
 import type { GgmlType } from '../contract/ggml.ts'
 import { wasmBase64 } from './build/kernels.ts'
 
@@ -71,7 +72,7 @@ let compiled: Promise<WebAssembly.Module> | undefined
 
 /** A new instance with a memory of its own; the bytes are compiled once a thread. */
 export async function instantiateKernels(): Promise<KernelExports> {
-  compiled ??= WebAssembly.compile(Uint8Array.from(atob(wasmBase64), (character) => character.charCodeAt(0)))
+  compiled ??= WebAssembly.compile(fromBase64(wasmBase64))
   const { exports } = await WebAssembly.instantiate(await compiled, { env: { abort: () => undefined } })
   return exports as unknown as KernelExports
 }
