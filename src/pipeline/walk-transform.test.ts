@@ -9,6 +9,7 @@ import { layoutTflite } from '../formats/tflite/layout.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
 import { isRequantized } from '../kernels/contract/activations.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
+import { transforms } from '../quantization/registry.ts'
 import { changedFloats, resolveTensors } from '../quantization/resolve.ts'
 import { faultOf } from '../testing/fault-of.ts'
 import { runTflite } from '../testing/tflite-interpreter.ts'
@@ -91,6 +92,14 @@ describe('a transform in a run', () => {
     expect(report.recipes.map(({ perplexity }) => perplexity)).toEqual(whole.report.recipes.map(({ perplexity }) => perplexity))
     const [first, second] = checksums(resumed)
     expect(first).not.toEqual(second)
+  })
+
+  it('tells a transform where a rounding that makes up for errors comes after it', async () => {
+    const apply = vi.spyOn(transforms.get('awq'), 'apply')
+    await finished(['awq-4bit-g16', 'awq+gptq-4bit-g16', 'awq+learned-50steps-4bit-g16'])
+    const told = apply.mock.calls.map(([, , { grids }]) => [...new Set([...grids.values()].map(({ isFinal }) => isFinal))])
+    apply.mockRestore()
+    expect(told).toEqual(Array.from({ length: 3 }, () => [[true], [false], [false]]).flat())
   })
 
   it('rounds inputs with the scales that calibration gave, in the figures and in texts', async () => {

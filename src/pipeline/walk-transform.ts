@@ -62,9 +62,10 @@ function linearGrid(
   { run, tensor }: { readonly run: RecipeRun; readonly tensor: GridTensor },
 ): LinearGrid {
   const { member, settings } = tensor.grid
-  const { givesImportance } = roundings.get(run.recipe.rounding.kind)
+  const { givesImportance, needsActivations } = roundings.get(run.recipe.rounding.kind)
   return {
     rangeColumns: member.rangeColumns?.({ rows: linear.outFeatures, columns: linear.inFeatures }, settings) ?? null,
+    isFinal: needsActivations !== 'own',
     async approximate(weight, meanSquare) {
       const options = { settings, importance: givesImportance ? meanSquare : null, kernels, signal }
       return dequantize(kernels, await member.quantizeNearest(tensor.name, weight, options), signal)

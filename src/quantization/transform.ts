@@ -31,6 +31,8 @@ export interface LinearGrid {
   approximate(weight: Matrix, meanSquare: Float32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>
   /** Consecutive columns of a row whose largest weights set their common scale; `null` where the grid does it otherwise. */
   readonly rangeColumns: number | null
+  /** Whether the linear will be what `approximate` makes of it; false where the recipe's rounding makes up for errors itself. */
+  readonly isFinal: boolean
 }
 
 /** Tokens of the calibration text that a `HalfLoss` is taken on, at most; `some` are the first of `all`, one window at least. */

@@ -41,6 +41,7 @@ export function madeInputs(
 export function approximator(kernels: Kernels, fit: AffineFit): LinearGrid {
   return {
     rangeColumns: typeof fit.group === 'number' ? fit.group : null,
+    isFinal: true,
     approximate: async (weight) => kernels.dequantizeAffine(await kernels.quantizeAffine(weight, fit)),
   }
 }

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Matrix } from '../../kernels/contract/kernels.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
-import { approximator, madeBlock, madeInputs } from '../../testing/scaled-cases.ts'
+import { approximator, inputsOf, madeBlock, madeInputs } from '../../testing/scaled-cases.ts'
 import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
-import type { BlockTensors, HalfLoss } from '../transform.ts'
+import type { BlockTensors, HalfLoss, LinearGrid } from '../transform.ts'
 import awq from '../transforms/awq.ts'
 import { clipRanges } from './clip-search.ts'
 import { type RoundedLoss, scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
@@ -154,30 +154,68 @@ describe('the search for scales at the end of a half of the block', () => {
 })
 
 describe('the search for ranges', () => {
-  it('clamps each group where that loses least, alone', async () => {
-    const inputs = await madeInputs(kernels, { tokens: 100, columns: 32, outlier: 1 })
-    const data = weight.data.slice()
-    data[3] = 9
-    const spiked = { ...weight, data }
-    const scales = Float32Array.from({ length: 32 }, (_, i) => 1 + (i % 3))
-    const scaled = { ...spiked, data: scaleColumns(data, scales) }
-    for (const [of, by] of [
-      [spiked, null],
-      [scaled, scales],
-    ] as const) {
-      const clipped = await clipRanges(of, { grid, inputs, scales: by, rangeColumns: 16 }, { kernels })
-      const losses = async (values: Float32Array<ArrayBuffer>) => {
-        const rounded = await grid.approximate({ ...of, data: values }, inputs.meanSquare)
-        const delta = rounded.map((value, i) => (of.data[i] ?? 0) - value)
-        return kernels.groupLosses({ ...of, data: by === null ? delta : divideColumns(delta, by) }, inputs.gram, 16)
-      }
-      const [before, after] = [await losses(of.data), await losses(clipped)]
-      expect(after.every((loss, group) => loss <= (before[group] ?? 0) * (1 + 1e-6))).toBe(true)
-      expect(after.some((loss, group) => loss < 0.95 * (before[group] ?? 0))).toBe(true)
-      // No range is narrower than 11 of 20 parts.
-      const largest = (values: Float32Array) => values.subarray(0, 16).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
-      expect(largest(clipped)).toBeGreaterThanOrEqual(0.55 * largest(of.data) - 1e-6)
+  /** Inputs that share a part, so that errors of one column add to those of others. */
+  const related = async (columns: number) => {
+    const data = Float32Array.from({ length: 100 * columns }, (_, i) => Math.sin(Math.floor(i / columns) * 1.7) + 0.5 * Math.sin(i * 2.1))
+    return inputsOf(kernels, { data, rows: 100, columns })
+  }
+  const data = weight.data.slice()
+  data[3] = 9
+  const spiked = { ...weight, data }
+  const scales = Float32Array.from({ length: 32 }, (_, i) => 1 + (i % 3))
+  const scaled = { ...spiked, data: scaleColumns(data, scales) }
+  const cases = [
+    [spiked, null],
+    [scaled, scales],
+  ] as const
+  const rows = { ...grid, isFinal: true }
+  const groups = { ...grid, isFinal: false }
+
+  /** d G d^T of every `span` columns of the rows, with ranges as they are and as they are found. */
+  async function lossesOf([of, by]: (typeof cases)[number], used: LinearGrid, span: number) {
+    const inputs = await related(32)
+    const clipped = await clipRanges(of, { grid: used, inputs, scales: by, rangeColumns: 16 }, { kernels })
+    const losses = async (values: Float32Array<ArrayBuffer>) => {
+      const rounded = await grid.approximate({ ...of, data: values }, inputs.meanSquare)
+      const delta = rounded.map((value, i) => (of.data[i] ?? 0) - value)
+      return kernels.groupLosses({ ...of, data: by === null ? delta : divideColumns(delta, by) }, inputs.gram, span)
     }
+    return { clipped, before: await losses(of.data), after: await losses(clipped) }
+  }
+
+  it.each(cases)('clamps each group where that loses least, alone, before a rounding that makes up for errors', async (of, by) => {
+    const { clipped, before, after } = await lossesOf([of, by] as (typeof cases)[number], groups, 16)
+    expect(after.every((loss, group) => loss <= (before[group] ?? 0) * (1 + 1e-6))).toBe(true)
+    expect(after.some((loss, group) => loss < 0.95 * (before[group] ?? 0))).toBe(true)
+    // No range is narrower than 11 of 20 parts.
+    const largest = (values: Float32Array) => values.subarray(0, 16).reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    expect(largest(clipped)).toBeGreaterThanOrEqual(0.55 * largest(of.data) - 1e-6)
+  })
+
+  it.each(cases)('has groups of a row make up for each other: no row loses more than by groups alone, and all of them much less', async (of, by) => {
+    const [alone, together] = [groups, rows].map((used) => lossesOf([of, by] as (typeof cases)[number], used, 32))
+    const [before, after] = [(await alone)?.after ?? [], (await together)?.after ?? []]
+    expect(after).toHaveLength(12)
+    expect([...after].every((loss, row) => loss <= (before[row] ?? 0) * (1 + 1e-5))).toBe(true)
+    const sum = (losses: Iterable<number>) => [...losses].reduce((total, loss) => total + loss, 0)
+    expect(sum(after)).toBeLessThan(0.8 * sum(before))
+  })
+
+  it('searches rows in bands, and each as if it were alone', async () => {
+    const inputs = await related(32)
+    const from = { grid: rows, inputs, scales: null, rangeColumns: 16 }
+    const whole = await clipRanges(spiked, from, { kernels })
+    for (let row = 0; row < weight.rows; row++) {
+      const one = { data: data.slice(row * 32, (row + 1) * 32), rows: 1, columns: 32 }
+      expect(await clipRanges(one, from, { kernels })).toEqual(whole.slice(row * 32, (row + 1) * 32))
+    }
+  })
+
+  it('leaves ranges as they are where nothing can be told', async () => {
+    const inputs = await related(32)
+    const gram = inputs.gram.map(() => Number.NaN)
+    const clipped = await clipRanges(spiked, { grid: rows, inputs: { ...inputs, gram }, scales: null, rangeColumns: 16 }, { kernels })
+    expect(clipped).toEqual(spiked.data)
   })
 })
 

@@ -1,43 +1,66 @@
 import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
 import { differenceOf, divideColumns, scaledSquares } from '../scaling/scaled-block.ts'
 import type { LinearGrid, TapInputs } from '../transform.ts'
+import { chooseAlone, chooseTogether, type RangeTry } from './choose-ranges.ts'
 
 type Floats = Float32Array<ArrayBuffer>
 
 /** AutoAWQ's `n_grid` and `max_shrink`: ranges are 1, 19/20 ... 11/20 of the largest weight. */
 const points = 20
-const mostShrink = 0.5
+const tries = 10
+/** Every try keeps the errors of all rows that are searched at once: a fifth of them, of so many weights at most. */
+const bands = 5
+const bandWeights = 2 ** 20
+
+interface ClipOptions {
+  readonly grid: LinearGrid
+  readonly inputs: TapInputs
+  /** What inputs of the linear are divided by, which `inputs` do not know of yet; `null` for none. */
+  readonly scales: Floats | null
+  readonly rangeColumns: number
+}
+
+interface Tools {
+  readonly kernels: Kernels
+  readonly signal?: AbortSignal
+}
 
 /**
- * AWQ's clip search (AutoAWQ `_search_best_clip`): for each group of a row the range whose loss is least, and the weights
- * clamped to it. The loss of a group is e G e^T with G of the group's columns alone: what AutoAWQ measures on 512 tokens,
- * here on all of them.
- *
- * `scales`: what inputs of the linear are divided by, which `inputs` do not know of yet; `null` for none.
+ * AWQ's clip search (AutoAWQ `_search_best_clip`): the weights clamped to a range for each group of a row, one of the same ten. AutoAWQ
+ * takes for each group the one whose own error in the outputs is least, on 512 tokens. Here the groups of a row are chosen together,
+ * with G and so on all tokens, and make up for each other; each alone where a rounding that makes up for errors itself comes after.
  */
-export async function clipRanges(
-  weight: Matrix,
-  { grid, inputs, scales, rangeColumns }: { grid: LinearGrid; inputs: TapInputs; scales: Floats | null; rangeColumns: number },
-  { kernels, signal }: { readonly kernels: Kernels; readonly signal?: AbortSignal },
-): Promise<Floats> {
-  const span = Math.min(rangeColumns, weight.columns)
-  const largest = groupLargest(weight, span)
-  const least = new Float64Array(largest.length).fill(Infinity)
-  const ranges = largest.slice()
-  const squares = scales === null ? inputs.meanSquare : scaledSquares(inputs.meanSquare, scales)
-  for (let k = 0; k < points * mostShrink; k++) {
-    const limits = largest.map((value) => value * (1 - k / points))
-    const rounded = await grid.approximate({ ...weight, data: clamped(weight, limits, span) }, squares)
-    const delta = differenceOf(weight.data, rounded)
-    const data = scales === null ? delta : divideColumns(delta, scales)
-    const losses = await kernels.groupLosses({ ...weight, data }, inputs.gram, span, signal)
-    for (const [group, loss] of losses.entries()) {
-      if (!(loss < (least[group] ?? 0))) continue
-      least[group] = loss
-      ranges[group] = limits[group] ?? 0
-    }
+export async function clipRanges(weight: Matrix, options: ClipOptions, tools: Tools): Promise<Floats> {
+  const { data, rows, columns } = weight
+  const result = new Float32Array(data.length)
+  const step = Math.max(1, Math.min(Math.ceil(rows / bands), Math.floor(bandWeights / columns)))
+  for (let first = 0; first < rows; first += step) {
+    const count = Math.min(step, rows - first)
+    const band = { data: data.slice(first * columns, (first + count) * columns), rows: count, columns }
+    result.set(await clipBand(band, options, tools), first * columns)
   }
-  return clamped(weight, ranges, span)
+  return result
+}
+
+async function clipBand(band: Matrix, options: ClipOptions, tools: Tools): Promise<Floats> {
+  const { kernels, signal } = tools
+  const { grid, inputs, scales } = options
+  const { meanSquare, gram } = inputs
+  const span = Math.min(options.rangeColumns, band.columns)
+  const largest = groupLargest(band, span)
+  const limitsOf = (k: number): Floats => largest.map((value) => value * (1 - k / points))
+  const squares = scales === null ? meanSquare : scaledSquares(meanSquare, scales)
+  const tried: RangeTry[] = []
+  for (let k = 0; k < tries; k++) {
+    const rounded = await grid.approximate({ ...band, data: clamped(band, limitsOf(k), span) }, squares)
+    const delta = differenceOf(band.data, rounded)
+    const errors = scales === null ? delta : divideColumns(delta, scales)
+    tried.push({ errors, losses: await kernels.groupLosses({ ...band, data: errors }, gram, span, signal) })
+  }
+  const alone = chooseAlone(tried)
+  const chosen = grid.isFinal ? await chooseTogether(tried, alone, { rows: band.rows, columns: band.columns, span, gram }, tools) : alone
+  const ranges = largest.map((value, group) => value * (1 - (chosen[group] ?? 0) / points))
+  return clamped(band, ranges, span)
 }
 
 /** Largest |w| of each group, row by row; the last group of a row may be short. */

@@ -1,6 +1,7 @@
 import { widestGroup } from '../../kernels/contract/operations.ts'
 import { type BlockHalf, halfOf } from '../../models/block-halves.ts'
 import type { LinearSpec } from '../../models/model-graph.ts'
+import { togetherOperations } from '../awq/choose-ranges.ts'
 import { clipRanges } from '../awq/clip-search.ts'
 import { halfOperations, type RoundedLoss, type ScaledLinear, searchOperations, searchScales } from '../awq/scale-search.ts'
 import { type AwqSettings, awqFields, awqFromLabel, awqLabel, parseAwq } from '../awq/settings.ts'
@@ -34,11 +35,13 @@ const awq: Transform<AwqSettings> = {
   changes: (block) => namesOf(block, pairGroups(block)),
   needsHalfLoss: ({ loss }) => loss === 'halves',
   operations(block, settings) {
-    return pairGroups(block).reduce((sum, group) => {
+    const scaling = pairGroups(block).reduce((sum, group) => {
       const half = judgeOf(group, settings)
       if (half === null) return sum + searchOperations(group.linears)
       return sum + halfOperations(block.linears.filter(({ role }) => halfOf(role) === half))
     }, 0)
+    const clipped = settings.isClipped ? block.linears.filter(({ role }) => !unclipped.has(role)) : []
+    return clipped.reduce((sum, { outFeatures: rows, inFeatures: columns }) => sum + togetherOperations({ rows, columns }), scaling)
   },
 
   async apply(block, tensors, options) {
