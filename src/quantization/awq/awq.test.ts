@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Matrix } from '../../kernels/contract/kernels.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import { approximator, inputsOf, madeBlock, madeInputs } from '../../testing/scaled-cases.ts'
@@ -7,6 +7,9 @@ import type { BlockTensors, HalfLoss, LinearGrid } from '../transform.ts'
 import awq from '../transforms/awq.ts'
 import { clipRanges } from './clip-search.ts'
 import { type RoundedLoss, scalesAt, searchScales, weightMagnitudes } from './scale-search.ts'
+
+// The reference's plain loops take seconds for a block.
+vi.setConfig({ testTimeout: 30_000 })
 
 const kernels = createReferenceKernels()
 const settings = { scales: 'inputs-and-weights', loss: 'halves', isClipped: true } as const
