@@ -4,6 +4,9 @@ type Floats = Float32Array<ArrayBuffer>
 
 /** Times over all groups of a row. */
 const sweeps = 2
+/** Columns whose slopes are computed at once, and then follow the choices among them: the wider, the seldomer all errors are handed over. */
+const stripeColumns = 1024
+const mirrorRows = 32
 
 /** One way to round every group of some rows. */
 export interface RangeTry {
@@ -20,9 +23,13 @@ interface Shape extends MatrixShape {
   readonly gram: Floats
 }
 
+const none = new Float32Array(0)
+
 /** For every group the number of the try that loses least by itself; the first of equals, and where nothing can be told. [rows, groups]. */
 export function chooseAlone(tries: readonly RangeTry[]): Uint8Array {
-  return Uint8Array.from({ length: tries[0]?.losses.length ?? 0 }, (_, at) => leastOf(tries, ({ losses }) => losses[at] ?? 0))
+  return Uint8Array.from({ length: tries[0]?.losses.length ?? 0 }, (_, loss) =>
+    leastOf(tries, none, { loss, error: 0, slope: 0, width: 0 }),
+  )
 }
 
 /**
@@ -38,29 +45,42 @@ export async function chooseTogether(
   const groups = Math.ceil(columns / span)
   if (groups === 1) return chosen
   const result = chosen.slice()
-  /** What was chosen so far, [columns, rows]: the kernel multiplies by the transpose of its left. */
-  const left = { data: new Float32Array(columns * rows), rows: columns, columns: rows }
+  /** What was chosen so far, [columns, rows]: the kernel multiplies by the transpose of its left. 0 in the group in question. */
+  const errors = new Float32Array(columns * rows)
   const choose = (row: number, group: number, k: number): void => {
     result[row * groups + group] = k
     const end = Math.min(columns, (group + 1) * span)
-    for (let j = group * span; j < end; j++) left.data[j * rows + row] = tries[k]?.errors[row * columns + j] ?? 0
+    for (let j = group * span; j < end; j++) errors[j * rows + row] = tries[k]?.errors[row * columns + j] ?? 0
   }
   for (const [at, k] of chosen.entries()) choose(Math.floor(at / groups), at % groups, k)
+  const groupsAtOnce = Math.max(1, Math.floor(stripeColumns / span))
   for (let sweep = 0; sweep < sweeps; sweep++) {
-    for (let group = 0; group < groups; group++) {
-      const [start, end] = [group * span, Math.min(columns, (group + 1) * span)]
-      left.data.fill(0, start * rows, end * rows)
-      const right = { data: gramColumns(gram, columns, { start, end }), rows: columns, columns: end - start }
-      // What the errors of the other groups add to the slope in each column of this one, [rows, end - start].
-      const slopes = await kernels.accumulateProduct(new Float32Array(rows * right.columns), left, right, signal)
-      for (let row = 0; row < rows; row++) {
-        const slope = slopes.subarray(row * right.columns, (row + 1) * right.columns)
-        const from = row * columns + start
-        choose(
-          row,
-          group,
-          leastOf(tries, ({ errors, losses }) => (losses[row * groups + group] ?? 0) + 2 * dot(slope, errors, from)),
-        )
+    for (let first = 0; first < groups; first += groupsAtOnce) {
+      const last = Math.min(groups, first + groupsAtOnce) - 1
+      const from = first * span
+      const width = Math.min(columns, (last + 1) * span) - from
+      const stripe = gramColumns(gram, columns, { start: from, end: from + width })
+      /** Slopes of the stripe's columns by these rows of errors, added to those there are, [rows, width]. */
+      const add = (slopes: Floats, part: Floats, start: number): Promise<Floats> => {
+        const count = part.length / rows
+        const right = { data: stripe.subarray(start * width, (start + count) * width), rows: count, columns: width }
+        return kernels.accumulateProduct(slopes, { data: part, rows: count, columns: rows }, right, signal)
+      }
+      errors.fill(0, from * rows, (from + span) * rows)
+      let slopes = await add(new Float32Array(rows * width), errors, 0)
+      for (let group = first; group <= last; group++) {
+        const [start, end] = [group * span, Math.min(columns, (group + 1) * span)]
+        for (let row = 0; row < rows; row++) {
+          const at = { loss: row * groups + group, error: row * columns + start, slope: row * width + start - from }
+          choose(row, group, leastOf(tries, slopes, { ...at, width: end - start }))
+        }
+        if (group === last) break
+        // This group's errors come in, and those of the next go out.
+        const change = errors.slice(start * rows, Math.min(columns, end + span) * rows)
+        const next = (end - start) * rows
+        for (let i = next; i < change.length; i++) change[i] = -(change[i] ?? 0)
+        errors.fill(0, end * rows, (end + span) * rows)
+        slopes = await add(slopes, change, start)
       }
     }
   }
@@ -72,12 +92,18 @@ export function togetherOperations({ rows, columns }: MatrixShape): number {
   return sweeps * rows * columns * columns
 }
 
-/** The number of the try that loses least, of equals the first. */
-function leastOf(tries: readonly RangeTry[], lossOf: (one: RangeTry) => number): number {
+/** The number of the try with the least d G d^T + 2 d u, where u are the slopes; of equals the first. */
+function leastOf(
+  tries: readonly RangeTry[],
+  slopes: Floats,
+  at: { readonly loss: number; readonly error: number; readonly slope: number; readonly width: number },
+): number {
   let best = 0
   let least = Infinity
-  for (const [k, one] of tries.entries()) {
-    const loss = lossOf(one)
+  for (const [k, { errors, losses }] of tries.entries()) {
+    let shared = 0
+    for (let j = 0; j < at.width; j++) shared += (errors[at.error + j] ?? 0) * (slopes[at.slope + j] ?? 0)
+    const loss = (losses[at.loss] ?? 0) + 2 * shared
     if (!(loss < least)) continue
     least = loss
     best = k
@@ -85,18 +111,20 @@ function leastOf(tries: readonly RangeTry[], lossOf: (one: RangeTry) => number):
   return best
 }
 
-function dot(slope: Floats, errors: Floats, from: number): number {
-  let sum = 0
-  for (let j = 0; j < slope.length; j++) sum += (slope[j] ?? 0) * (errors[from + j] ?? 0)
-  return sum
-}
-
-/** G[:, start .. end] from its upper triangle. */
+/** G[:, start .. end] from its upper triangle: what lies above the diagonal, then what is mirrored. */
 function gramColumns(gram: Floats, columns: number, { start, end }: { readonly start: number; readonly end: number }): Floats {
   const width = end - start
   const result = new Float32Array(columns * width)
-  for (let j = start; j < end; j++) {
-    for (let i = 0; i < columns; i++) result[i * width + j - start] = gram[i < j ? i * columns + j : j * columns + i] ?? 0
+  for (let i = 0; i < end; i++) {
+    const from = Math.max(start, i)
+    result.set(gram.subarray(i * columns + from, i * columns + end), i * width + from - start)
+  }
+  // In blocks of rows, which stay in the cache while columns are written into them.
+  for (let block = start; block < columns; block += mirrorRows) {
+    const last = Math.min(columns, block + mirrorRows)
+    for (let j = start; j < end; j++) {
+      for (let i = Math.max(block, j + 1); i < last; i++) result[i * width + j - start] = gram[j * columns + i] ?? 0
+    }
   }
   return result
 }

@@ -10,7 +10,7 @@ const points = 20
 const tries = 10
 /** Every try keeps the errors of all rows that are searched at once: a fifth of them, of so many weights at most. */
 const bands = 5
-const bandWeights = 2 ** 20
+const bandWeights = 2 ** 21
 
 interface ClipOptions {
   readonly grid: LinearGrid
