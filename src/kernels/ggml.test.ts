@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createRandom, type Random } from '../core/random.ts'
-import { type GgmlType, ggmlTypes } from './contract/ggml.ts'
+import { type GgmlType, ggmlInputs, ggmlTypes } from './contract/ggml.ts'
 import { createReferenceKernels } from './reference/index.ts'
 import { createWasmKernels } from './wasm/index.ts'
 
@@ -157,4 +157,47 @@ describe('four blocks side by side', () => {
       }
     },
   )
+})
+
+describe('inputs of matrices in llama.cpp on processors', () => {
+  // `vec_dot_type` of ggml-cpu.c in the llama.cpp of llama-cpp-python 0.3.36; Q8_1 beside Q8_0 keeps sums, and rounds alike.
+  const inputTypes: Readonly<Record<GgmlType, 'F32' | 'F16' | 'Q8_0' | 'Q8_1' | 'Q8_K'>> = {
+    F32: 'F32',
+    F16: 'F16',
+    Q4_0: 'Q8_0',
+    Q4_1: 'Q8_1',
+    Q5_0: 'Q8_0',
+    Q5_1: 'Q8_1',
+    Q8_0: 'Q8_0',
+    Q2_K: 'Q8_K',
+    Q3_K: 'Q8_K',
+    Q4_K: 'Q8_K',
+    Q5_K: 'Q8_K',
+    Q6_K: 'Q8_K',
+    IQ2_XXS: 'Q8_K',
+    IQ2_XS: 'Q8_K',
+    IQ3_XXS: 'Q8_K',
+    IQ1_S: 'Q8_K',
+    IQ4_NL: 'Q8_0',
+    IQ3_S: 'Q8_K',
+    IQ2_S: 'Q8_K',
+    IQ4_XS: 'Q8_K',
+    IQ1_M: 'Q8_K',
+    TQ1_0: 'Q8_K',
+    TQ2_0: 'Q8_K',
+    MXFP4: 'Q8_0',
+    NVFP4: 'Q8_0',
+  }
+  const q8 = { kind: 'int8-blocks', columns: 32, scale: 'half' }
+  const roundings = {
+    F32: { kind: 'none' },
+    F16: { kind: 'half' },
+    Q8_0: q8,
+    Q8_1: q8,
+    Q8_K: { kind: 'int8-blocks', columns: 256, scale: 'float' },
+  }
+
+  test.each(types)('%s', (type) => {
+    expect(ggmlInputs(type)).toEqual(roundings[inputTypes[type]])
+  })
 })

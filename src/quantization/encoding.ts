@@ -1,3 +1,4 @@
+import type { RuntimeRounding } from '../kernels/contract/activations.ts'
 import type { Kernels, MatrixShape } from '../kernels/contract/kernels.ts'
 import type { GridEncodingName, QuantizedTensor, TensorEncoding } from './quantized-tensor.ts'
 
@@ -21,6 +22,8 @@ export interface Encoding<Name extends GridEncodingName = GridEncodingName> {
   cutStep(shape: MatrixShape, encoding: TensorEncoding<Name>): number
   /** Weights that share a scale where such groups end with the row, else `null`. */
   groupSize(encoding: TensorEncoding<Name>): number | null
+  /** How llama.cpp's kernels for processors round the inputs of such a matrix; absent where it does not run the encoding. */
+  llamaCppInputs?(encoding: TensorEncoding<Name>): RuntimeRounding
   encodingOf(tensor: QuantizedTensor<Name>): TensorEncoding<Name>
   /** Its bytes, to be stored one part after the other; they may be views of the tensor. */
   parts(tensor: QuantizedTensor<Name>): readonly Uint8Array[]

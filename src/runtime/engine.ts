@@ -1,3 +1,4 @@
+import type { RuntimeRounding } from '../kernels/contract/activations.ts'
 import type { BlockHalf } from '../models/block-halves.ts'
 import type { ModelGraph } from '../models/model-graph.ts'
 import type { BlockActivationModes } from './graphs/activations.ts'
@@ -41,8 +42,11 @@ export interface ModelRunner {
   loadBlock(weights: BlockWeights, modes?: BlockActivationModes): Promise<LoadedBlock>
   /** The same for one half of it, which takes its own norm, linears and biases from among the weights. */
   loadHalf(half: BlockHalf, weights: BlockWeights): Promise<LoadedHalf>
-  /** Final norm and head on [n, hidden] rows: logits [n, rowEnd - rowStart] for head rows [rowStart, rowEnd). */
-  loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>): Promise<LoadedHeadTile>
+  /**
+   * Final norm and head on [n, hidden] rows: logits [n, rowEnd - rowStart] for head rows [rowStart, rowEnd). `mode` says how the
+   * head's inputs are rounded; default floats.
+   */
+  loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>, mode?: RuntimeRounding): Promise<LoadedHeadTile>
   close(): Promise<void>
 }
 

@@ -3,6 +3,7 @@ import type { ActivationMode } from '../kernels/contract/activations.ts'
 import type { Activations, ForwardEngine, ModelRunner } from '../runtime/engine.ts'
 import { type BlockCase, blockCases, buildBlock, largestDifference } from './block-cases.ts'
 import { linear, referenceBlock, rmsNorm } from './reference-forward.ts'
+import { roundInput } from './round-input.ts'
 
 interface SuiteOptions {
   /** Largest absolute difference to f64; values are of order 1. */
@@ -100,6 +101,9 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
       ['8 bits a token', { kind: 'int8-rows', outlierThreshold: null }],
       ['8 bits a token beside outlier columns', { kind: 'int8-rows', outlierThreshold: 1.8 }],
       ['8 bits with one scale, clamped', { kind: 'int8-tensor', scale: 0.012 }],
+      ['8 bits a block, scales in halves', { kind: 'int8-blocks', columns: 8, scale: 'half' }],
+      ['8 bits a block', { kind: 'int8-blocks', columns: 4, scale: 'float' }],
+      ['halves', { kind: 'half' }],
     ])('rounds the inputs of the linears to %s', async (_, mode) => {
       const built = buildBlock({ ...firstCase(), batch: 1 })
       const { config, blocks } = built.graph
@@ -155,7 +159,12 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
 
     it('keeps a token of zeros zero when inputs are rounded', async () => {
       const built = buildBlock({ ...firstCase(), batch: 1 })
-      const modes = { q: { kind: 'int8-rows', outlierThreshold: null }, down: { kind: 'int8-rows', outlierThreshold: 6 } } as const
+      const modes = {
+        q: { kind: 'int8-rows', outlierThreshold: null },
+        k: { kind: 'int8-blocks', columns: 8, scale: 'half' },
+        v: { kind: 'half' },
+        down: { kind: 'int8-rows', outlierThreshold: 6 },
+      } as const
       const block = await runner.loadBlock(built.weights, modes)
       const { output } = await block.run({ ...built.input, data: new Float32Array(built.input.data.length) })
       expect(largestDifference(output.data, new Float32Array(built.input.data.length))).toBe(0)
@@ -188,6 +197,21 @@ export function describeEngine(name: string, open: () => Promise<ForwardEngine>,
         expect(largestDifference(logits, wanted)).toBeLessThan(tolerance)
         await tile.release()
       }
+    })
+
+    it('rounds what the head takes where it is told to', async () => {
+      const built = first
+      const { hidden, normEps } = built.graph.config
+      const gain = built.weights['mlpIn'] ?? new Float32Array()
+      const rows = built.weights['gate'] ?? new Float32Array()
+      const tokens = built.input.data.length / hidden
+      const normed = rmsNorm(Float64Array.from(built.input.data), gain, normEps)
+      const mode = { kind: 'int8-blocks', columns: 8, scale: 'half' } as const
+      const expected = linear(roundInput(normed, hidden, mode), hidden, { rows }, 'rows')
+      expect(largestDifference(linear(normed, hidden, { rows }, 'rows'), expected)).toBeGreaterThan(10 * tolerance)
+      const tile = await runner.loadHeadTile(gain, rows, mode)
+      expect(largestDifference(await tile.run(built.input.data.slice(), tokens), expected)).toBeLessThan(tolerance)
+      await tile.release()
     })
 
     it('serves blocks loaded side by side, and calls made at once', async () => {

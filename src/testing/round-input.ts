@@ -1,3 +1,4 @@
+import { roundToHalf } from '../core/float16.ts'
 import { roundHalfEven } from '../core/rounding.ts'
 import type { ActivationMode } from '../kernels/contract/activations.ts'
 
@@ -7,6 +8,8 @@ export function roundInput(input: Float64Array, width: number, mode: ActivationM
   if (mode.kind === 'int8-tensor') {
     return input.map((x) => Math.min(127, Math.max(-128, roundHalfEven(x / mode.scale))) * mode.scale)
   }
+  if (mode.kind === 'half') return input.map(roundToHalf)
+  if (mode.kind === 'int8-blocks') return roundBlocks(input, mode)
   const threshold = mode.outlierThreshold ?? Infinity
   const isFloatColumn = (column: number): boolean => input.some((x, i) => i % width === column && Math.abs(x) >= threshold)
   const floatColumns = Array.from({ length: width }, (_, column) => isFloatColumn(column))
@@ -19,5 +22,14 @@ export function roundInput(input: Float64Array, width: number, mode: ActivationM
     const ofToken = largest[Math.floor(i / width)] ?? 0
     if (floatColumns[i % width] === true) return x
     return ofToken === 0 ? 0 : roundHalfEven((x * 127) / ofToken) * (ofToken / 127)
+  })
+}
+
+function roundBlocks(input: Float64Array, { columns, scale }: Extract<ActivationMode, { readonly kind: 'int8-blocks' }>): Float64Array {
+  return input.map((x, i) => {
+    const first = Math.floor(i / columns) * columns
+    const largest = input.subarray(first, first + columns).reduce((most, y) => Math.max(most, Math.abs(y)), 0)
+    const step = largest / 127
+    return largest === 0 ? 0 : roundHalfEven((x * 127) / largest) * (scale === 'half' ? roundToHalf(step) : step)
   })
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { decodeModel } from '../../formats/onnx/read.ts'
 import { memorySource } from '../../io/memory-source.ts'
-import type { ActivationMode } from '../../kernels/contract/activations.ts'
+import type { InputRounding } from '../../kernels/contract/activations.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
 import type { RawConfig } from '../../models/family.ts'
 import type { TensorSpec } from '../../models/model-graph.ts'
@@ -25,7 +25,7 @@ const eightBits = ({ name }: TensorSpec): TensorEncoding =>
 async function made(
   rawConfig: RawConfig = tinyLlamaConfig(),
   encodingOf: (spec: TensorSpec) => TensorEncoding = eightBits,
-  modeOf: (role: string) => ActivationMode | undefined = (role) => ({
+  modeOf: (role: string) => InputRounding | undefined = (role) => ({
     kind: 'int8-tensor',
     scale: role === 'down' ? 0.0005 : role === 'o' ? 0.001 : 0.025,
   }),
@@ -35,7 +35,7 @@ async function made(
     checkpoint.graph.blocks.flatMap(({ linears }) =>
       linears.flatMap(({ role, weight }) => {
         const mode = modeOf(role)
-        return mode === undefined || mode.kind === 'none' ? [] : [[weight, mode] as const]
+        return mode === undefined ? [] : [[weight, mode] as const]
       }),
     ),
   )

@@ -1,6 +1,6 @@
 /**
- * How a runtime rounds the input of a linear to 8 bits before it multiplies; here it is simulated in f32. Rows of an input are
- * tokens.
+ * How a runtime rounds the input of a linear before it multiplies, mostly to 8 bits; here it is simulated in f32. Rows of an input
+ * are tokens.
  * - `none`: floats.
  * - `int8-rows`: x becomes half-even(x * (127 / a)) * (a / 127) with a the largest |x| of the token. With `outlierThreshold` as
  *   LLM.int8() (Dettmers et al. 2022): columns in which any |x| of the call reaches it stay float, and a is taken over the
@@ -8,14 +8,26 @@
  * - `int8-tensor`: x becomes half-even(x / scale), clamped to -128 and 127, times `scale`, which calibration found. With
  *   `outputScale` the output of the linear, its bias included, is handed on in 8 bits as well, rounded as the integer kernels of
  *   TensorFlow Lite Micro do (`runtime/graphs/requantize.ts`).
+ * - `int8-blocks`: x becomes half-even(x * (127 / a)) times a / 127, a the largest |x| of as many columns of the token, which divide
+ *   the row; that scale is f32, or rounded to f16 for the product alone.
+ * - `half`: x becomes the nearest f16; what f16 has no number for stays what it is.
  */
 export type ActivationMode =
   | { readonly kind: 'none' }
   | { readonly kind: 'int8-rows'; readonly outlierThreshold: number | null }
   | { readonly kind: 'int8-tensor'; readonly scale: number; readonly outputScale?: number }
+  | { readonly kind: 'int8-blocks'; readonly columns: number; readonly scale: 'float' | 'half' }
+  | { readonly kind: 'half' }
 
-/** How an input that does not stay float is rounded. Fixed scales come with calibration and are NaN until then. */
-export type InputRounding = Exclude<ActivationMode, { readonly kind: 'none' }>
+/** What the runtime of a file does to inputs of itself, whatever the recipe: a matter of measuring, not of exports. */
+export type RuntimeRounding = Extract<ActivationMode, { readonly kind: 'none' | 'int8-blocks' | 'half' }>
+
+/** How a recipe has an input rounded that does not stay float. Fixed scales come with calibration and are NaN until then. */
+export type InputRounding = Exclude<ActivationMode, RuntimeRounding>
+
+export function isOfRecipe(mode: ActivationMode | undefined): mode is InputRounding {
+  return mode?.kind === 'int8-rows' || mode?.kind === 'int8-tensor'
+}
 
 /** Of a linear that hands on 8 bits. */
 export type RequantizedMode = Extract<ActivationMode, { readonly kind: 'int8-tensor' }> & { readonly outputScale: number }

@@ -1,3 +1,5 @@
+import type { RuntimeRounding } from './activations.ts'
+
 interface GgmlTypeFacts {
   readonly id: number
   /** Elements of a block. */
@@ -39,6 +41,18 @@ export type GgmlType = keyof typeof table
 
 /** ggml block types this house writes. Ids and sizes from ggml.h. `F16` and `F32` are blocks of one. */
 export const ggmlTypes: Readonly<Record<GgmlType, GgmlTypeFacts>> = table
+
+/**
+ * What llama.cpp's kernels for processors round the inputs of a matrix of a type to before they multiply (`vec_dot_type` of
+ * ggml-cpu.c): Q8_K for blocks of 256, f16 for f16, and Q8_0 for the others, for some of them as Q8_1, which rounds alike.
+ */
+export function ggmlInputs(type: GgmlType): RuntimeRounding {
+  if (type === 'F32') return { kind: 'none' }
+  if (type === 'F16') return { kind: 'half' }
+  return ggmlTypes[type].blockSize === 256
+    ? { kind: 'int8-blocks', columns: 256, scale: 'float' }
+    : { kind: 'int8-blocks', columns: 32, scale: 'half' }
+}
 
 /** Bytes of a matrix in a type; columns must be a multiple of the block size. */
 export function ggmlBytes(type: GgmlType, rows: number, columns: number): number {

@@ -1,4 +1,4 @@
-import { type GgmlType, ggmlBytes, ggmlTypes } from '../../kernels/contract/ggml.ts'
+import { type GgmlType, ggmlBytes, ggmlInputs, ggmlTypes } from '../../kernels/contract/ggml.ts'
 import type { Encoding } from '../encoding.ts'
 import { joinBytes } from '../join-arrays.ts'
 
@@ -20,6 +20,7 @@ const ggml: Encoding<'ggml'> = {
   rowStep: () => 1,
   cutStep: () => 1,
   groupSize: () => null,
+  llamaCppInputs: ({ type }) => ggmlInputs(type),
   encodingOf: ({ type }) => ({ encoding: 'ggml', type }),
   parts: ({ blocks }) => [blocks],
   fromBytes: (blocks, place, { type }) => ({ ...place, encoding: 'ggml', type, blocks }),

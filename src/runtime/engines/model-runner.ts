@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-web'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
-import { isRequantized } from '../../kernels/contract/activations.ts'
+import { isRequantized, type RuntimeRounding } from '../../kernels/contract/activations.ts'
 import { type BlockHalf, halfOf } from '../../models/block-halves.ts'
 import type { BlockSpec, ModelGraph } from '../../models/model-graph.ts'
 import { ropeTables } from '../../models/rope-tables.ts'
@@ -23,6 +23,10 @@ interface Loaded {
   readonly modes: BlockActivationModes
 }
 
+const floatInputs: RuntimeRounding = { kind: 'none' }
+
+const headSession = (mode: RuntimeRounding): string => `head ${modesKey({ head: mode })}`
+
 type Resident = Readonly<Record<string, ResidentTensor>>
 
 /** Runs one model: a session for each variant of its block and one for the head. */
@@ -42,7 +46,7 @@ export class OnnxModelRunner implements ModelRunner {
 
   /** Makes the head's session, so that a backend that cannot start says so now. */
   async prepare(): Promise<void> {
-    await this.#sessions.prepare('head', () => headGraph(this.#graph.config))
+    await this.#sessions.prepare(headSession(floatInputs), () => headGraph(this.#graph.config, floatInputs))
   }
 
   async loadBlock(weights: BlockWeights, modes: BlockActivationModes = {}): Promise<LoadedBlock> {
@@ -69,7 +73,11 @@ export class OnnxModelRunner implements ModelRunner {
     }
   }
 
-  async loadHeadTile(finalNorm: Float32Array<ArrayBuffer>, headRows: Float32Array<ArrayBuffer>): Promise<LoadedHeadTile> {
+  async loadHeadTile(
+    finalNorm: Float32Array<ArrayBuffer>,
+    headRows: Float32Array<ArrayBuffer>,
+    mode: RuntimeRounding = floatInputs,
+  ): Promise<LoadedHeadTile> {
     const { hidden } = this.#graph.config
     const width = headRows.length / hidden
     const shapes = new Map<string, readonly number[]>([
@@ -82,7 +90,8 @@ export class OnnxModelRunner implements ModelRunner {
       width,
       run: async (rows, tokens) => {
         const input = { [headInputs.hidden]: this.#sessions.floats(rows, [tokens, hidden]) }
-        return floatsOf(await this.#sessions.run('head', () => headGraph(this.#graph.config), { ...feeds, ...input }), headOutput)
+        const graph = (): OnnxGraph => headGraph(this.#graph.config, mode)
+        return floatsOf(await this.#sessions.run(headSession(mode), graph, { ...feeds, ...input }), headOutput)
       },
       release: () => releaseAll(resident),
     }

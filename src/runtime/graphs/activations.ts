@@ -19,6 +19,7 @@ export function modesKey(modes: BlockActivationModes): string {
 
 function modeKey(mode: ActivationMode): string {
   if (mode.kind === 'int8-rows') return `${mode.kind} ${String(mode.outlierThreshold)}`
+  if (mode.kind === 'int8-blocks') return `${mode.kind} ${String(mode.columns)} ${mode.scale}`
   return isRequantized(mode) ? `${mode.kind} and output` : mode.kind
 }
 
@@ -33,26 +34,32 @@ export class LinearRounding {
     this.#modes = modes
   }
 
-  /** The input of a linear, [tokens, width]. */
-  input(value: string, role: string): string {
+  /** The input of a linear, [tokens, width]. Throws where blocks do not divide the row. */
+  input(value: string, role: string, width: number): string {
     const mode = this.#modes[role] ?? { kind: 'none' }
-    switch (mode.kind) {
-      case 'none':
-        return value
-      case 'int8-tensor':
-        return this.#byTensor(value, role)
-      case 'int8-rows': {
-        const key = `${value} ${modeKey(mode)}`
-        const made = this.#made.get(key) ?? this.#byRow(value, mode.outlierThreshold)
-        this.#made.set(key, made)
-        return made
-      }
-    }
+    if (mode.kind === 'none') return value
+    if (mode.kind === 'int8-tensor') return this.#byTensor(value, role)
+    const key = `${value} ${modeKey(mode)}`
+    const made = this.#made.get(key) ?? this.#alone(value, mode, width)
+    this.#made.set(key, made)
+    return made
   }
 
   /** The output of a linear, [tokens, rows]. */
   output(value: string, role: string, rows: number): string {
     return isRequantized(this.#modes[role]) ? requantized(this.#builder, value, role, rows) : value
+  }
+
+  /** By modes that take nothing beside the input. */
+  #alone(value: string, mode: Exclude<ActivationMode, { readonly kind: 'none' | 'int8-tensor' }>, width: number): string {
+    switch (mode.kind) {
+      case 'int8-rows':
+        return this.#byRow(value, mode.outlierThreshold)
+      case 'int8-blocks':
+        return this.#byBlock(value, mode, width)
+      case 'half':
+        return this.#toHalf(value)
+    }
   }
 
   #byTensor(value: string, role: string): string {
@@ -73,14 +80,35 @@ export class LinearRounding {
     return builder.node('Where', [builder.node('GreaterOrEqual', [ofColumn, threshold]), value, rounded])
   }
 
+  #byBlock(value: string, { columns, scale }: Extract<ActivationMode, { readonly kind: 'int8-blocks' }>, width: number): string {
+    if (width % columns !== 0) throw new RangeError(`Blocks of ${String(columns)} do not divide rows of ${String(width)}.`)
+    const builder = this.#builder
+    const blocks = builder.node('Reshape', [value, builder.integers([-1, columns])])
+    const rounded = this.#inSteps(blocks, builder.node('Abs', [blocks]), scale)
+    return builder.node('Reshape', [rounded, builder.integers([-1, width])])
+  }
+
+  /**
+   * In f32 alone, since not every graphics device has f16: steps of 2^-10 of the power of two below a value, 2^-24 at least. Where
+   * the logarithm of a value beside a power of two errs by one, both steps round to that power.
+   */
+  #toHalf(value: string): string {
+    const builder = this.#builder
+    const magnitude = builder.node('Max', [builder.node('Abs', [value]), this.#scalar(justAboveSubnormal)])
+    const power = builder.node('Floor', [builder.node('Mul', [builder.node('Log', [magnitude]), this.#scalar(1 / Math.LN2)])])
+    const step = builder.node('Pow', [this.#scalar(2), builder.node('Sub', [power, this.#scalar(10)])])
+    return builder.node('Mul', [builder.node('Round', [builder.node('Div', [value, step])]), step])
+  }
+
   /** Steps of 1 / 127 of the largest magnitude of each row; rows of zeros stay zero. */
-  #inSteps(value: string, magnitude: string): string {
+  #inSteps(value: string, magnitude: string, scale: 'float' | 'half' = 'float'): string {
     const builder = this.#builder
     const largest = builder.node('ReduceMax', [magnitude, builder.integers([1])], { keepdims: { int: 1 } })
     const levels = this.#scalar(int8Levels)
     const factor = builder.node('Div', [levels, builder.node('Max', [largest, this.#scalar(smallestLargest)])])
     const steps = builder.node('Round', [builder.node('Mul', [value, factor])])
-    return builder.node('Mul', [steps, builder.node('Div', [largest, levels])])
+    const step = builder.node('Div', [largest, levels])
+    return builder.node('Mul', [steps, scale === 'half' ? this.#toHalf(step) : step])
   }
 
   #scalar(value: number): string {
@@ -90,3 +118,6 @@ export class LinearRounding {
 
 /** Far below any activation; 127 times its inverse is still a float. */
 const smallestLargest = 1e-30
+
+/** The least f16 with all its bits is 2^-14; its logarithm must not fall below -14. */
+const justAboveSubnormal = 2 ** -14 * (1 + 1e-5)

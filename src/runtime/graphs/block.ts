@@ -176,7 +176,7 @@ function linear({ builder, block, taps, products, rounding }: BlockScope, value:
   const spec = block.linears.find((linear) => linear.role === role)
   if (spec === undefined) throw new RangeError(`The block has no linear "${role}".`)
   taps.set(spec.tap, value)
-  const inputs = [rounding.input(value, role), builder.input(role, 'float', [spec.outFeatures, spec.inFeatures])]
+  const inputs = [rounding.input(value, role, spec.inFeatures), builder.input(role, 'float', [spec.outFeatures, spec.inFeatures])]
   if (spec.bias !== null) inputs.push(builder.input(`${role}.bias`, 'float', [spec.outFeatures]))
   const product = builder.node('Gemm', inputs, { transB: { int: 1 } })
   products.set(role, product)
