@@ -44,6 +44,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
       'calibration-tokens': { type: 'string', default: '8192' },
       'max-tokens': { type: 'string', default: '1024' },
       context: { type: 'string', default: '256' },
+      inputs: { type: 'string', default: 'float' },
       seed: { type: 'string', default: '0' },
       threads: { type: 'string', default: '2' },
       engine: { type: 'string', default: 'wasm' },
@@ -52,7 +53,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
   const [folder] = positionals
   if (folder === undefined || values.recipe.length === 0 || values.text === undefined) {
     throw new Error(
-      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--context N] [--seed N] [--threads N] [--engine wasm|native] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
+      'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--context N] [--inputs float|llama.cpp] [--seed N] [--threads N] [--engine wasm|native] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
     )
   }
   const signal = new AbortController().signal
@@ -83,6 +84,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
             protocol: 'windows',
             contextLength,
             maxTokens: Number(values['max-tokens']),
+            inputs: values.inputs === 'llama.cpp' ? 'llama.cpp' : 'float',
           },
           calibration: await calibrationOf(values.calibration, { maxTokens: Number(values['calibration-tokens']), contextLength }),
           importance: null,

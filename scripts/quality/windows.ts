@@ -40,6 +40,7 @@ export async function main(argv: readonly string[]): Promise<void> {
           text: await readFile(evaluation, 'utf8'),
           textName: basename(evaluation),
           protocol: 'windows',
+          inputs: 'float',
           contextLength,
           maxTokens: maxTokens === undefined ? null : Number(maxTokens),
         },

@@ -9,6 +9,12 @@ export interface Estimate {
 
 export type ProtocolId = 'windows' | 'llama.cpp'
 
+/**
+ * What matrices take when they are measured: floats as they are, or what llama.cpp's kernels for processors make of them before they
+ * multiply by a matrix in a type of ggml (8 bits, mostly). Matrices in other forms, and those that a recipe leaves alone, take floats.
+ */
+export type InputsId = 'float' | 'llama.cpp'
+
 export interface FloatResult {
   /** Mean negative log-likelihood, nats a token. */
   readonly nll: number

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { StudioError } from '../core/errors.ts'
 import { deviceById, devices } from '../devices/device.ts'
-import type { ProtocolId } from '../evaluation/result.ts'
+import type { InputsId, ProtocolId } from '../evaluation/result.ts'
 import { exportTargets } from '../export/registry.ts'
 
 export interface CliArguments {
@@ -19,6 +19,7 @@ export interface CliArguments {
   /** `null`: the bundled text; `none`: nothing is measured on a text. */
   readonly evaluation: string | null
   readonly protocol: ProtocolId
+  readonly inputs: InputsId
   /** `null`: 256, or what the model reads if that is less. */
   readonly context: number | null
   readonly maxTokens: number | null
@@ -66,6 +67,8 @@ MODEL                 a folder with config.json, tokenizer.json and *.safetensor
 --imatrix FILE        weigh errors by this imatrix file of llama.cpp (.gguf or .dat) instead of measuring importance
 --save-imatrix FILE   write the importance that was measured, for llama-quantize (.dat: its older format)
 --protocol P          windows (default) or llama.cpp (scores the second half of each window)
+--inputs I            what matrices take while they are measured: float (default) or llama.cpp (inputs of matrices in types of ggml
+                      rounded as its kernels for processors round them, mostly to 8 bits; all else, and what recipes learn from, float)
 --context N           tokens a window (default: 256, or what the model reads if that is less)
 --max-tokens N        run at most N tokens of the evaluation text (default: all)
 --export T,...        gguf, gptq, gptq-v2, awq, bitsandbytes, compressed-tensors, onnx, onnx-qdq, tflite, llama2c; a recipe that
@@ -95,6 +98,7 @@ const options = {
   'save-imatrix': { type: 'string' },
   evaluation: { type: 'string' },
   protocol: { type: 'string' },
+  inputs: { type: 'string' },
   context: { type: 'string' },
   'max-tokens': { type: 'string' },
   export: { type: 'string', multiple: true },
@@ -122,9 +126,11 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
   if (extra !== undefined) throw usage(`One model at a time: "${extra}" is one too many`)
   if (values.recipe === undefined) throw usage('No recipe is given')
   const protocol = values.protocol ?? 'windows'
+  const inputs = values.inputs ?? 'float'
   const engine = values.engine ?? 'wasm'
   if (engine !== 'wasm' && engine !== 'native') throw usage(`There is no engine "${engine}": it is wasm or native`)
   if (protocol !== 'windows' && protocol !== 'llama.cpp') throw usage(`There is no protocol "${protocol}": it is windows or llama.cpp`)
+  if (inputs !== 'float' && inputs !== 'llama.cpp') throw usage(`There are no inputs "${inputs}": they are float or llama.cpp`)
   return {
     model,
     recipes: values.recipe,
@@ -136,6 +142,7 @@ export function parseCliArguments(argv: readonly string[]): CliArguments | 'help
     saveImatrix: values['save-imatrix'] ?? null,
     evaluation: values.evaluation ?? null,
     protocol,
+    inputs,
     context: wholeNumber('--context', values.context, 2),
     maxTokens: wholeNumber('--max-tokens', values['max-tokens'], 1),
     targets: (values.export ?? []).flatMap((list) => list.split(',')).filter((id) => id !== ''),

@@ -103,7 +103,7 @@ async function evaluationOf(
   if (source === null) return null
   const wantedTokens = args.maxTokens ?? Number.POSITIVE_INFINITY
   const { text, name } = 'hubId' in source ? await fetchHubText(source, { purpose: 'evaluation', wantedTokens }) : source
-  return { text, textName: name, protocol: args.protocol, contextLength, maxTokens: args.maxTokens }
+  return { text, textName: name, protocol: args.protocol, contextLength, maxTokens: args.maxTokens, inputs: args.inputs }
 }
 
 async function calibrationOf(args: CliArguments, source: CliTexts['calibration'], making: Making): Promise<CalibrationSettings | null> {

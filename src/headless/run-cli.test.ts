@@ -124,6 +124,20 @@ describe('the command line', () => {
     expect(native.evaluation?.float.perplexity).toBeCloseTo(wasm.evaluation?.float.perplexity ?? 0, 4)
   })
 
+  it('measures with the inputs of llama.cpp when asked to, and the report says so', async () => {
+    const run = async (out: string, argv: readonly string[]): Promise<RunReport> => {
+      const common = [join(folder, 'model'), '--recipe', 'Q4_0', '--context', '16', '--max-tokens', '320', '--out', join(folder, out)]
+      const { faults } = await command([...common, ...argv])
+      expect(faults).toEqual([])
+      return JSON.parse(await readFile(join(folder, out, 'report.json'), 'utf8')) as RunReport
+    }
+    const [floats, rounded] = [await run('floats', []), await run('rounded', ['--inputs', 'llama.cpp'])]
+    expect([floats.evaluation?.inputs, rounded.evaluation?.inputs]).toEqual(['float', 'llama.cpp'])
+    expect(rounded.evaluation?.float).toEqual(floats.evaluation?.float)
+    expect(rounded.recipes[0]).not.toHaveProperty('perplexity', (floats as MeasuredRun).recipes[0]?.perplexity)
+    expect(rounded.recipes[0]?.layers).toEqual(floats.recipes[0]?.layers)
+  })
+
   it('calibrates on the bundled text unless told otherwise, and only where a recipe learns', async () => {
     const run = async (out: string, argv: readonly string[]): Promise<RunReport> => {
       const common = [join(folder, 'model'), '--context', '16', '--max-tokens', '320', '--out', join(folder, out)]
@@ -319,6 +333,7 @@ describe('the command line', () => {
     ],
     ['an engine that is not one', (model) => [model, '--recipe', 'Q4_0', '--engine', 'cuda'], 'no engine "cuda"'],
     ['a protocol that is not one', (model) => [model, '--recipe', 'Q4_0', '--protocol', 'hf'], 'no protocol "hf"'],
+    ['inputs that are none', (model) => [model, '--recipe', 'Q4_0', '--inputs', 'int8'], 'no inputs "int8": they are float or llama.cpp'],
     ['a device that is not known', (model) => [model, '--recipe', 'Q4_0', '--device', 'toaster'], 'no device "toaster"; there are pi-'],
     ['a type of activations that is none', (model) => [model, '--recipe', 'Q4_0', '--activations', 'bf16'], 'f32 or f16, not "bf16"'],
     ['a file size below the least', (model) => [model, '--recipe', 'Q4_0', '--max-file-size', '500K'], 'a size from 1M on'],

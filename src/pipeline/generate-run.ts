@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import { firstDifference, generate, type NextLogits } from '../evaluation/generate.ts'
+import type { InputsId } from '../evaluation/result.ts'
 import type { FileStore } from '../io/file-store.ts'
 import { isRequantized } from '../kernels/contract/activations.ts'
 import type { Kernels } from '../kernels/contract/kernels.ts'
@@ -13,7 +14,7 @@ import type { Activations, BlockCache, BlockWeights, LoadedBlock, LoadedHeadTile
 import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
 import { rowScales } from '../runtime/graphs/requantize.ts'
 import type { Tokenizer } from '../runtime/tokenizer.ts'
-import { activationModesOf } from './activation-modes.ts'
+import { measuredModesOf, runtimeRounding } from './activation-modes.ts'
 import { checkpointRows, EmbeddingLookup, storedRows } from './embedding.ts'
 import type { RunResult } from './run-result.ts'
 import { readStored, type StoredTensor } from './stored-tensor.ts'
@@ -32,7 +33,10 @@ export interface GenerateTools {
   readonly now: () => number
 }
 
-/** The same prompt continued by the float model and by each recipe, one after the other, from what the run stored. */
+/**
+ * The same prompt continued by the float model and by each recipe, one after the other, from what the run stored; matrices take what
+ * they took where the run measured.
+ */
 export async function generateAll(
   tools: GenerateTools,
   scope: { readonly request: GenerateRequest; readonly result: RunResult },
@@ -43,7 +47,7 @@ export async function generateAll(
   const continuations: Continuation[] = []
   let float: readonly number[] | null = null
   for (const recipeId of [null, ...request.recipeIds]) {
-    const model = openModel(tools, { result, recipeId }, signal)
+    const model = openModel(tools, { result, recipeId, inputs: result.report.evaluation?.inputs ?? 'float' }, signal)
     try {
       const made = await continueOne(tools, { model, request, recipeId }, onEvent, signal)
       float ??= made.tokenIds
@@ -64,7 +68,7 @@ export interface StoredModel {
 /** The float model (`recipeId` null) or a recipe of a finished run, as the studio itself runs it. */
 export function openModel(
   tools: GenerateTools,
-  { result, recipeId }: { readonly result: RunResult; readonly recipeId: string | null },
+  { result, recipeId, inputs }: { readonly result: RunResult; readonly recipeId: string | null; readonly inputs: InputsId },
   signal: AbortSignal,
 ): StoredModel {
   const tensors = recipeId === null ? [] : (result.tensors[recipeId] ?? [])
@@ -75,7 +79,7 @@ export function openModel(
   const inputModes = recipeId === null ? [] : (result.inputModes[recipeId] ?? [])
   return new StreamedModel(
     tools,
-    { graph: recipe === undefined ? graph : recipeGraph(graph, recipe), stored, resolved, inputModes },
+    { graph: recipe === undefined ? graph : recipeGraph(graph, recipe), stored, resolved, inputModes, inputs },
     signal,
   )
 }
@@ -122,6 +126,7 @@ class StreamedModel {
   readonly #stored: ReadonlyMap<string, StoredTensor>
   readonly #resolved: ReadonlyMap<string, ResolvedTensor>
   readonly #inputModes: readonly BlockActivationModes[]
+  readonly #inputs: InputsId
   readonly #signal: AbortSignal
   readonly #keepsBlocks: boolean
   #blocks: LoadedBlock[] = []
@@ -137,6 +142,7 @@ class StreamedModel {
       readonly resolved: ReadonlyMap<string, ResolvedTensor>
       /** Of its transform, by block. */
       readonly inputModes: readonly BlockActivationModes[]
+      readonly inputs: InputsId
     },
     signal: AbortSignal,
   ) {
@@ -145,6 +151,7 @@ class StreamedModel {
     this.#stored = recipe.stored
     this.#resolved = recipe.resolved
     this.#inputModes = recipe.inputModes
+    this.#inputs = recipe.inputs
     this.#signal = signal
     const { graph } = recipe
     const weights = blockOperations(graph.blocks[0]?.linears ?? []) * graph.config.layers + graph.config.vocab * graph.config.hidden
@@ -185,7 +192,7 @@ class StreamedModel {
   async #load(block: BlockSpec): Promise<LoadedBlock> {
     const { checkpoint, store, kernels, runner } = this.#tools
     const weights: Record<string, Float32Array<ArrayBuffer>> = { ...(await readBlock(checkpoint, block, this.#signal)) }
-    const modes = activationModesOf(this.#resolved, block, this.#inputModes[block.index])
+    const modes = measuredModesOf(this.#resolved, block, { ofTransform: this.#inputModes[block.index], inputs: this.#inputs })
     for (const { role, name } of tensorRoles(block)) {
       const stored = this.#stored.get(name)
       if (stored === undefined) continue
@@ -203,11 +210,13 @@ class StreamedModel {
     const logits = new Float32Array(config.vocab)
     const step = headTileRows(config.vocab, config.hidden)
     const norm = this.#head.length > 0 ? new Float32Array(0) : await this.#finalNorm()
+    const { name } = head ?? embedding
+    const mode = runtimeRounding(this.#stored.get(name)?.encoding ?? { encoding: 'source' }, this.#inputs)
     for (let rowStart = 0; rowStart < config.vocab; rowStart += step) {
       const index = rowStart / step
       const rowEnd = Math.min(rowStart + step, config.vocab)
-      const rows = async (): Promise<Float32Array<ArrayBuffer>> => this.#headRows((head ?? embedding).name, rowStart, rowEnd)
-      const tile = this.#head[index] ?? (await runner.loadHeadTile(norm, await rows()))
+      const rows = async (): Promise<Float32Array<ArrayBuffer>> => this.#headRows(name, rowStart, rowEnd)
+      const tile = this.#head[index] ?? (await runner.loadHeadTile(norm, await rows(), mode))
       logits.set(await tile.run(hidden, 1), rowStart)
       if (this.#keepsBlocks) this.#head[index] = tile
       else await tile.release()

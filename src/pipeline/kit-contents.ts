@@ -10,9 +10,18 @@ export function kitContents(report: RunReport, recipeId: string): KitContents {
   const own = JSON.parse(JSON.stringify({ ...report, recipes }, (key, value: unknown) => (times.has(key) ? undefined : value))) as object
   if (report.evaluation === null) return { report: own, measured: null }
   const recipe = report.recipes.find(({ id }) => id === recipeId)
-  const { textName, tokens, float } = report.evaluation
+  const { textName, tokens, float, inputs } = report.evaluation
   return {
     report: own,
-    measured: recipe === undefined ? null : { textName, tokens, floatPerplexity: float.perplexity, perplexity: recipe.perplexity },
+    measured:
+      recipe === undefined
+        ? null
+        : {
+            textName,
+            tokens,
+            floatPerplexity: float.perplexity,
+            perplexity: recipe.perplexity,
+            hasLlamaCppInputs: inputs === 'llama.cpp',
+          },
   }
 }

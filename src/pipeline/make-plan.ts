@@ -31,7 +31,8 @@ export function makePlan(facts: PlanFacts): Plan {
     ownGrams: ownGrams(request.recipes),
     hasCrossTerm: request.recipes.some((recipe) => learningOf(recipe).hasCrossTerm),
     isInputRounded: request.recipes.some(
-      (recipe, index) => roundsInputs(recipe) || isInputRounded(checkpoint.graph, resolved[index] ?? new Map()),
+      (recipe, index) =>
+        roundsInputs(recipe) || isInputRounded(checkpoint.graph, resolved[index] ?? new Map(), request.evaluation?.inputs ?? 'float'),
     ),
     isTransformed: request.recipes.some((recipe) => changesBlocks(checkpoint.graph, recipe)),
     roundingBytes: roundingBytes(facts),

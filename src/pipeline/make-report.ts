@@ -55,12 +55,12 @@ export function makeReport(facts: ReportFacts, walk: WalkResult): RunReport {
     seconds: walk.seconds,
   }
   if (request.evaluation === null || windowSet === null) return { ...run, evaluation: null, recipes: quantized }
-  const { protocol, contextLength, textName } = request.evaluation
+  const { protocol, contextLength, textName, inputs } = request.evaluation
   const scores = walk.head.states.map((states) => scoresOf(states))
   const float = likelihoodFigures(scores[0]?.floatNll ?? new Float64Array(0))
   return {
     ...run,
-    evaluation: { protocol, contextLength, textName, tokens: windowSet.scoredTokens, float },
+    evaluation: { protocol, contextLength, textName, inputs, tokens: windowSet.scoredTokens, float },
     recipes: quantized.map((recipe, index) => ({
       ...recipe,
       ...recipeFigures(scores[index] ?? joinScores([]), windowSet.scoredPerWindow),

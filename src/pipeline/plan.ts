@@ -1,4 +1,4 @@
-import type { ProtocolId } from '../evaluation/result.ts'
+import type { InputsId, ProtocolId } from '../evaluation/result.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 
 /** What to measure on: text in, windows out. */
@@ -11,6 +11,8 @@ export interface EvaluationSettings {
   readonly contextLength: number
   /** Upper bound on tokens run through the model; `null` for all. */
   readonly maxTokens: number | null
+  /** Of recipes; the float model takes floats, and so does all that recipes learn from. */
+  readonly inputs: InputsId
 }
 
 /** Text that recipes may learn from and whose activations weigh the layer errors; the latter use the evaluation text without it. */

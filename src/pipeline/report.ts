@@ -1,4 +1,4 @@
-import type { FloatResult, LayerResult, ProtocolId, RecipeEvaluation } from '../evaluation/result.ts'
+import type { FloatResult, InputsId, LayerResult, ProtocolId, RecipeEvaluation } from '../evaluation/result.ts'
 import type { CalibrationSummary, ImportanceSummary } from '../quantization/calibration-summary.ts'
 import type { Recipe } from '../quantization/recipe.ts'
 
@@ -58,6 +58,7 @@ export interface MeasuredRun extends RunFacts {
     readonly protocol: ProtocolId
     readonly contextLength: number
     readonly textName: string
+    readonly inputs: InputsId
     readonly tokens: number
     readonly float: FloatResult
   }

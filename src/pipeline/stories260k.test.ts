@@ -46,6 +46,7 @@ describe.skipIf(!isPresent)('the walk over stories260K', () => {
         text: text('text/tinystories.evaluation.txt'),
         textName: 'tinystories.evaluation.txt',
         protocol: 'windows' as const,
+        inputs: 'float' as const,
         contextLength: 256,
         maxTokens: null,
       },

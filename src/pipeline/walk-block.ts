@@ -9,9 +9,9 @@ import type { LayerActivations } from '../quantization/rounding.ts'
 import { rowScalesOf } from '../quantization/row-scales.ts'
 import type { TransformedBlock } from '../quantization/transform.ts'
 import type { BlockWeights, LoadedBlock, ModelRunner } from '../runtime/engine.ts'
-import type { BlockActivationModes } from '../runtime/graphs/activations.ts'
+import { type BlockActivationModes, modesKey } from '../runtime/graphs/activations.ts'
 import { rowScales } from '../runtime/graphs/requantize.ts'
-import { activationModesOf } from './activation-modes.ts'
+import { activationModesOf, measuredModesOf } from './activation-modes.ts'
 import type { RunEvent } from './events.ts'
 import { batchTokens, type HiddenStates } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
@@ -66,12 +66,7 @@ export async function walkBlock(
     const startedAt = progress.seconds
     const made = await quantizeBlock(context, block, { run, index, runner, weights, grams, sums, references })
     progress.at(block.index, 'forward', run.recipe.id)
-    const loaded = await runner.loadBlock(made.weights, activationModesOf(run.resolved, block, made.inputModes))
-    try {
-      commits.push(await forward(context, block, { states: run.states, loaded }))
-    } finally {
-      await loaded.release()
-    }
+    commits.push(await forwardRecipe(context, block, { run, runner, made }))
     const { layers, tensors, inputModes } = made
     const rounded = Object.keys(inputModes).length === 0 ? {} : { inputModes }
     parts.push({ recipeId: run.recipe.id, layers, tensors, seconds: progress.seconds - startedAt, ...rounded })
@@ -91,24 +86,63 @@ async function forwardFloat(
 ): Promise<Commit> {
   const loaded = await made.runner.loadBlock(made.weights)
   try {
-    return await forward(context, block, { states: context.float, loaded, grams: made.grams, sums: made.sums })
+    return await forward(context, block, { states: context.float, blockOf: () => loaded, grams: made.grams, sums: made.sums })
   } finally {
     await loaded.release()
+  }
+}
+
+/**
+ * The evaluation batches as the run measures them; then the calibration batches with no rounding but the recipe's own: what is
+ * learnt, and so what is stored, does not depend on what measures it.
+ */
+async function forwardRecipe(
+  context: WalkContext,
+  block: BlockSpec,
+  { run, runner, made }: { readonly run: RecipeRun; readonly runner: ModelRunner; readonly made: QuantizedBlock },
+): Promise<Commit> {
+  const { inputs, evaluation } = context
+  const modes = {
+    measured: measuredModesOf(run.resolved, block, { ofTransform: made.inputModes, inputs }),
+    learnt: activationModesOf(run.resolved, block, made.inputModes),
+  }
+  const isOneForBoth = modesKey(modes.measured) === modesKey(modes.learnt)
+  const loaded: { block: LoadedBlock | null } = { block: await runner.loadBlock(made.weights, modes.measured) }
+  const blockOf = async (index: number): Promise<LoadedBlock> => {
+    // One at a time: on a graphics card each has a copy of the weights.
+    if (index === evaluation.length && !isOneForBoth) {
+      await loaded.block?.release()
+      loaded.block = null
+    }
+    loaded.block ??= await runner.loadBlock(made.weights, modes.learnt)
+    return loaded.block
+  }
+  try {
+    return await forward(context, block, { states: run.states, blockOf })
+  } finally {
+    await loaded.block?.release()
   }
 }
 
 async function forward(
   context: WalkContext,
   block: BlockSpec,
-  pass: { readonly states: HiddenStates; readonly loaded: LoadedBlock; readonly grams?: GramSums; readonly sums?: TapSums | null },
+  pass: {
+    readonly states: HiddenStates
+    /** For a batch; batches come in order. */
+    readonly blockOf: (index: number) => LoadedBlock | Promise<LoadedBlock>
+    readonly grams?: GramSums
+    readonly sums?: TapSums | null
+  },
 ): Promise<Commit> {
   const { progress, signal } = context
-  const { states, loaded, grams, sums } = pass
+  const { states, blockOf, grams, sums } = pass
   const operations = blockOperations(block.linears)
   const hasRanges = context.recipes.some((run) => run.learning.transformNeedsOutputs)
   return states.advance(
     block.index + 1,
     async (index) => {
+      const loaded = await blockOf(index)
       const input = await states.read(index, signal)
       const tokens = batchTokens(input)
       const gramRows = grams === undefined ? 0 : (context.gramRows[index] ?? 0)

@@ -1,5 +1,6 @@
 import type { Checkpoint } from '../checkpoint/checkpoint.ts'
 import type { Finding } from '../core/finding.ts'
+import type { InputsId } from '../evaluation/result.ts'
 import type { FileStore } from '../io/file-store.ts'
 import type { Kernels, Matrix } from '../kernels/contract/kernels.ts'
 import type { BlockSpec, LinearSpec, ModelGraph } from '../models/model-graph.ts'
@@ -46,6 +47,8 @@ export interface WalkContext {
   readonly float: HiddenStates
   readonly evaluation: readonly WindowBatch[]
   readonly calibration: readonly WindowBatch[]
+  /** What recipes' matrices take on the evaluation batches. */
+  readonly inputs: InputsId
   /** Rows of each float batch that go into G. */
   readonly gramRows: readonly number[]
   /** Mean squares of inputs by weight, from a file; `null`: they are measured. */

@@ -4,6 +4,7 @@ import type { LogitState } from '../kernels/contract/kernels.ts'
 import type { ModelGraph, TensorSpec } from '../models/model-graph.ts'
 import type { QuantizedTensor } from '../quantization/quantized-tensor.ts'
 import type { LoadedHeadTile, ModelRunner } from '../runtime/engine.ts'
+import { runtimeRounding } from './activation-modes.ts'
 import { batchTokens } from './hidden-states.ts'
 import type { StoredPart } from './journal.ts'
 import { GramSums } from './measure.ts'
@@ -69,7 +70,11 @@ export async function walkHead(context: WalkContext, runner: ModelRunner, embedd
     try {
       for (const [index, stored] of headTensors.entries()) {
         const norm = context.recipes[index]?.ends?.finalNorm ?? finalNorm
-        own.push(stored === null ? null : await runner.loadHeadTile(norm, await storedRange(context, stored, rowStart, rowEnd)))
+        if (stored === null) own.push(null)
+        else {
+          const mode = runtimeRounding(stored.encoding, context.inputs)
+          own.push(await runner.loadHeadTile(norm, await storedRange(context, stored, rowStart, rowEnd), mode))
+        }
       }
       for (const [c, chunk] of chunks.entries()) {
         throwIfAborted(signal)

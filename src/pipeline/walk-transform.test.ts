@@ -172,7 +172,7 @@ describe('a transform in a run', () => {
     const [tokens = 0] = graph.tensors[graph.inputs[0] ?? 0]?.shape ?? []
     const ids = Array.from({ length: tokens }, (_, index) => (index * 7 + 3) % 26)
     const made = runTflite(graph, constants, ids)
-    const simulated = openModel(tools, { result, recipeId: integer }, signal)
+    const simulated = openModel(tools, { result, recipeId: integer, inputs: 'float' }, signal)
     const logits: number[] = []
     for (const id of ids) logits.push(...(await simulated.next([id])))
     await simulated.release()

@@ -210,8 +210,9 @@ async function makeContext(
     memory: input.memoryBytes,
   })
   const gramRows = gramRowsOf(evaluation, calibration, input.gramTokens)
-  const { kernels, importance } = input
-  return { checkpoint, kernels, store, folder, recipes, float, evaluation, calibration, gramRows, importance, progress, signal }
+  const { kernels, importance, request } = input
+  const inputs = request.evaluation?.inputs ?? 'float'
+  return { checkpoint, kernels, store, folder, recipes, float, evaluation, calibration, inputs, gramRows, importance, progress, signal }
 }
 
 /** G comes from the calibration batches when there are any, else from the evaluation's first tokens. */

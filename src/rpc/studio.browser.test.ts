@@ -19,7 +19,7 @@ async function request(recipeIds: readonly string[]): Promise<RunRequest> {
   const text = bundledTexts.find(({ id }) => id === 'evaluation')?.text ?? ''
   return {
     recipes: await Promise.all(recipeIds.map((id) => studio.parseRecipe(id))),
-    evaluation: { text, textName: 'sample', protocol: 'windows', contextLength: 64, maxTokens: 512 },
+    evaluation: { text, textName: 'sample', protocol: 'windows', contextLength: 64, maxTokens: 512, inputs: 'float' },
     calibration: null,
     importance: null,
     seed: 1,

@@ -1,5 +1,5 @@
 import { createStore } from 'zustand/vanilla'
-import type { ProtocolId } from '../evaluation/result.ts'
+import type { InputsId, ProtocolId } from '../evaluation/result.ts'
 import type { ImportanceSettings, Plan } from '../pipeline/plan.ts'
 import type { Fault } from './fault.ts'
 
@@ -36,6 +36,7 @@ export interface TextsState {
   /** An imatrix file of the person's, instead of measuring importance. */
   readonly importance: ImportanceSettings | null
   readonly protocol: ProtocolId
+  readonly inputs: InputsId
   readonly contextLength: number
   /** `null` for all. */
   readonly maxTokens: number | null
@@ -56,6 +57,7 @@ export const initialTextsState: TextsState = {
   hub: { evaluation: { kind: 'idle' }, calibration: { kind: 'idle' } },
   importance: null,
   protocol: 'windows',
+  inputs: 'float',
   contextLength: 256,
   maxTokens: 20_480,
   seed: 0,

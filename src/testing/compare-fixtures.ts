@@ -92,6 +92,7 @@ export function reportOf(results: readonly ResultFixture[], tokens = 20_480): Me
       protocol: 'windows',
       contextLength: 256,
       textName: 'Bundled stories',
+      inputs: 'float',
       tokens,
       float: { nll: Math.log(floatPerplexity), nllError: 0.012, perplexity: floatPerplexity, perplexityError: 0.1 },
     },

@@ -288,6 +288,7 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
                 protocol: evaluation.protocol,
                 contextLength: evaluation.contextLength,
                 textName: evaluation.textName,
+                inputs: evaluation.inputs,
                 tokens: 20_400,
                 float,
               },
@@ -297,7 +298,14 @@ export function createFakeService({ pace = 60, hasUnfinishedRun = false }: FakeO
     },
     unfinishedRun: async () => {
       if (!unfinished || model === null) return null
-      const evaluation = { text: 'Once', textName: 'Bundled stories', protocol: 'windows', contextLength: 256, maxTokens: 20_480 } as const
+      const evaluation = {
+        text: 'Once',
+        textName: 'Bundled stories',
+        protocol: 'windows',
+        contextLength: 256,
+        maxTokens: 20_480,
+        inputs: 'float',
+      } as const
       return {
         planHash: '7c1e09b2',
         request: {

@@ -29,7 +29,15 @@ export type MeasuredRequest = RunRequest & { readonly evaluation: EvaluationSett
 export function tinyRequest(recipes: readonly string[], change: Partial<EvaluationSettings> = {}): MeasuredRequest {
   return {
     recipes: recipes.map((recipe) => parseRecipe(recipe)),
-    evaluation: { text: tinyText, textName: 'letters', protocol: 'windows', contextLength: 16, maxTokens: null, ...change },
+    evaluation: {
+      text: tinyText,
+      textName: 'letters',
+      protocol: 'windows',
+      contextLength: 16,
+      maxTokens: null,
+      inputs: 'float',
+      ...change,
+    },
     calibration: null,
     importance: null,
     seed: 0,

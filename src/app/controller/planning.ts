@@ -19,6 +19,7 @@ export function currentRequest(): RunRequest | null {
           protocol: texts.protocol,
           contextLength: texts.contextLength,
           maxTokens: texts.maxTokens,
+          inputs: texts.inputs,
         }
       : null,
     calibration:
@@ -46,6 +47,7 @@ const keys = [
   'usesChatTemplate',
   'importance',
   'protocol',
+  'inputs',
   'contextLength',
   'maxTokens',
   'seed',

@@ -117,6 +117,7 @@ export function createRunning(context: ControllerContext, openSample: () => Prom
           protocol: evaluation.protocol,
           contextLength: evaluation.contextLength,
           maxTokens: evaluation.maxTokens,
+          inputs: evaluation.inputs,
         })
       goTo('run')
       await settledPlan(context)

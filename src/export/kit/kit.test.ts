@@ -17,7 +17,7 @@ import { guideFor } from './registry.ts'
 const kernels = createReferenceKernels()
 const contents = {
   report: { made: 'here' },
-  measured: { textName: 'stories.txt', tokens: 1000, floatPerplexity: 3.25, perplexity: 3.5 },
+  measured: { textName: 'stories.txt', tokens: 1000, floatPerplexity: 3.25, perplexity: 3.5, hasLlamaCppInputs: false },
 }
 const inBlocks = ({ name }: TensorSpec): TensorEncoding =>
   name.startsWith('model.layers') ? { encoding: 'ggml', type: 'Q8_0' } : { encoding: 'source' }
@@ -28,9 +28,9 @@ function target(id: string) {
   return found
 }
 
-async function sourceFor(device: string | null, rawConfig = tinyLlamaConfig()): Promise<ExportSource> {
+async function sourceFor(device: string | null, rawConfig = tinyLlamaConfig(), encoding = inBlocks): Promise<ExportSource> {
   const checkpoint = madeCheckpoint({ rawConfig, tokenizerFiles: sentencePieceFiles(), name: 'someone/Tiny-Llama' })
-  return { ...(await madeExportSource(checkpoint, kernels, inBlocks, 'Q8_0')), options: { maxFileBytes: null, device } }
+  return { ...(await madeExportSource(checkpoint, kernels, encoding, 'Q8_0')), options: { maxFileBytes: null, device } }
 }
 
 function storeOf(store: MemoryFileStore): ExportDestination {
@@ -46,11 +46,16 @@ async function textOf(store: MemoryFileStore, path: string): Promise<string> {
   return new TextDecoder().decode(await file?.read(0, file.sizeBytes))
 }
 
-async function written(device: string | null, rawConfig = tinyLlamaConfig()) {
+async function written(
+  device: string | null,
+  rawConfig = tinyLlamaConfig(),
+  { hasLlamaCppInputs, encoding }: { readonly hasLlamaCppInputs: boolean; readonly encoding?: typeof inBlocks } = contents.measured,
+) {
   const store = new MemoryFileStore()
   const place = storeOf(store)
-  const source = await sourceFor(device, rawConfig)
-  const { files } = await writeExport({ target: withKit(target('gguf'), contents), source, kernels, ...place }, () => undefined)
+  const source = await sourceFor(device, rawConfig, encoding)
+  const told = { ...contents, measured: { ...contents.measured, hasLlamaCppInputs } }
+  const { files } = await writeExport({ target: withKit(target('gguf'), told), source, kernels, ...place }, () => undefined)
   return { store, files, sums: await writeChecksums(place, files) }
 }
 
@@ -62,13 +67,24 @@ describe('deployment kit', () => {
     expect(readme).toContain('# Tiny-Llama, Q8_0, as GGUF, for Raspberry Pi 5 / 500 (8 GB)')
     expect(readme).toContain('llama-server -m Tiny-Llama-Q8_0.gguf -c 128 -t 4 --host 0.0.0.0')
     expect(readme).toContain('tokens a second')
-    expect(readme).toContain('perplexity is 3.500; that of the float model is 3.250')
+    expect(readme).toContain('perplexity is 3.500; that of the float model is 3.250. Layer by layer')
     expect(await textOf(store, 'Modelfile')).toBe(
       'FROM ./Tiny-Llama-Q8_0.gguf\nPARAMETER num_ctx 128\nPARAMETER num_thread 4\nTEMPLATE """{{ .Prompt }}"""\n',
     )
     expect(JSON.parse(await textOf(store, 'report.json'))).toEqual(contents.report)
     const lines = (await textOf(store, sums.path)).trimEnd().split('\n')
     expect(lines).toEqual(files.map(({ sha256, path }) => `${sha256}  ${path}`))
+  })
+
+  it('says where the perplexity is that of inputs in 8 bits', async () => {
+    const readmeOf = async (hasLlamaCppInputs: boolean, encoding?: (spec: TensorSpec) => TensorEncoding): Promise<string> => {
+      const { store } = await written('pi-5-8gb', tinyLlamaConfig(), { hasLlamaCppInputs, ...(encoding && { encoding }) })
+      return textOf(store, 'README.md')
+    }
+    const sentence = 'Inputs of its quantized matrices were rounded there as llama.cpp'
+    expect(await readmeOf(true)).toContain(sentence)
+    expect(await readmeOf(false)).not.toContain(sentence)
+    expect(await readmeOf(true, () => ({ encoding: 'source' }))).not.toContain(sentence)
   })
 
   it('says that a model does not fit', async () => {

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../../checkpoint/checkpoint.ts'
 import { type Device, deviceById } from '../../devices/device.ts'
 import { type Fit, fastestTold, fitOf, modelSizeOf } from '../../devices/fit.ts'
+import { encodings as storage } from '../../quantization/registry.ts'
 import { modelName } from '../gguf/metadata.ts'
 import { type ExportedFile, type ExportFacts, type ExportTarget, sizeOf } from '../target.ts'
 import { jsonFile, textFile } from '../text-files.ts'
@@ -16,6 +17,8 @@ export interface MeasuredFigures {
   readonly tokens: number
   readonly floatPerplexity: number
   readonly perplexity: number
+  /** Whether inputs of matrices that llama.cpp runs were rounded as it rounds them on processors. */
+  readonly hasLlamaCppInputs: boolean
 }
 
 export interface KitContents {
@@ -92,6 +95,13 @@ function megabytes(bytes: number): string {
   return bytes < 1e6 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`
 }
 
+const inputsSentence =
+  ' Inputs of its quantized matrices were rounded there as llama.cpp rounds them on processors, mostly to 8 bits; in floats it may be lower.'
+
+function runsInLlamaCpp({ encodings }: ExportFacts): boolean {
+  return [...encodings.values()].some(({ encoding }) => encoding !== 'source' && storage.get(encoding).llamaCppInputs !== undefined)
+}
+
 function speedText([low, high]: readonly [number, number]): string {
   if (low > fastestTold) return `more than ${fastestTold}`
   const digits = (speed: number): string => (speed < 10 ? speed.toPrecision(2) : speed.toFixed(0))
@@ -110,6 +120,6 @@ function origin({ facts }: GuideScene, measured: MeasuredFigures | null): string
   const figures =
     measured === null
       ? 'Nothing was measured on a text in this run.'
-      : `On ${measured.tokens} tokens of ${measured.textName} its perplexity is ${measured.perplexity.toFixed(3)}; that of the float model is ${measured.floatPerplexity.toFixed(3)}.`
+      : `On ${measured.tokens} tokens of ${measured.textName} its perplexity is ${measured.perplexity.toFixed(3)}; that of the float model is ${measured.floatPerplexity.toFixed(3)}.${measured.hasLlamaCppInputs && runsInLlamaCpp(facts) ? inputsSentence : ''}`
   return `## How it was made\n\nQuantization Studio made it from ${checkpoint.name} by the recipe in \`recipe.json\` (${recipe.id}); nothing left the machine. ${figures} Layer by layer: \`report.json\`. Every file was read back and compared before it counted as written. The licence is that of the original model.`
 }

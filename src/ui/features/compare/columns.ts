@@ -317,7 +317,7 @@ export function resultsCsv(
     'KL mean': 0,
   }
   return {
-    columns: [...names, 'tokens', 'protocol', 'context length'],
+    columns: [...names, 'tokens', 'protocol', 'context length', 'inputs'],
     rows: [
       [...names.map((name) => floatRow[name] ?? null), ...protocolCells(facts, tokens)],
       ...rows.map((row) => [...row.map(([, value]) => value), ...protocolCells(facts, tokens)]),
@@ -329,4 +329,5 @@ const protocolCells = ({ report }: ColumnFacts, tokens: number): readonly CsvCel
   tokens,
   report.evaluation.protocol,
   report.evaluation.contextLength,
+  report.evaluation.inputs,
 ]

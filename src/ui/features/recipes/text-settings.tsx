@@ -29,7 +29,7 @@ function MeasureChoice() {
 /** On what a run measures: text, protocol, window and bound; a calibration text that only weighs errors stands here too. Texts need an open model. */
 export function TextSettings({ hasCalibration }: { readonly hasCalibration: boolean }) {
   const isOpen = useStore(modelStore, (state) => state.summary !== null)
-  const { protocol, contextLength, maxTokens, isMeasuring } = useStore(textsStore)
+  const { protocol, inputs, contextLength, maxTokens, isMeasuring } = useStore(textsStore)
   const mostPositions = useStore(modelStore, (state) => state.summary?.config.maxPositions ?? 2048)
   const lengths = [...new Set([...contexts.filter((length) => length <= mostPositions), contextLength])].toSorted(
     (one, other) => one - other,
@@ -62,6 +62,15 @@ export function TextSettings({ hasCalibration }: { readonly hasCalibration: bool
               }
             />
             <NativeSelect
+              label="Inputs of matrices"
+              value={inputs}
+              data={[
+                { value: 'float', label: 'As floats' },
+                { value: 'llama.cpp', label: 'In 8 bits, as llama.cpp on processors' },
+              ]}
+              onChange={({ currentTarget: { value } }) => textsStore.setState({ inputs: value === 'llama.cpp' ? 'llama.cpp' : 'float' })}
+            />
+            <NativeSelect
               label="Tokens a window"
               value={String(contextLength)}
               data={lengths.map((length) => ({ value: String(length), label: count(length) }))}
@@ -77,6 +86,13 @@ export function TextSettings({ hasCalibration }: { readonly hasCalibration: bool
               onChange={({ currentTarget: { value } }) => textsStore.setState({ maxTokens: value === 'all' ? null : Number(value) })}
             />
           </div>
+          {inputs === 'llama.cpp' ? (
+            <p className="qs-muted">
+              On processors llama.cpp rounds what it multiplies by a quantized matrix to 8 bits first. Perplexity, KL and text of recipes on
+              ggml blocks are then what a GGUF file gives there, but for last digits. Other recipes, the float model and all that recipes
+              learn from stay in floats.
+            </p>
+          ) : null}
         </>
       ) : null}
     </Card>
