@@ -30,6 +30,9 @@ const models = {
 /** Folder of a row's export beside those of other rows of its recipe. */
 const folderOf = ({ target, options = {} }) => [target, ...Object.values(options)].join('-')
 
+/** What matrices take in the studio's simulation that a row is compared with: llama.cpp's own kernels round it. */
+const inputsOf = ({ loader }) => (loader === 'llama_cpp_python' ? 'llama.cpp' : 'float')
+
 /** A recipe is an id, or JSON that has one. */
 const nameOf = (recipe) => (recipe.startsWith('{') ? JSON.parse(recipe).id : recipe)
 
@@ -110,6 +113,7 @@ for (const [name, makeModel] of Object.entries(models)) {
   mkdirSync(out, { recursive: true })
   const recipes = [...new Set(wanted.map(({ recipe }) => recipe))].map((recipe) => ({
     recipe,
+    inputs: [...new Set(wanted.filter((row) => row.recipe === recipe).map(inputsOf))],
     exports: [...new Map(wanted.filter((row) => row.recipe === recipe).map((row) => [folderOf(row), row]))].map(
       ([folder, { target, options = {} }]) => ({ folder, target, options }),
     ),
@@ -137,7 +141,7 @@ function prove(row, folder) {
   if (file === undefined) throw new Error(`There is no loader ${row.loader}`)
   const program = file.endsWith('.py') ? environment(row.group) : process.execPath
   const env = { ...process.env, ...(clipsSums && row.target === 'onnx-qdq' ? { CLIPS_SUMS: '1' } : {}) }
-  const args = [file, path.join(folder, folderOf(row)), path.join(folder, 'expected.json'), String(row.tolerance)]
+  const args = [file, path.join(folder, folderOf(row)), path.join(folder, `expected-${inputsOf(row)}.json`), String(row.tolerance)]
   const { stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 2 ** 28, env })
   const last = stdout.trim().split('\n').at(-1) ?? ''
   const errors = stderr.trim().split('\n')

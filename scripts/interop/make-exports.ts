@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { openCheckpoint } from '../../src/checkpoint/open.ts'
 import { argMax } from '../../src/evaluation/generate.ts'
+import type { InputsId } from '../../src/evaluation/result.ts'
 import { defaultExportOptions } from '../../src/export/options.ts'
 import { writeExport } from '../../src/export/write-export.ts'
 import { nodeFileSource, nodeFolderFiles } from '../../src/headless/node-source.ts'
@@ -22,11 +23,12 @@ import { createTokenizer } from '../../src/runtime/engines/tokenizer.ts'
 /** What to make of one model. */
 export interface ExportsJob {
   readonly model: string
-  /** Where `<recipe id>/<folder>/` and `<recipe id>/expected.json` go. */
+  /** Where `<recipe id>/<folder>/` and `<recipe id>/expected-<inputs>.json` go. */
   readonly out: string
-  /** Preset id or recipe JSON, and the formats to write with the values of their own options. */
+  /** Preset id or recipe JSON, what matrices take in each simulation, and the formats to write with the values of their own options. */
   readonly recipes: readonly {
     readonly recipe: string
+    readonly inputs: readonly InputsId[]
     readonly exports: readonly { readonly folder: string; readonly target: string; readonly options: Readonly<Record<string, string>> }[]
   }[]
   readonly calibration: string
@@ -83,7 +85,7 @@ export async function main(jobFile: string, kernelWorker: URL): Promise<void> {
       ...evaluationIds.slice(index * job.windows.length, (index + 1) * job.windows.length - start.length),
     ])
     const prompt = [...start, ...tokenizer.encode(job.prompt)]
-    for (const { recipe, exports } of job.recipes) {
+    for (const { recipe, inputs, exports } of job.recipes) {
       const { id } = parseRecipe(recipe)
       const folder = join(job.out, id)
       const place = (inside: string) => ({
@@ -102,7 +104,10 @@ export async function main(jobFile: string, kernelWorker: URL): Promise<void> {
         await writeExport({ target: exportTarget(made.target), source, kernels, ...place(made.folder) }, () => undefined, signal)
       }
       await mkdir(folder, { recursive: true })
-      await writeExpected({ model: job.model, folder, result, recipeId: id, tools }, { prompt, windows, greedyTokens: job.greedyTokens })
+      for (const taken of inputs) {
+        const scope = { model: job.model, folder, result, recipeId: id, inputs: taken, tools }
+        await writeExpected(scope, { prompt, windows, greedyTokens: job.greedyTokens })
+      }
       process.stdout.write(`${basename(job.model)} ${id}: ${exports.map((made) => made.folder).join(', ')}\n`)
     }
   } finally {
@@ -119,6 +124,7 @@ async function writeExpected(
     readonly folder: string
     readonly result: RunResult
     readonly recipeId: string
+    readonly inputs: InputsId
     readonly tools: GenerateTools
   },
   asked: { readonly prompt: readonly number[]; readonly windows: readonly (readonly number[])[]; readonly greedyTokens: number },
@@ -154,16 +160,17 @@ async function writeExpected(
       }
     })
   }
-  await writeFile(join(folder, 'expected.f32'), Buffer.concat(rows.map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))))
+  const logits = `expected-${scope.inputs}.f32`
+  await writeFile(join(folder, logits), Buffer.concat(rows.map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))))
   const expected = {
     model: resolve(scope.model),
     prompt: asked.prompt,
-    logits: 'expected.f32',
+    logits,
     greedy,
     windows: asked.windows,
     perplexity: Math.exp(nll / scored),
   }
-  await writeFile(join(folder, 'expected.json'), JSON.stringify(expected))
+  await writeFile(join(folder, `expected-${scope.inputs}.json`), JSON.stringify(expected))
 }
 
 function logSumExp(logits: Float32Array): number {

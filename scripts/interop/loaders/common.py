@@ -1,6 +1,6 @@
 """What every loader shares: compares a runtime's logits with the studio's own simulation and prints one JSON line.
 
-expected.json: prompt (ids), logits (a file beside it, float32 [len(prompt), vocabulary]), greedy (ids that follow the prompt),
+expected-INPUTS.json: prompt (ids), logits (a file beside it, float32 [len(prompt), vocabulary]), greedy (ids that follow the prompt),
 windows (lists of ids), perplexity (over all tokens of the windows but their first). The third argument is the tolerance of a logit:
 a number, or a share of the range of the expected logits (0.2%).
 """

@@ -1,7 +1,7 @@
 """GGUF in llama.cpp whose BLAS backend dequantizes the matrices itself and multiplies in float32.
 
 The backend takes products of 32 rows and more whose weights lie in plain memory, so each text is one batch of at least 32 ids, and
-weights are not repacked for the kernels of the processor. Keys and values are cached in float32.
+weights are not repacked for the kernels of the processor.
 """
 
 import ctypes
@@ -23,8 +23,7 @@ def load(folder: Path, expected: dict):
     plain.use_extra_bufts = False
     # Llama has no argument for it.
     llama_cpp.llama_cpp.llama_model_default_params = lambda: plain
-    model = open_model(folder, type_k=llama_cpp.GGML_TYPE_F32, type_v=llama_cpp.GGML_TYPE_F32)
-    return results(model, SMALLEST_BATCH, "llama-cpp-python with OpenBLAS")
+    return results(open_model(folder), SMALLEST_BATCH, "llama-cpp-python with OpenBLAS")
 
 
 if __name__ == "__main__":

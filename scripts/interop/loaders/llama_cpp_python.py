@@ -1,4 +1,7 @@
-"""GGUF in llama.cpp through llama-cpp-python, as a device runs it: its kernels round the inputs of quantized matrices to 8 bits."""
+"""GGUF in llama.cpp through llama-cpp-python, as a device runs it: its kernels round the inputs of quantized matrices to 8 bits.
+
+Keys and values are cached in float32, not in halves as llama.cpp does unless told otherwise: what is compared is the inputs.
+"""
 
 from pathlib import Path
 
@@ -8,7 +11,9 @@ from common import main
 
 
 def open_model(folder: Path, **options) -> llama_cpp.Llama:
-    return llama_cpp.Llama(str(next(folder.glob("*.gguf"))), logits_all=True, n_ctx=512, n_threads=2, verbose=False, **options)
+    file = str(next(folder.glob("*.gguf")))
+    cache = {"type_k": llama_cpp.GGML_TYPE_F32, "type_v": llama_cpp.GGML_TYPE_F32}
+    return llama_cpp.Llama(file, logits_all=True, n_ctx=512, n_threads=2, verbose=False, **cache, **options)
 
 
 def results(model: llama_cpp.Llama, shortest: int, runtime: str):
