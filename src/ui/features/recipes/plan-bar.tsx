@@ -71,7 +71,7 @@ function Issues({ issues }: { readonly issues: readonly PlanIssue[] }) {
 /** What the run will cost, live; what does not fit is said before, with a remedy. */
 export function PlanBar() {
   const { run } = useActions()
-  const { plan, planFault, evaluation, protocol, contextLength, isMeasuring } = useStore(textsStore)
+  const { plan, planFault, evaluation, protocol, inputs, contextLength, isMeasuring } = useStore(textsStore)
   const recipes = useStore(recipesStore, (state) => state.entries.length)
   const isBusy = useStore(runStore, isRunOn)
   const memoryLimit = useStore(modelStore, (state) => state.environment?.memoryLimitBytes ?? Number.POSITIVE_INFINITY)
@@ -92,6 +92,7 @@ export function PlanBar() {
       {isMeasuring ? (
         <Fact value={counted(plan.evaluationTokens, 'token')} optional="qs-plan-optional qs-plan-text">
           {evaluation?.name ?? 'no text'}, {windows}
+          {inputs === 'llama.cpp' ? ', inputs as in llama.cpp' : ''}
         </Fact>
       ) : (
         <Fact value="No text" optional="qs-plan-optional qs-plan-text">
