@@ -18,8 +18,7 @@ export function modesKey(modes: BlockActivationModes): string {
 }
 
 function modeKey(mode: ActivationMode): string {
-  if (mode.kind === 'int8-rows') return `${mode.kind} ${String(mode.outlierThreshold)}`
-  if (mode.kind === 'int8-blocks') return `${mode.kind} ${String(mode.columns)} ${mode.scale}`
+  if (mode.kind !== 'int8-tensor') return JSON.stringify(mode)
   return isRequantized(mode) ? `${mode.kind} and output` : mode.kind
 }
 
