@@ -49,3 +49,18 @@ test('files alone: quantized without measuring, and still proved', async ({ stud
   expect(files.get('stories-4m-Q4_K_M.gguf')?.subarray(0, 4).toString('latin1')).toBe('GGUF')
   expect(studio.faults).toEqual([])
 })
+
+test('measured with the inputs of llama.cpp, which the page says', async ({ studio, page }) => {
+  await studio.open()
+  await studio.dropFolder('public/samples/stories-4m')
+  await expect(page).toHaveURL(/#inspect/)
+  await studio.goTo('Recipes')
+  await studio.pasteRecipes('Q8_0')
+  await page.getByLabel('Inputs of matrices').selectOption('llama.cpp')
+  await expect(page.getByText('On processors llama.cpp rounds')).toBeVisible()
+  await page.getByLabel('Tokens in all, at most').selectOption('2048')
+  await page.getByRole('button', { name: /^Run 1 / }).click()
+  await studio.finished()
+  await expect(page.getByText(/Measured on .* tokens of .*, inputs in 8 bits as in llama\.cpp/)).toBeVisible()
+  expect(studio.faults).toEqual([])
+})

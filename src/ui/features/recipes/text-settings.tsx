@@ -87,10 +87,10 @@ export function TextSettings({ hasCalibration }: { readonly hasCalibration: bool
             />
           </div>
           {inputs === 'llama.cpp' ? (
-            <p className="qs-muted">
-              On processors llama.cpp rounds what it multiplies by a quantized matrix to 8 bits first. Perplexity, KL and text of recipes on
-              ggml blocks are then what a GGUF file gives there, but for last digits. Other recipes, the float model and all that recipes
-              learn from stay in floats.
+            <p className="qs-muted" style={{ marginTop: 10 }}>
+              On processors llama.cpp rounds what it multiplies by a quantized matrix to 8 bits first. Perplexity and KL of recipes on ggml
+              blocks are then what a GGUF file has there, texts as near as last digits let them: a code at an edge falls either way. Other
+              recipes, the float model and all that recipes learn from stay in floats.
             </p>
           ) : null}
         </>
