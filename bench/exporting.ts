@@ -25,7 +25,7 @@ import { median } from './rounds.ts'
 /** Of the SentencePiece kind with Llama's own ids: the only kind that every format can hold. */
 const tokenizer = sentencePieceFiles()
 /** One matrix of it is 512 MiB in f32, so that 256 MiB are a bound on what is in memory, not on what there is. */
-const tallShape = { ...shapes.tinyllama, layers: 1, intermediate: 65_536, vocab: tokenizer.vocabularySize }
+const tallShape = { ...shapes.tinyllama, intermediate: 65_536, vocab: tokenizer.vocabularySize }
 
 interface ExportCase {
   readonly target: string
@@ -98,12 +98,21 @@ export async function benchExport(
     threads,
     workers,
     rounds = 3,
+    layers = 1,
     only = [],
-  }: { readonly threads: number; readonly workers: Workers; readonly rounds?: number; readonly only?: readonly string[] },
+  }: {
+    readonly threads: number
+    readonly workers: Workers
+    readonly rounds?: number
+    /** Of the model: files grow with them. */
+    readonly layers?: number
+    readonly only?: readonly string[]
+  },
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'studio-export-'))
   try {
     const wanted = casesNamed(only)
+    await makeModel(join(folder, 'model'), layers)
     const planHash = await finishedRun(folder, [...new Set(wanted.map(({ recipe }) => recipe))], { threads, workers })
     const rows: string[][] = []
     for (const each of wanted) {
@@ -111,7 +120,7 @@ export async function benchExport(
       const { stdout } = await promisify(execFile)(process.execPath, [...args, '--threads', String(threads), '--rounds', String(rounds)])
       rows.push(rowOf(each, JSON.parse(stdout) as ExportSpeed))
     }
-    return exportTable(rows, rounds)
+    return exportTable(rows, { rounds, layers })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -122,8 +131,6 @@ async function finishedRun(
   recipes: readonly string[],
   { threads, workers }: { readonly threads: number; readonly workers: Workers },
 ): Promise<string> {
-  const model = join(folder, 'model')
-  await makeModel(model)
   const kernels = await createKernelPool({ threads, spawn: () => nodeWorkerPort(new Worker(workers.kernel)) })
   try {
     const { checkpoint, store } = await openFolder(folder)
@@ -155,9 +162,9 @@ function recipeNamed(name: string): Recipe {
   return name.endsWith(everywhere) ? { ...recipe, id: name, embedding: 'grid', head: 'grid' } : recipe
 }
 
-async function makeModel(folder: string): Promise<void> {
+async function makeModel(folder: string, layers: number): Promise<void> {
   const { tokenizerJson, tokenizerConfig } = tokenizer
-  makeSyntheticCheckpoint({ out: folder, shape: tallShape, dtype: 'BF16', config: { bos_token_id: 1, eos_token_id: 2 } })
+  makeSyntheticCheckpoint({ out: folder, shape: { ...tallShape, layers }, dtype: 'BF16', config: { bos_token_id: 1, eos_token_id: 2 } })
   await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizerJson))
   await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify(tokenizerConfig))
 }
@@ -239,7 +246,10 @@ function rowOf({ target, recipe }: ExportCase, { bytes, seconds, processorSecond
 }
 
 /** Median speeds and the largest extra memory. */
-function exportTable(rows: readonly (readonly string[])[], rounds: number): string {
+function exportTable(
+  rows: readonly (readonly string[])[],
+  { rounds, layers }: { readonly rounds: number; readonly layers: number },
+): string {
   const head = ['format', 'recipe', 'MB', 'MB/s', 'MB/s CPU', 'MiB more']
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)))
   const line = (row: readonly string[]): string =>
@@ -247,7 +257,7 @@ function exportTable(rows: readonly (readonly string[])[], rounds: number): stri
   return [
     `Export from stored tensors to proved files: bytes of the files by the seconds until they are written, read back, compared and hashed,`,
     `and by the processor seconds of all threads; median of ${rounds}. Memory beyond that before the first, at its highest.`,
-    `One layer of a Llama with a hidden size of ${tallShape.hidden} and ${tallShape.intermediate} in between: three matrices of 512 MiB in f32.`,
+    `Layers of a Llama with a hidden size of ${tallShape.hidden} and ${tallShape.intermediate} in between: ${layers}, each with three matrices of 512 MiB in f32.`,
     line(head),
     ...rows.map(line),
   ].join('\n')

@@ -19,6 +19,8 @@ const { positionals, values: options } = parseArgs({
     markdown: { type: 'boolean', default: false },
     // of exports: formats, or format:recipe
     only: { type: 'string', multiple: true, default: [] },
+    // of the model that is exported
+    layers: { type: 'string', default: '1' },
     // where scripts/native-ggml.mjs put the native library
     folder: { type: 'string', default: '' },
     library: { type: 'string', default: '' },
@@ -68,7 +70,7 @@ const parts: Readonly<Record<string, () => Promise<string>>> = {
   kernels: async () => kernelTable(await benchKernels(rounds)),
   scaling: async () => scalingTable(await benchScaling(new URL('./kernel-worker.mjs', import.meta.url), { threads, ...rounds })),
   factor,
-  export: () => benchExport(new URL(import.meta.url), { threads, workers, only: options.only, ...rounds }),
+  export: () => benchExport(new URL(import.meta.url), { threads, workers, only: options.only, layers: Number(options.layers), ...rounds }),
   'export-case': exportCase,
   forward: async () => forwardTable(await benchForward({ threads, ...rounds })),
 }

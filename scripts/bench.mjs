@@ -1,6 +1,6 @@
 // npm run bench: speed of kernels and forward passes, each beside what it is compared with in the same run.
 //   npm run bench -- native      one part: native, conformance, kernels, scaling, factor, graphics, export, forward
-//   npm run bench -- export --only onnx --only gptq:nearest-3bit-g32
+//   npm run bench -- export --only onnx --only gptq:nearest-3bit-g32 --layers 3
 //   npm run bench -- native --type Q4_K --type Q4_0 --rounds 15 --markdown
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
