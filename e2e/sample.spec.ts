@@ -61,6 +61,6 @@ test('measured with the inputs of llama.cpp, which the page says', async ({ stud
   await page.getByLabel('Tokens in all, at most').selectOption('2048')
   await page.getByRole('button', { name: /^Run 1 / }).click()
   await studio.finished()
-  await expect(page.getByText(/Measured on .* tokens of .*, inputs in 8 bits as in llama\.cpp/)).toBeVisible()
+  await expect(page.getByText(/Measured on .* tokens of .*, inputs of ggml blocks in 8 bits as in llama\.cpp/)).toBeVisible()
   expect(studio.faults).toEqual([])
 })

@@ -18,7 +18,7 @@ export const costText = (result: Result): string =>
 
 /** What was measured on, for the headline and under charts. */
 export const measuredOn = ({ evaluation }: Pick<MeasuredRun, 'evaluation'>): string =>
-  `${format.counted(evaluation.tokens, 'token')} of ${evaluation.textName}${evaluation.inputs === 'llama.cpp' ? ', inputs in 8 bits as in llama.cpp' : ''}`
+  `${format.counted(evaluation.tokens, 'token')} of ${evaluation.textName}${evaluation.inputs === 'llama.cpp' ? ', inputs of ggml blocks in 8 bits as in llama.cpp' : ''}`
 
 /** The finding as a sentence, and what it rests on. `results` are all recipes with figures. */
 export function headlineText(
