@@ -44,15 +44,7 @@ export async function chooseTogether(
 ): Promise<Uint8Array> {
   const groups = Math.ceil(columns / span)
   if (groups === 1) return chosen
-  const result = chosen.slice()
-  /** What was chosen so far, [columns, rows]: the kernel multiplies by the transpose of its left. 0 in the group in question. */
-  const errors = new Float32Array(columns * rows)
-  const choose = (row: number, group: number, k: number): void => {
-    result[row * groups + group] = k
-    const end = Math.min(columns, (group + 1) * span)
-    for (let j = group * span; j < end; j++) errors[j * rows + row] = tries[k]?.errors[row * columns + j] ?? 0
-  }
-  for (const [at, k] of chosen.entries()) choose(Math.floor(at / groups), at % groups, k)
+  const choices = new Choices(tries, chosen, { rows, columns, span })
   const groupsAtOnce = Math.max(1, Math.floor(stripeColumns / span))
   for (let sweep = 0; sweep < sweeps; sweep++) {
     for (let first = 0; first < groups; first += groupsAtOnce) {
@@ -66,25 +58,67 @@ export async function chooseTogether(
         const right = { data: stripe.subarray(start * width, (start + count) * width), rows: count, columns: width }
         return kernels.accumulateProduct(slopes, { data: part, rows: count, columns: rows }, right, signal)
       }
-      errors.fill(0, from * rows, (from + span) * rows)
-      let slopes = await add(new Float32Array(rows * width), errors, 0)
+      choices.leave(first)
+      let slopes = await add(new Float32Array(rows * width), choices.errors, 0)
       for (let group = first; group <= last; group++) {
-        const [start, end] = [group * span, Math.min(columns, (group + 1) * span)]
-        for (let row = 0; row < rows; row++) {
-          const at = { loss: row * groups + group, error: row * columns + start, slope: row * width + start - from }
-          choose(row, group, leastOf(tries, slopes, { ...at, width: end - start }))
-        }
-        if (group === last) break
-        // This group's errors come in, and those of the next go out.
-        const change = errors.slice(start * rows, Math.min(columns, end + span) * rows)
-        const next = (end - start) * rows
-        for (let i = next; i < change.length; i++) change[i] = -(change[i] ?? 0)
-        errors.fill(0, end * rows, (end + span) * rows)
-        slopes = await add(slopes, change, start)
+        choices.choose(group, slopes, { from, width })
+        if (group < last) slopes = await add(slopes, choices.exchange(group), group * span)
       }
     }
   }
-  return result
+  return choices.chosen
+}
+
+/** What is chosen so far. Apart from the function above because V8 runs loops of a function slowly after each of its waits. */
+class Choices {
+  readonly chosen: Uint8Array
+  /** Errors of what is chosen, [columns, rows]: the kernel multiplies by the transpose of its left. 0 in the group in question. */
+  readonly errors: Floats
+  readonly #tries: readonly RangeTry[]
+  readonly #shape: Omit<Shape, 'gram'>
+  readonly #groups: number
+
+  constructor(tries: readonly RangeTry[], chosen: Uint8Array, shape: Omit<Shape, 'gram'>) {
+    this.#tries = tries
+    this.#shape = shape
+    this.chosen = chosen.slice()
+    this.errors = new Float32Array(shape.rows * shape.columns)
+    this.#groups = chosen.length / shape.rows
+    for (const [at, k] of chosen.entries()) this.#take(Math.floor(at / this.#groups), at % this.#groups, k)
+  }
+
+  leave(group: number): void {
+    const { rows, span } = this.#shape
+    this.errors.fill(0, group * span * rows, (group + 1) * span * rows)
+  }
+
+  /** Takes for each row what loses least by the slopes of columns `from` on, [rows, width]. */
+  choose(group: number, slopes: Floats, { from, width }: { readonly from: number; readonly width: number }): void {
+    const { rows, columns, span } = this.#shape
+    const start = group * span
+    const count = Math.min(columns, start + span) - start
+    for (let row = 0; row < rows; row++) {
+      const at = { loss: row * this.#groups + group, error: row * columns + start, slope: row * width + start - from, width: count }
+      this.#take(row, group, leastOf(this.#tries, slopes, at))
+    }
+  }
+
+  /** The change of `errors` when this group's come in and those of the next go out: of both groups' columns, [columns, rows]. */
+  exchange(group: number): Floats {
+    const { rows, span } = this.#shape
+    const change = this.errors.slice(group * span * rows, (group + 2) * span * rows)
+    for (let i = span * rows; i < change.length; i++) change[i] = -(change[i] ?? 0)
+    this.leave(group + 1)
+    return change
+  }
+
+  #take(row: number, group: number, k: number): void {
+    const { rows, columns, span } = this.#shape
+    const errors = this.#tries[k]?.errors
+    this.chosen[row * this.#groups + group] = k
+    const end = Math.min(columns, (group + 1) * span)
+    for (let j = group * span; j < end; j++) this.errors[j * rows + row] = errors?.[row * columns + j] ?? 0
+  }
 }
 
 /** Multiply-adds of `chooseTogether`. */
