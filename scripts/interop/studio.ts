@@ -51,11 +51,13 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
     },
   })
   const [folder] = positionals
+  const { inputs } = values
   if (folder === undefined || values.recipe.length === 0 || values.text === undefined) {
     throw new Error(
       'usage: node scripts/interop/studio.mjs MODEL --recipe R… --text FILE [--calibration FILE] [--calibration-tokens N] [--max-tokens N] [--context N] [--inputs float|llama.cpp] [--seed N] [--threads N] [--engine wasm|native] [--prompt TEXT] [--tokens N] [--weights FOLDER]',
     )
   }
+  if (inputs !== 'float' && inputs !== 'llama.cpp') throw new Error(`--inputs is float or llama.cpp, not ${inputs}`)
   const signal = new AbortController().signal
   const contextLength = Number(values.context)
   const threads = Number(values.threads)
@@ -84,7 +86,7 @@ export async function main(argv: readonly string[], kernelWorker: URL): Promise<
             protocol: 'windows',
             contextLength,
             maxTokens: Number(values['max-tokens']),
-            inputs: values.inputs === 'llama.cpp' ? 'llama.cpp' : 'float',
+            inputs,
           },
           calibration: await calibrationOf(values.calibration, { maxTokens: Number(values['calibration-tokens']), contextLength }),
           importance: null,

@@ -1,4 +1,5 @@
 import { fromBase64 } from '../core/base64.ts'
+
 /**
  * The code books of ggml's IQ1, IQ2 and IQ3 types (ggml-common.h): sets of points, each 4 or 8 codes that neighbouring weights
  * take together. A point is the number SUM code[i] levels^i; its index in a book is its rank among the book's numbers.

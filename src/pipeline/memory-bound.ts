@@ -1,5 +1,5 @@
 import type { ModelGraph } from '../models/model-graph.ts'
-import { lossTokens } from '../quantization/transform.ts'
+import { gramColumnsAtOnce, lossTokens } from '../quantization/transform.ts'
 import { forwardBytes } from '../runtime/memory.ts'
 import { windowsAtOnce } from './batches.ts'
 import { tableBytes } from './embedding.ts'
@@ -95,13 +95,18 @@ export function memoryParts(
           },
         ]
       : []),
-    // The block as it becomes; scaled, rounded and differing copies of its largest matrix; a sample of inputs of every tap; hidden
-    // states before each half of the block, what the half adds in float, and what it adds in one try.
+    // The block as it becomes; scaled, rounded and differing copies of its largest matrix; some columns of G; a sample of inputs of
+    // every tap; hidden states before each half of the block, what the half adds in float, and what it adds in one try.
     ...(run.isTransformed === true
       ? [
           {
             what: 'a transformed block and its search',
-            bytes: block + 4 * largest + sampleTokens * 4 * sum(widths) + lossTokens.all * 4 * 5 * config.hidden,
+            bytes:
+              block +
+              4 * largest +
+              4 * Math.min(gramColumnsAtOnce, widest) * widest +
+              sampleTokens * 4 * sum(widths) +
+              lossTokens.all * 4 * 5 * config.hidden,
           },
         ]
       : []),

@@ -38,6 +38,9 @@ export interface LinearGrid {
 /** Tokens of the calibration text that a `HalfLoss` is taken on, at most; `some` are the first of `all`, one window at least. */
 export const lossTokens = { some: 512, all: 2048 } as const
 
+/** Columns of G that a transform has a copy of at one time, at most. */
+export const gramColumnsAtOnce = 1024
+
 /**
  * Squared error, summed, of what a half of the block adds to the hidden states of the float model on the first of the calibration
  * text, where these tensors stand for the checkpoint's own.

@@ -1,6 +1,9 @@
 import { describe, expect, it, vi } from 'vitest'
-import type { Matrix } from '../../kernels/contract/kernels.ts'
+import { startThreadDouble } from '../../kernels/conformance/thread-double.ts'
+import type { Kernels, Matrix } from '../../kernels/contract/kernels.ts'
+import { createKernelPool } from '../../kernels/pool.ts'
 import { createReferenceKernels } from '../../kernels/reference/index.ts'
+import { createWasmKernels, loadWasmOperations } from '../../kernels/wasm/index.ts'
 import { approximator, inputsOf, madeBlock, madeInputs } from '../../testing/scaled-cases.ts'
 import { divideColumns, scaleColumns } from '../scaling/scaled-block.ts'
 import type { BlockTensors, HalfLoss, LinearGrid } from '../transform.ts'
@@ -215,6 +218,21 @@ describe('the search for ranges', () => {
     for (let row = 0; row < weight.rows; row++) {
       const one = { data: data.slice(row * 32, (row + 1) * 32), rows: 1, columns: 32 }
       expect(await clipRanges(one, from, { kernels })).toEqual(whole.slice(row * 32, (row + 1) * 32))
+    }
+  })
+
+  it('finds the same for any number of threads', async () => {
+    const inputs = await related(288)
+    const data = Float32Array.from({ length: 40 * 288 }, (_, i) => Math.sin(i * 2.3) + (i % 7 === 0 ? 2 : 0))
+    const found = (on: Kernels) =>
+      clipRanges({ data, rows: 40, columns: 288 }, { grid: rows, inputs, scales: null, rangeColumns: 16 }, { kernels: on })
+    const alone = await found(await createWasmKernels())
+    const pool = await createKernelPool({ threads: 3, spawn: () => startThreadDouble(loadWasmOperations).port })
+    try {
+      expect(await found(pool)).toEqual(alone)
+      expect(alone).not.toEqual(data)
+    } finally {
+      await pool.close()
     }
   })
 

@@ -1,11 +1,10 @@
 import type { Kernels, MatrixShape } from '../../kernels/contract/kernels.ts'
+import { gramColumnsAtOnce } from '../transform.ts'
 
 type Floats = Float32Array<ArrayBuffer>
 
 /** Times over all groups of a row. */
 const sweeps = 2
-/** Columns whose slopes are computed at once, and then follow the choices among them: the wider, the seldomer all errors are handed over. */
-const stripeColumns = 1024
 const mirrorRows = 32
 
 /** One way to round every group of some rows. */
@@ -45,7 +44,8 @@ export async function chooseTogether(
   const groups = Math.ceil(columns / span)
   if (groups === 1) return chosen
   const choices = new Choices(tries, chosen, { rows, columns, span })
-  const groupsAtOnce = Math.max(1, Math.floor(stripeColumns / span))
+  // Slopes of so many are computed at once, and then follow the choices among them: the more, the seldomer all errors are handed over.
+  const groupsAtOnce = Math.max(1, Math.floor(gramColumnsAtOnce / span))
   for (let sweep = 0; sweep < sweeps; sweep++) {
     for (let first = 0; first < groups; first += groupsAtOnce) {
       const last = Math.min(groups, first + groupsAtOnce) - 1
