@@ -7,7 +7,7 @@ import { isUnchanged, type RunFile, readJson, writeJson } from './run-files.ts'
 import type { StoredTensor } from './stored-tensor.ts'
 
 /** Raised when what is stored means something else than before: an older journal is then not resumed. */
-export const journalVersion = 6
+export const journalVersion = 7
 
 /** What one recipe left behind in one block (or in the embedding, or in the head). */
 export interface StoredPart {

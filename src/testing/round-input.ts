@@ -1,6 +1,6 @@
 import { roundToHalf } from '../core/float16.ts'
 import { roundHalfEven } from '../core/rounding.ts'
-import type { ActivationMode } from '../kernels/contract/activations.ts'
+import { type ActivationMode, bitsandbytesShare } from '../kernels/contract/activations.ts'
 
 /** The input [tokens, width] of a linear rounded as `ActivationMode` says, in f64, value by value. */
 export function roundInput(input: Float64Array, width: number, mode: ActivationMode): Float64Array {
@@ -10,18 +10,24 @@ export function roundInput(input: Float64Array, width: number, mode: ActivationM
   }
   if (mode.kind === 'half') return input.map(roundToHalf)
   if (mode.kind === 'int8-blocks') return roundBlocks(input, mode)
-  const threshold = mode.outlierThreshold ?? Infinity
-  const isFloatColumn = (column: number): boolean => input.some((x, i) => i % width === column && Math.abs(x) >= threshold)
+  return roundRows(input, width, mode.outlierThreshold)
+}
+
+function roundRows(input: Float64Array, width: number, outlierThreshold: number | null): Float64Array {
+  const threshold = outlierThreshold ?? Infinity
+  const values = outlierThreshold === null ? input : input.map(roundToHalf)
+  const share = outlierThreshold === null ? 1 / 127 : bitsandbytesShare
+  const isFloatColumn = (column: number): boolean => values.some((x, i) => i % width === column && Math.abs(x) >= threshold)
   const floatColumns = Array.from({ length: width }, (_, column) => isFloatColumn(column))
   const largest = Array.from({ length: input.length / width }, (_, token) =>
-    input
+    values
       .subarray(token * width, (token + 1) * width)
       .reduce((most, x) => (Math.abs(x) < threshold ? Math.max(most, Math.abs(x)) : most), 0),
   )
-  return input.map((x, i) => {
+  return values.map((x, i) => {
     const ofToken = largest[Math.floor(i / width)] ?? 0
-    if (floatColumns[i % width] === true) return x
-    return ofToken === 0 ? 0 : roundHalfEven((x * 127) / ofToken) * (ofToken / 127)
+    if (floatColumns[i % width] === true) return input[i] ?? NaN
+    return ofToken === 0 ? 0 : roundHalfEven((x * 127) / ofToken) * (ofToken * share)
   })
 }
 

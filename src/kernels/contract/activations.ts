@@ -3,8 +3,8 @@
  * are tokens.
  * - `none`: floats.
  * - `int8-rows`: x becomes half-even(x * (127 / a)) * (a / 127) with a the largest |x| of the token. With `outlierThreshold` as
- *   LLM.int8() (Dettmers et al. 2022): columns in which any |x| of the call reaches it stay float, and a is taken over the
- *   values below it.
+ *   LLM.int8() (Dettmers et al. 2022) in bitsandbytes, which first takes the f16 nearest to x: columns in which any |x| of the
+ *   call reaches it stay what they were, a is taken over the values below it, and the step is `bitsandbytesShare` of it.
  * - `int8-tensor`: x becomes half-even(x / scale), clamped to -128 and 127, times `scale`, which calibration found. With
  *   `outputScale` the output of the linear, its bias included, is handed on in 8 bits as well, rounded as the integer kernels of
  *   TensorFlow Lite Micro do (`runtime/graphs/requantize.ts`).
@@ -38,3 +38,9 @@ export function isRequantized(mode: ActivationMode | undefined): mode is Requant
 
 /** Steps above 0; below there is one more. */
 export const int8Levels = 127
+
+/**
+ * The step of an input in bitsandbytes' kernels for processors. They multiply whole sums by 6.200124e-5, by 2e-5 more than
+ * 1 / 127^2, which its CUDA kernels have: nothing to quality, but enough to move values over the edge between two codes.
+ */
+export const bitsandbytesShare = int8Levels * 6.200124e-5

@@ -4,7 +4,7 @@ import { createRandom } from '../../core/random.ts'
 import { roundHalfEven } from '../../core/rounding.ts'
 import { GraphBuilder } from '../../formats/onnx/builder.ts'
 import { encodeModel } from '../../formats/onnx/model.ts'
-import type { ActivationMode } from '../../kernels/contract/activations.ts'
+import { type ActivationMode, bitsandbytesShare } from '../../kernels/contract/activations.ts'
 import { loadOnnxRuntime } from '../engines/load-onnxruntime.ts'
 import { LinearRounding } from './activations.ts'
 
@@ -76,5 +76,37 @@ describe('inputs rounded to halves', () => {
     const values = Float32Array.from([0, ...powers, ...powers.map((x) => -x), ...mixed(320, 32)].slice(0, 800))
     const made = await rounded(values, values.length, { kind: 'half' })
     expect(made.map((value) => value + 0)).toEqual(values.map((value) => roundToHalf(value) + 0))
+  })
+})
+
+describe('inputs rounded as bitsandbytes does', () => {
+  /** One token in f32, in the order of its kernels for processors. */
+  function byToken(values: readonly number[], threshold: number): number[] {
+    const halves = values.map(roundToHalf)
+    const largest = halves.reduce((most, x) => (Math.abs(x) < threshold ? Math.max(most, Math.abs(x)) : most), 0)
+    const factor = fround(fround(1 / largest) * 127)
+    const step = fround(largest * fround(bitsandbytesShare))
+    return halves.map((x, i) => (Math.abs(x) >= threshold ? (values[i] ?? NaN) : fround(roundHalfEven(fround(x * factor)) * step)))
+  }
+  const rounds = async (values: readonly number[], threshold = 6) => [
+    ...(await rounded(Float32Array.from(values), values.length, { kind: 'int8-rows', outlierThreshold: threshold })),
+  ]
+
+  it.each([
+    // 2.994140625 / 2 is half way between codes 63 and 64: 127 / 2.994140625 in one division has it round down.
+    ['to a code that a quotient of halves decides', [2.994140625, -1.4966679811477661, 0.25]],
+    // 5.9985 is 6 in halves.
+    ['beside what is an outlier in halves, and stays what it was', [5.9985, -1.25, 3.0004]],
+    ['by the largest half below the outliers', [100.01, 3.0004, -2.0006, 0.3]],
+  ])('%s', async (_, values) => {
+    const float = values.map(fround)
+    expect(await rounds(float)).toEqual(byToken(float, 6))
+  })
+
+  it('are other values than LLM.int8() of floats would have', async () => {
+    const [largest = 0, tie = 0] = await rounds([2.994140625, -1.4966679811477661, 0.25])
+    expect(tie / largest).toBeCloseTo(-64 / 127, 6)
+    expect(largest / 2.994140625).toBeCloseTo(127 ** 2 * 6.200124e-5, 7)
+    expect((await rounds([5.9985, -1.25]))[0]).toBe(fround(5.9985))
   })
 })

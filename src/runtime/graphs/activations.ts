@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../../formats/onnx/builder.ts'
-import { type ActivationMode, int8Levels, isRequantized } from '../../kernels/contract/activations.ts'
+import { type ActivationMode, bitsandbytesShare, int8Levels, isRequantized } from '../../kernels/contract/activations.ts'
 import { requantized } from './requantize.ts'
 
 /** How the input of each linear is rounded, and its output where that is asked for, by its role; linears that are not named take floats. */
@@ -69,22 +69,33 @@ export class LinearRounding {
   }
 
   #byRow(value: string, outlierThreshold: number | null): string {
-    const builder = this.#builder
-    const magnitude = builder.node('Abs', [value])
-    if (outlierThreshold === null) return this.#inSteps(value, magnitude)
-    const threshold = this.#scalar(outlierThreshold)
-    const isOutlier = builder.node('GreaterOrEqual', [magnitude, threshold])
-    const rounded = this.#inSteps(value, builder.node('Where', [isOutlier, this.#scalar(0), magnitude]))
-    const ofColumn = builder.node('ReduceMax', [magnitude, builder.integers([0])], { keepdims: { int: 1 } })
-    return builder.node('Where', [builder.node('GreaterOrEqual', [ofColumn, threshold]), value, rounded])
+    if (outlierThreshold !== null) return this.#asBitsandbytes(value, outlierThreshold)
+    const largest = this.#largest(this.#builder.node('Abs', [value]))
+    return this.#inSteps(value, this.#stepsIn(largest), this.#stepOf(largest))
   }
 
   #byBlock(value: string, { columns, scale }: Extract<ActivationMode, { readonly kind: 'int8-blocks' }>, width: number): string {
     if (width % columns !== 0) throw new RangeError(`Blocks of ${String(columns)} do not divide rows of ${String(width)}.`)
     const builder = this.#builder
     const blocks = builder.node('Reshape', [value, builder.integers([-1, columns])])
-    const rounded = this.#inSteps(blocks, builder.node('Abs', [blocks]), scale)
+    const largest = this.#largest(builder.node('Abs', [blocks]))
+    const step = this.#stepOf(largest)
+    const rounded = this.#inSteps(blocks, this.#stepsIn(largest), scale === 'half' ? this.#toHalf(step) : step)
     return builder.node('Reshape', [rounded, builder.integers([-1, width])])
+  }
+
+  #asBitsandbytes(value: string, outlierThreshold: number): string {
+    const builder = this.#builder
+    const half = this.#toHalf(value)
+    const magnitude = builder.node('Abs', [half])
+    const threshold = this.#scalar(outlierThreshold)
+    const isOutlier = builder.node('GreaterOrEqual', [magnitude, threshold])
+    const largest = this.#largest(builder.node('Where', [isOutlier, this.#scalar(0), magnitude]))
+    // Torch divides a number by a tensor so, and quotients of halves do lie on the edge between two codes.
+    const factor = builder.node('Mul', [builder.node('Reciprocal', [this.#aboveZero(largest)]), this.#scalar(int8Levels)])
+    const rounded = this.#inSteps(half, factor, builder.node('Mul', [largest, this.#scalar(bitsandbytesShare)]))
+    const ofColumn = builder.node('ReduceMax', [magnitude, builder.integers([0])], { keepdims: { int: 1 } })
+    return builder.node('Where', [builder.node('GreaterOrEqual', [ofColumn, threshold]), value, rounded])
   }
 
   /**
@@ -99,15 +110,28 @@ export class LinearRounding {
     return builder.node('Mul', [builder.node('Round', [builder.node('Div', [value, step])]), step])
   }
 
-  /** Steps of 1 / 127 of the largest magnitude of each row; rows of zeros stay zero. */
-  #inSteps(value: string, magnitude: string, scale: 'float' | 'half' = 'float'): string {
+  /** `factor` is 1 / step by the arithmetic of whoever is simulated. */
+  #inSteps(value: string, factor: string, step: string): string {
     const builder = this.#builder
-    const largest = builder.node('ReduceMax', [magnitude, builder.integers([1])], { keepdims: { int: 1 } })
-    const levels = this.#scalar(int8Levels)
-    const factor = builder.node('Div', [levels, builder.node('Max', [largest, this.#scalar(smallestLargest)])])
-    const steps = builder.node('Round', [builder.node('Mul', [value, factor])])
-    const step = builder.node('Div', [largest, levels])
-    return builder.node('Mul', [steps, scale === 'half' ? this.#toHalf(step) : step])
+    return builder.node('Mul', [builder.node('Round', [builder.node('Mul', [value, factor])]), step])
+  }
+
+  /** Of each row. */
+  #largest(magnitude: string): string {
+    return this.#builder.node('ReduceMax', [magnitude, this.#builder.integers([1])], { keepdims: { int: 1 } })
+  }
+
+  #stepsIn(largest: string): string {
+    return this.#builder.node('Div', [this.#scalar(int8Levels), this.#aboveZero(largest)])
+  }
+
+  #stepOf(largest: string): string {
+    return this.#builder.node('Div', [largest, this.#scalar(int8Levels)])
+  }
+
+  /** Rows of zeros stay zero. */
+  #aboveZero(largest: string): string {
+    return this.#builder.node('Max', [largest, this.#scalar(smallestLargest)])
   }
 
   #scalar(value: number): string {
