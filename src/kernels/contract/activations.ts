@@ -29,6 +29,10 @@ export function isOfRecipe(mode: ActivationMode | undefined): mode is InputRound
   return mode?.kind === 'int8-rows' || mode?.kind === 'int8-tensor'
 }
 
+export function isOfRuntime(mode: ActivationMode): boolean {
+  return mode.kind === 'int8-blocks' || mode.kind === 'half'
+}
+
 /** Of a linear that hands on 8 bits. */
 export type RequantizedMode = Extract<ActivationMode, { readonly kind: 'int8-tensor' }> & { readonly outputScale: number }
 

@@ -46,7 +46,7 @@ export class OnnxModelRunner implements ModelRunner {
 
   /** Makes the head's session, so that a backend that cannot start says so now. */
   async prepare(): Promise<void> {
-    await this.#sessions.prepare(headSession(floatInputs), () => headGraph(this.#graph.config, floatInputs))
+    await this.#sessions.prepare(headSession(floatInputs), () => this.#headGraph(floatInputs))
   }
 
   async loadBlock(weights: BlockWeights, modes: BlockActivationModes = {}): Promise<LoadedBlock> {
@@ -90,8 +90,7 @@ export class OnnxModelRunner implements ModelRunner {
       width,
       run: async (rows, tokens) => {
         const input = { [headInputs.hidden]: this.#sessions.floats(rows, [tokens, hidden]) }
-        const graph = (): OnnxGraph => headGraph(this.#graph.config, mode)
-        return floatsOf(await this.#sessions.run(headSession(mode), graph, { ...feeds, ...input }), headOutput)
+        return floatsOf(await this.#sessions.run(headSession(mode), () => this.#headGraph(mode), { ...feeds, ...input }), headOutput)
       },
       release: () => releaseAll(resident),
     }
@@ -138,8 +137,13 @@ export class OnnxModelRunner implements ModelRunner {
     { feeds, modes }: Loaded,
     inputs: Feeds,
   ): Promise<InferenceSession.OnnxValueMapType> {
-    const graph = (): OnnxGraph => blockGraph(this.#graph.config, this.#block, { variant, parts, modes })
+    const { hasDoubles } = this.#sessions
+    const graph = (): OnnxGraph => blockGraph(this.#graph.config, this.#block, { variant, parts, modes, hasDoubles })
     return this.#sessions.run(`${variant} in ${String(parts)} ${modesKey(modes)}`, graph, { ...feeds, ...inputs })
+  }
+
+  #headGraph(mode: RuntimeRounding): OnnxGraph {
+    return headGraph(this.#graph.config, { mode, hasDoubles: this.#sessions.hasDoubles })
   }
 
   #scalesOf(modes: BlockActivationModes, weights: BlockWeights): Feeds {

@@ -40,6 +40,11 @@ export class OnnxSessions {
     this.#options = options
   }
 
+  /** Whether graphs may compute in f64. */
+  get hasDoubles(): boolean {
+    return this.#options.provider !== 'webgpu'
+  }
+
   /** Makes the session so that the first run is not the one that waits, or that fails. */
   async prepare(name: string, graph: () => OnnxGraph): Promise<void> {
     await this.#enqueue(() => this.#session(name, graph))

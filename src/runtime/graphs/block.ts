@@ -1,8 +1,10 @@
 import { GraphBuilder } from '../../formats/onnx/builder.ts'
 import type { OnnxGraph } from '../../formats/onnx/model.ts'
+import { isOfRuntime } from '../../kernels/contract/activations.ts'
 import type { BlockHalf } from '../../models/block-halves.ts'
 import type { BlockSpec, ModelConfig } from '../../models/model-graph.ts'
 import { type BlockActivationModes, LinearRounding } from './activations.ts'
+import { rmsNorm } from './rms-norm.ts'
 
 /**
  * What a session of the block computes: `plain` the output alone, `taps` also the inputs of the linears, `ranges` both and how
@@ -17,6 +19,8 @@ export interface BlockGraphOptions {
   readonly parts: number
   /** Default: every linear takes floats. */
   readonly modes?: BlockActivationModes
+  /** Whether the backend computes in f64. */
+  readonly hasDoubles: boolean
 }
 
 /** Names of graph inputs that are not weights; weights are named by role, biases `<role>.bias`. */
@@ -59,7 +63,11 @@ const maskedScore = -1e30
  * copy is needed. Attention is plain operators: `GroupQueryAttention` was 1.4 to 2.5 times slower on WASM and wants head
  * widths that are multiples of 16. Query heads that share a key head are stacked, so keys are never repeated.
  */
-export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, parts, modes = {} }: BlockGraphOptions): OnnxGraph {
+export function blockGraph(
+  config: ModelConfig,
+  block: BlockSpec,
+  { variant, parts, modes = {}, hasDoubles }: BlockGraphOptions,
+): OnnxGraph {
   const { hidden, kvHeads, headDim } = config
   const builder = new GraphBuilder()
   const input = builder.input(blockInputs.hidden, 'float', ['batch', 'length', hidden])
@@ -67,7 +75,8 @@ export function blockGraph(config: ModelConfig, block: BlockSpec, { variant, par
   const taps = new Map<string, string>()
   const products = new Map<string, string>()
   const rounding = new LinearRounding(builder, modes)
-  const scope = { builder, config, block, variant, parts, batchAndLength, taps, products, rounding }
+  const isPrecise = hasDoubles && Object.values(modes).some(isOfRuntime)
+  const scope = { builder, config, block, variant, parts, batchAndLength, taps, products, rounding, isPrecise }
   const finish = (output: string): OnnxGraph => {
     builder.output(output, blockOutputs.hidden, ['batch', 'length', hidden])
     return builder.build(`block-${variant}`)
@@ -108,6 +117,8 @@ interface BlockScope {
   /** By role. */
   readonly products: Map<string, string>
   readonly rounding: LinearRounding
+  /** Of the norms. */
+  readonly isPrecise: boolean
 }
 
 /** What attention over the normed input adds, [batch, length, hidden]. */
@@ -117,7 +128,7 @@ function attention(scope: BlockScope, input: string): Readonly<Record<'attended'
   builder.input(blockInputs.cosine, 'float', ['positions', headDim / 2])
   builder.input(blockInputs.sine, 'float', ['positions', headDim / 2])
   builder.input(blockInputs.offset, 'int64', [1])
-  const normed = flat(builder, rmsNorm(scope, input, 'attnIn'), hidden)
+  const normed = flat(builder, norm(scope, input, 'attnIn'), hidden)
   const rotated = (role: string, count: number): string =>
     withWidth(
       scope,
@@ -147,7 +158,7 @@ function attention(scope: BlockScope, input: string): Readonly<Record<'attended'
 /** What the gated MLP over the normed input adds, [batch, length, hidden]. */
 function mlp(scope: BlockScope, input: string): string {
   const { builder, config } = scope
-  const normed = flat(builder, rmsNorm(scope, input, 'mlpIn'), config.hidden)
+  const normed = flat(builder, norm(scope, input, 'mlpIn'), config.hidden)
   // QuickGelu with alpha 1 is SiLU, x * sigmoid(x), in one pass
   const gate = builder.contrib('QuickGelu', [linear(scope, normed, 'gate')], { alpha: { float: 1 } })
   return withWidth(scope, linear(scope, builder.node('Mul', [gate, linear(scope, normed, 'up')]), 'down'), config.hidden)
@@ -162,13 +173,9 @@ function withWidth({ builder, batchAndLength }: BlockScope, value: string, ...ta
   return builder.node('Reshape', [value, builder.node('Concat', [batchAndLength, builder.integers(tail)], { axis: { int: 0 } })])
 }
 
-function rmsNorm({ builder, config, block }: BlockScope, value: string, role: string): string {
+function norm({ builder, config, block, isPrecise }: BlockScope, value: string, role: string): string {
   const gain = builder.input(role, 'float', block.norms[role]?.shape ?? [])
-  return builder.node('SimplifiedLayerNormalization', [value, gain], {
-    axis: { int: -1 },
-    epsilon: { float: config.normEps },
-    stash_type: { int: 1 },
-  })
+  return rmsNorm(builder, value, gain, { epsilon: config.normEps, isPrecise })
 }
 
 /** Taps and products are the inputs and outputs before they are rounded. */
