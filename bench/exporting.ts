@@ -97,7 +97,7 @@ export async function benchExport(
   {
     threads,
     workers,
-    rounds = 3,
+    rounds = 7,
     layers = 1,
     only = [],
   }: {

@@ -36,9 +36,13 @@ export interface ExportSource {
   /**
    * A tensor that is on a grid, in tiles of consecutive rows, in order: no more than a tile of it is ever in memory. A tile holds until
    * anything else is asked of the source, since its memory is used again. Only called after the walk has finished. Throws
-   * `storage-fault`.
+   * `storage-fault`, with `isChecked` false not for bytes that have changed.
    */
-  readTiles(name: string, signal?: AbortSignal): AsyncIterable<{ readonly rowStart: number; readonly tile: QuantizedTensor }>
+  readTiles(
+    name: string,
+    signal?: AbortSignal,
+    options?: { readonly isChecked?: boolean },
+  ): AsyncIterable<{ readonly rowStart: number; readonly tile: QuantizedTensor }>
   /** Of the bytes of those tiles as they were quantized. Only called after the walk has finished. Throws `storage-fault`. */
   checksums(name: string): readonly TileChecksum[]
 }

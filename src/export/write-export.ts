@@ -206,11 +206,30 @@ async function completeFile(
   }
 }
 
-/** Reads a closed file back through the target's reader. */
+/**
+ * Reads a closed file back through the target's reader. It was made of tiles whose checksums held, so that what is stored is read
+ * without them here: where the two differ, they tell whether it is the storage that has changed.
+ */
 async function prove(job: ExportJob, file: ExportedFile, signal: AbortSignal | undefined): Promise<void> {
   const written = await job.openWritten(file.path)
   if (written.sizeBytes !== file.sizeBytes) {
     throw proofFailed(`The file ${file.path}`, `has ${written.sizeBytes} bytes on disk instead of ${file.sizeBytes}`)
   }
-  await file.verify?.(job.source, written, { kernels: job.kernels, ...(signal === undefined ? {} : { signal }) })
+  const { source, kernels } = job
+  const stored: ExportSource = { ...source, readTiles: (name, stop) => source.readTiles(name, stop, { isChecked: false }) }
+  try {
+    await file.verify?.(stored, written, { kernels, ...(signal === undefined ? {} : { signal }) })
+  } catch (error) {
+    if (error instanceof StudioError && error.code === 'proof-failed') await checkStored(source, signal)
+    throw error
+  }
+}
+
+/** Throws `storage-fault` when anything that is stored is not what was written. */
+async function checkStored(source: ExportSource, signal: AbortSignal | undefined): Promise<void> {
+  for (const [name, { encoding }] of source.encodings) {
+    if (encoding === 'source') continue
+    const tiles = source.readTiles(name, signal)[Symbol.asyncIterator]()
+    while ((await tiles.next()).done !== true) throwIfAborted(signal)
+  }
 }

@@ -90,3 +90,65 @@ it('writes the file whole where the host cannot write into files, and where the 
   vi.spyOn(runs, 'edit').mockResolvedValue(null as never)
   expect((await write('Q4_0', null)).storedPaths.every((path) => path.startsWith('exports/'))).toBe(true)
 })
+
+it('compares with what is stored without its checksums, and where the two differ tells which of them has changed', async () => {
+  const { model, planHash, runs, exports } = await finishedRun()
+  const result = await requireResult(runs, planHash)
+  const source = exportSource(runs, model.checkpoint, result, 'Q8_0')
+  const stored = result.tensors['Q8_0']?.[0]
+  const at = (stored?.tiles[0]?.offset ?? 0) + 5
+  const flip = async (path: string, place: number, store: MemoryFileStore) => {
+    const byte = (await (await store.open(path))?.read(place, place + 1)) ?? new Uint8Array(1)
+    const editor = await store.edit(path)
+    await editor.write(Uint8Array.of((byte[0] ?? 0) ^ 1), place)
+    await editor.close()
+  }
+  const checks: (boolean | undefined)[] = []
+  const job = (whenProving: (path: string) => Promise<void>) => ({
+    target: exportTarget('onnx'),
+    source: {
+      ...source,
+      readTiles: (...args: Parameters<typeof source.readTiles>) => {
+        checks.push(args[2]?.isChecked)
+        return source.readTiles(...args)
+      },
+    },
+    kernels: createReferenceKernels(),
+    createSink: (path: string) => exports.create(path),
+    openWritten: async (path: string) => {
+      if (path.endsWith('_data')) await whenProving(path)
+      return (await exports.open(path)) ?? Promise.reject(new Error(path))
+    },
+    removeWritten: (path: string) => exports.delete(path),
+  })
+  await writeExport(
+    job(() => Promise.resolve()),
+    () => undefined,
+  )
+  expect(new Set(checks)).toEqual(new Set([undefined, false]))
+  // The hash of the file asks for it first: one byte of it changes once.
+  let isChanged = false
+  const inFile = await faultOf(() =>
+    writeExport(
+      job(async (path) => {
+        const size = (await exports.open(path))?.sizeBytes ?? 0
+        if (!isChanged) await flip(path, size - 50, exports)
+        isChanged = true
+      }),
+      () => undefined,
+    ),
+  )
+  expect(inFile.code).toBe('proof-failed')
+  const inStorage = await faultOf(() =>
+    writeExport(
+      job(async () => {
+        if (checks.length > 0) await flip(stored?.path ?? '', at, runs)
+        checks.length = 0
+      }),
+      () => undefined,
+    ),
+  )
+  expect(inStorage.code).toBe('storage-fault')
+  expect(inStorage.message).toContain(stored?.name)
+  expect(await exports.list('')).toEqual([])
+})

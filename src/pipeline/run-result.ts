@@ -90,7 +90,7 @@ export function exportSource(store: FileStore, checkpoint: Checkpoint, result: R
       if (stored === undefined) return checkpoint.readFloat(name, rows, signal)
       return storedFloats(store, stored, rows, signal)
     },
-    readTiles: (name, signal) => readTiles(files, storedOf(name), { memory, signal }),
+    readTiles: (name, signal, options) => readTiles(files, storedOf(name), { ...options, memory, signal }),
     checksums: (name) => storedOf(name).tiles,
   }
 }

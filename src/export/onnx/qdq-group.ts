@@ -15,6 +15,8 @@ import { type WeightGroup, weightTensor } from './weight-groups.ts'
 
 /** Rows of a tile are whole words of a line. */
 const unit = 4
+/** What is turned at a time, there and back: of 512 MiB of weights in f32 all codes, so that they are read once. */
+const turnedBytes = 128 * 2 ** 20
 
 /** Codes [columns, rows], as `MatMul` takes a weight, and a scale for each row. `lineMemory` serves one group after the other. */
 export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMemory): WeightGroup {
@@ -40,7 +42,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
   return {
     tensors: [codes, scales],
     async *write(source, signal) {
-      const memory = { lineMemory }
+      const memory = { lineMemory, bandBytes: turnedBytes }
       let left = codes.sizeBytes
       for await (const bytes of partPieces(parts, () => tilesOf(source, name, signal, unit), memory)) {
         yield { tensor: left > 0 ? codes : scales, bytes }
@@ -49,7 +51,7 @@ export function qdqGroup({ name, rows, columns }: QdqMatrix, lineMemory: LineMem
     },
     async prove({ source, read, kernels, signal }) {
       const memory = new Scratch()
-      const strips = inStrips({ rows, rowBytes: columns, unit }, ({ rowStart: start, rowEnd: end }) =>
+      const strips = inStrips({ rows, rowBytes: columns, unit, stripBytes: turnedBytes }, ({ rowStart: start, rowEnd: end }) =>
         readLines({ lines: columns, lineBytes: rows, start, end }, lineMemory, async (into, at) => {
           await read(codes, at, at + into.length, into)
         }),
