@@ -29,6 +29,7 @@ export function isOfRecipe(mode: ActivationMode | undefined): mode is InputRound
   return mode?.kind === 'int8-rows' || mode?.kind === 'int8-tensor'
 }
 
+/** Whether the runtime of a file rounds so of itself. */
 export function isOfRuntime(mode: ActivationMode): boolean {
   return mode.kind === 'int8-blocks' || mode.kind === 'half'
 }
