@@ -11,7 +11,7 @@ import type { Tokenizer } from '../runtime/tokenizer.ts'
 import type { TokenWindow } from './batches.ts'
 import type { chatTokens } from './chat-tokens.ts'
 import type { Importance } from './importance.ts'
-import { learningOf, learnsFromText } from './learning.ts'
+import { changesBlocks, learningOf, learnsFromText } from './learning.ts'
 import type { EvaluationSettings, PlanIssue, RunRequest } from './plan.ts'
 
 /** Tokens whose activations make G when no calibration text is given; more changes the layer errors in the third digit. */
@@ -24,7 +24,7 @@ export interface TokenCoverage {
 /** Where the tokens of a text come from: an open model. */
 export interface TextReader {
   readonly tokenizer: Tokenizer
-  readonly checkpoint: { readonly tokenizerFiles: TokenizerFiles }
+  readonly checkpoint: { readonly graph: ModelGraph; readonly tokenizerFiles: TokenizerFiles }
   /** Needed for requests with a chat template; apart, because its interpreter is only fetched by those who use it. */
   readonly chatTokens?: typeof chatTokens
 }
@@ -50,10 +50,10 @@ export interface PreparedTexts {
 export function prepareTexts(request: RunRequest, reader: TextReader): PreparedTexts {
   const findings: Omit<PlanIssue, 'recipeId'>[] = []
   const { evaluation: settings } = request
-  const { tokenizer } = reader
+  const { tokenizer, checkpoint } = reader
   const windowSet = settings === null ? null : attempt(findings, () => evaluationWindows(settings, tokenizer))
   const evaluation = windowSet?.windows.map((ids) => ({ ids, targets: targetsOf(windowSet, ids) })) ?? []
-  const calibration = needsCalibration(request) ? (attempt(findings, () => calibrationSet(request, reader)) ?? []) : []
+  const calibration = needsCalibration(request, checkpoint.graph) ? (attempt(findings, () => calibrationSet(request, reader)) ?? []) : []
   const calibrationIds = calibration.map(({ ids }) => ids)
   const shared =
     windowSet === null || settings === null ? 0 : sharedRuns(calibrationIds, windowSet.windows, runOptions(settings.text, tokenizer))
@@ -110,9 +110,13 @@ export function importanceSummary(
   return { fileName: 'measured while quantizing', dataset: calibration.textName, chunks: calibration.windows, entries }
 }
 
-/** With an evaluation the calibration text weighs the layer errors; without one only recipes that learn read it. */
-function needsCalibration({ evaluation, recipes, importance }: RunRequest): boolean {
-  return evaluation !== null || recipes.some((recipe) => learnsFromText(learningOf(recipe), importance !== null))
+/**
+ * With an evaluation the calibration text weighs the layer errors; without one it is read for recipes that learn, and for those that
+ * change whole blocks: where no text goes through the model, only rows of single matrices are held.
+ */
+function needsCalibration({ evaluation, recipes, importance }: RunRequest, graph: ModelGraph): boolean {
+  if (evaluation !== null) return true
+  return recipes.some((recipe) => learnsFromText(learningOf(recipe), importance !== null) || changesBlocks(graph, recipe))
 }
 
 function runOptions(text: string, tokenizer: Tokenizer): { readonly bos: number | null; readonly tokenCharacters: number } {

@@ -7,9 +7,10 @@ import { readSafetensorsHeader } from '../formats/safetensors/header.ts'
 import { MemoryFileStore } from '../io/memory-store.ts'
 import { createReferenceKernels } from '../kernels/reference/index.ts'
 import { faultOf } from '../testing/fault-of.ts'
-import { openTiny, runTiny, runTinyRequest, stopAfterFirstBlock, tinyRequest, wasmEngine } from '../testing/tiny-run.ts'
+import { openTiny, runTiny, runTinyRequest, stopAfterFirstBlock, tinyRequest, tinyText, wasmEngine } from '../testing/tiny-run.ts'
 import { planRun } from './execute-run.ts'
 import { generateAll } from './generate-run.ts'
+import type { RunRequest } from './plan.ts'
 import { exportSource, requireResult } from './run-result.ts'
 
 vi.setConfig({ testTimeout: 60_000 })
@@ -92,6 +93,21 @@ describe('a rotated recipe', () => {
     const model = await openTiny()
     const fault = await faultOf(() => runTinyRequest({ model, request, store: new MemoryFileStore() }))
     expect(fault.message).toContain('Hadamard rotation: this changes whole blocks')
+  })
+
+  it('takes the calibration text where nothing is measured, and stores what a measured run stores', async () => {
+    const model = await openTiny()
+    const calibration = { text: tinyText, textName: 'letters', contextLength: 16, maxTokens: 64, usesChatTemplate: false }
+    const storedBy = async (request: RunRequest) => {
+      const store = new MemoryFileStore()
+      const { planHash } = await runTinyRequest({ model, request, store })
+      const { tensors } = await requireResult(store, planHash)
+      return (tensors['Q8_0+hadamard'] ?? []).map(({ name, tiles }) => [name, tiles.map(({ checksum }) => checksum)])
+    }
+    const request = { ...tinyRequest(['Q8_0+hadamard']), calibration }
+    const unmeasured = await storedBy({ ...request, evaluation: null })
+    expect(unmeasured.length).toBeGreaterThan(0)
+    expect(unmeasured).toEqual(await storedBy(request))
   })
 
   it('is refused on a model whose width has no rotation', async () => {
