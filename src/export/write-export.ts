@@ -220,7 +220,7 @@ async function prove(job: ExportJob, file: ExportedFile, signal: AbortSignal | u
   try {
     await file.verify?.(stored, written, { kernels, ...(signal === undefined ? {} : { signal }) })
   } catch (error) {
-    if (error instanceof StudioError && error.code === 'proof-failed') await checkStored(source, signal)
+    if (signal?.aborted !== true) await checkStored(source, signal)
     throw error
   }
 }
